@@ -1,0 +1,113 @@
+# Ternmark. `make help` lists the targets, `make info` prints what was probed.
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+ifeq ($(origin CC),default)
+CC := $(if $(filter thread,$(SAN)),$(firstword $(shell command -v clang-14 clang)),gcc)
+endif
+NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
+B ?= build$(if $(SAN),/san-$(SAN))$(if $(COV),/cov)
+Q := $(if $(V),,@)
+VERSION := 0.1.0
+
+# ---- set-up: an included file, so that make reads itself again after packages were installed (no recursion)
+GROUPS := build $(if $(filter test test-full lint coverage fuzz,$(MAKECMDGOALS)),test) $(if $(filter test-full,$(MAKECMDGOALS)),full)
+ifneq ($(if $(MAKECMDGOALS),$(filter-out help clean info,$(MAKECMDGOALS)),build),)
+build/setup.mk: FORCE ; $(Q)ci/setup $@ $(GROUPS)
+include build/setup.mk
+endif
+
+# ---- probes (answers in `make info`)
+try     = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo '$(1)')
+try_ld  = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
+cflags  = $(shell pkg-config --cflags $(1) 2>/dev/null)
+libs    = $(shell pkg-config --libs $(1) 2>/dev/null)
+ARCH     := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+HARDEN   := $(foreach f,-fstrict-flex-arrays=3 -fstack-clash-protection -fstack-protector-strong -fcf-protection=full \
+              -mbranch-protection=standard -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing \
+              -fzero-init-padding-bits=all -Wtrampolines -Wbidi-chars=any,$(call try,$(f)))
+FORTIFY  := $(if $(SAN)$(COV),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(call try,-D_FORTIFY_SOURCE=3 -O2),3,2))
+AUTOINIT := $(call try,-ftrivial-auto-var-init=zero)
+LDHARDEN := $(foreach f,-Wl$(comma)-z$(comma)noexecstack -Wl$(comma)-z$(comma)relro -Wl$(comma)-z$(comma)now -Wl$(comma)--as-needed,$(call try_ld,$(f)))
+comma    := ,
+NODLOPEN := $(call try_ld,-Wl$(comma)-z$(comma)nodlopen)
+OPENMP   := $(call try,-fopenmp)
+
+# ---- flags
+WARN     := -Wall -Wextra -Wformat=2 -Wconversion -Wimplicit-fallthrough -Wstrict-prototypes -Werror -Werror=format-security \
+            -Werror=implicit -Werror=incompatible-pointer-types -Werror=int-conversion
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -g)$(if $(COV), --coverage -g)
+OPT      := $(if $(COV),-O1,-O2)
+COMMON   := -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(FORTIFY) $(SANFLAGS) -ffp-contract=off -fvisibility=hidden -fexceptions \
+            -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -MMD -MP $(if $(DEBUG),-g)
+ENGINE_CFLAGS  := $(COMMON) -fPIC $(OPENMP) -Iengine $(call cflags,hwloc)
+HARNESS_CFLAGS := $(COMMON) $(AUTOINIT) -fPIE -Iharness -DTERNMARK_VERSION='"$(VERSION)"' \
+                  $(call cflags,luajit) $(call cflags,jansson) $(call cflags,hwloc) $(call cflags,sqlite3) $(call cflags,libpq) $(call cflags,libseccomp)
+ENGINE_LIBS  := $(OPENMP) $(call libs,hwloc) -lm
+HARNESS_LIBS := $(call libs,luajit) $(call libs,jansson) $(call libs,hwloc) $(call libs,sqlite3) $(call libs,libpq) $(call libs,libseccomp) -lm -ldl -lpthread
+
+# ---- what is built: every .c file of a room, per-backend flags from the table
+backends = $(shell sed -n 's/^BACKEND(\([a-z0-9]*\), *\($(1)\), *"\([^"]*\)".*/\1/p' engine/core/backends.def)
+backend_flags = $(shell sed -n 's/^BACKEND($(1), *[a-z0-9]*, *"\([^"]*\)".*/\1/p' engine/core/backends.def)
+MY_ARCH      := $(if $(filter x86_64,$(ARCH)),x86,$(if $(filter aarch64,$(ARCH)),arm,none))
+BACKENDS     := $(call backends,any) $(call backends,$(MY_ARCH))
+ENGINE_SRC   := $(sort $(wildcard engine/core/*.c engine/memory/*.c engine/format/*.c engine/model/*.c) $(foreach b,$(BACKENDS),$(wildcard engine/simd/$(b).c engine/simd/$(b)_*.c)))
+HARNESS_SRC  := $(sort $(wildcard harness/*.c harness/*/*.c))
+HARNESS_SRC  := $(filter-out harness/tests/%,$(HARNESS_SRC))
+LUA_SRC      := $(sort $(wildcard harness/script/lua/*.lua))
+obj           = $(patsubst %.c,$(B)/%.o,$(1))
+ENGINE_OBJ   := $(call obj,$(ENGINE_SRC)) $(B)/gen/face.o
+HARNESS_OBJ  := $(call obj,$(HARNESS_SRC)) $(B)/gen/preludes.o
+ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(wildcard engine/tests/*_test.c))
+HARNESS_TESTS:= $(patsubst %.c,$(B)/%,$(wildcard harness/tests/*_test.c))
+PRODUCTS     := $(B)/libtern.so $(B)/ternmark
+
+.PHONY: build gate test lint dist coverage help info clean FORCE
+build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
+
+$(B)/libtern.so: $(ENGINE_OBJ)
+	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) -Wl,--build-id=none $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(ENGINE_LIBS)
+$(B)/ternmark: $(HARNESS_OBJ)
+	$(Q)$(CC) -pie -rdynamic $(SANFLAGS) $(LDHARDEN) $(NODLOPEN) -Wl,--build-id=none -o $@ $^ $(HARNESS_LIBS)
+
+$(foreach b,$(BACKENDS),$(eval $(B)/engine/simd/$(b).o $(patsubst engine/%.c,$(B)/engine/%.o,$(wildcard engine/simd/$(b)_*.c)): ISA := $(call backend_flags,$(b))))
+$(B)/engine/%.o: engine/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ENGINE_CFLAGS) $(ISA) -c $< -o $@
+$(B)/harness/%.o: harness/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HARNESS_CFLAGS) -c $< -o $@
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(Q)$(CC) $(COMMON) -fPIC -Iengine -Iharness -c $< -o $@
+
+# The Lua face of the engine travels inside the library: engine/face.lua over the preprocessed tern.h.
+$(B)/gen/face.c: engine/tern.h engine/face.lua ci/embed
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -DTERN_CDEF -x c engine/tern.h > $(B)/gen/tern.cdef
+	$(Q)ci/embed face $(B)/gen/tern.cdef engine/face.lua > $@
+# The preludes of suites are linked into the program.
+$(B)/gen/preludes.c: $(LUA_SRC) ci/embed
+	@mkdir -p $(@D)
+	$(Q)ci/embed preludes $(LUA_SRC) > $@
+
+$(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
+$(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))
+	$(Q)$(CC) -rdynamic $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(HARNESS_LIBS)
+
+gate: build ## install what is missing, build, judge HEAD against its base, write the report
+	$(Q)$(B)/ternmark gate
+test: build $(ENGINE_TESTS) $(HARNESS_TESTS) ## install what is missing, build, run every test
+	$(Q)B=$(B) ci/test $(ENGINE_TESTS) $(HARNESS_TESTS)
+lint: ## compilers' warnings, boundaries between rooms, shell and Lua scripts
+	$(Q)ci/lint
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+info: ## what was probed
+	@printf '%-10s %s\n' CC '$(CC)' ARCH '$(ARCH)' BACKENDS '$(BACKENDS)' HARDEN '$(HARDEN)' FORTIFY '$(FORTIFY)' AUTOINIT '$(AUTOINIT)' LDHARDEN '$(LDHARDEN)' NODLOPEN '$(NODLOPEN)' OPENMP '$(OPENMP)' NVCC '$(NVCC)' PRODUCTS '$(PRODUCTS)'
+clean: ## remove build/ and reports/out/
+	rm -rf build reports/out
+FORCE:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.SECONDARY:
