@@ -97,7 +97,7 @@ $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(
 	$(Q)$(CC) -rdynamic $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(HARNESS_LIBS)
 
 gate: build ## install what is missing, build, judge HEAD against its base, write the report
-	$(Q)$(B)/ternmark gate
+	$(Q)$(B)/ternmark gate; code=$$?; echo $$code > $(B)/gate.exit; exit $$code
 test: build $(ENGINE_TESTS) $(HARNESS_TESTS) ## install what is missing, build, run every test
 	$(Q)B=$(B) ci/test $(ENGINE_TESTS) $(HARNESS_TESTS)
 lint: ## compilers' warnings, boundaries between rooms, shell and Lua scripts
