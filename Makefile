@@ -44,6 +44,7 @@ COMMON   := -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(FORTIFY) $(SANFLAGS) -ffp-cont
 ENGINE_CFLAGS  := $(COMMON) -fPIC $(OPENMP) -Iengine $(call cflags,hwloc)
 HARNESS_CFLAGS := $(COMMON) $(AUTOINIT) -fPIE -Iharness -DTERNMARK_VERSION='"$(VERSION)"' \
                   $(call cflags,luajit) $(call cflags,jansson) $(call cflags,hwloc) $(call cflags,sqlite3) $(call cflags,libpq) $(call cflags,libseccomp)
+RPATH        := -Wl,--disable-new-dtags '-Wl,-rpath,$$ORIGIN/lib'  # the tarball's own libraries, for what they load too
 ENGINE_LIBS  := $(OPENMP) $(call libs,hwloc) -lm
 HARNESS_LIBS := $(call libs,luajit) $(call libs,jansson) $(call libs,hwloc) $(call libs,sqlite3) $(call libs,libpq) $(call libs,libseccomp) -lm -ldl -lpthread
 
@@ -67,9 +68,9 @@ PRODUCTS     := $(B)/libtern.so $(B)/ternmark
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ)
-	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) -Wl,--build-id=none $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(ENGINE_LIBS)
+	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) $(RPATH) -Wl,--build-id=none $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(ENGINE_LIBS)
 $(B)/ternmark: $(HARNESS_OBJ)
-	$(Q)$(CC) -pie -rdynamic $(SANFLAGS) $(LDHARDEN) $(NODLOPEN) -Wl,--build-id=none -o $@ $^ $(HARNESS_LIBS)
+	$(Q)$(CC) -pie -rdynamic $(SANFLAGS) $(LDHARDEN) $(NODLOPEN) $(RPATH) -Wl,--build-id=none -o $@ $^ $(HARNESS_LIBS)
 
 $(foreach b,$(BACKENDS),$(eval $(B)/engine/simd/$(b).o $(patsubst engine/%.c,$(B)/engine/%.o,$(wildcard engine/simd/$(b)_*.c)): ISA := $(call backend_flags,$(b))))
 $(B)/engine/%.o: engine/%.c
@@ -102,6 +103,8 @@ test: build $(ENGINE_TESTS) $(HARNESS_TESTS) ## install what is missing, build, 
 	$(Q)B=$(B) ci/test $(ENGINE_TESTS) $(HARNESS_TESTS)
 lint: ## compilers' warnings, boundaries between rooms, shell and Lua scripts
 	$(Q)ci/lint
+dist: build ## the relocatable tarball
+	$(Q)ci/dist $(B) $(VERSION)
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 info: ## what was probed
