@@ -138,72 +138,72 @@ static bool top_rule(const json_t *top, struct shape_walk *walk)
 #define LIST(...) ((const struct shape_field[]){__VA_ARGS__, {0}})
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-SHAPE text = {SHAPE_TEXT};
-SHAPE text_or_null = {SHAPE_TEXT, .nullable = true};
-SHAPE name = {SHAPE_TEXT, .text = is_not_empty, .name = "a string that is not empty"};
-SHAPE number = {SHAPE_NUMBER};
-SHAPE number_or_null = {SHAPE_NUMBER, .nullable = true};
-SHAPE not_negative = {SHAPE_NUMBER, .bound = BOUND_NOT_NEGATIVE};
-SHAPE not_negative_or_null = {SHAPE_NUMBER, .bound = BOUND_NOT_NEGATIVE, .nullable = true};
-SHAPE time_ns = {SHAPE_NUMBER, .bound = BOUND_POSITIVE};
-SHAPE times_ns = {SHAPE_LIST, .of = &time_ns};
-SHAPE integer = {SHAPE_INTEGER};
-SHAPE count = {SHAPE_INTEGER, .bound = BOUND_NOT_NEGATIVE};
-SHAPE boolean = {SHAPE_BOOL};
-SHAPE boolean_or_null = {SHAPE_BOOL, .nullable = true};
-SHAPE scalar = {SHAPE_SCALAR};
-SHAPE scalars = {SHAPE_MAP, .of = &scalar};
-SHAPE texts = {SHAPE_LIST, .of = &text};
-SHAPE uuid = {SHAPE_TEXT, .text = is_uuid, .name = "a UUID version 4"};
-SHAPE date_time = {SHAPE_TEXT, .text = is_time, .name = "a time like 2026-11-23T02:38:35Z"};
-SHAPE date = {SHAPE_TEXT, .text = is_date, .name = "a date like 2026-11-23"};
-SHAPE sha256 = {SHAPE_TEXT, .text = is_sha256, .name = "sha256: and 64 hex digits"};
-SHAPE commit_or_null = {SHAPE_TEXT, .text = is_commit, .name = "a commit's hex digits", .nullable = true};
+SHAPE text = {.kind = SHAPE_TEXT};
+SHAPE text_or_null = {.kind = SHAPE_TEXT, .nullable = true};
+SHAPE name = {.kind = SHAPE_TEXT, .text = is_not_empty, .name = "a string that is not empty"};
+SHAPE number = {.kind = SHAPE_NUMBER};
+SHAPE number_or_null = {.kind = SHAPE_NUMBER, .nullable = true};
+SHAPE not_negative = {.kind = SHAPE_NUMBER, .bound = BOUND_NOT_NEGATIVE};
+SHAPE not_negative_or_null = {.kind = SHAPE_NUMBER, .bound = BOUND_NOT_NEGATIVE, .nullable = true};
+SHAPE time_ns = {.kind = SHAPE_NUMBER, .bound = BOUND_POSITIVE};
+SHAPE times_ns = {.kind = SHAPE_LIST, .of = &time_ns};
+SHAPE integer = {.kind = SHAPE_INTEGER};
+SHAPE count = {.kind = SHAPE_INTEGER, .bound = BOUND_NOT_NEGATIVE};
+SHAPE boolean = {.kind = SHAPE_BOOL};
+SHAPE boolean_or_null = {.kind = SHAPE_BOOL, .nullable = true};
+SHAPE scalar = {.kind = SHAPE_SCALAR};
+SHAPE scalars = {.kind = SHAPE_MAP, .of = &scalar};
+SHAPE texts = {.kind = SHAPE_LIST, .of = &text};
+SHAPE uuid = {.kind = SHAPE_TEXT, .text = is_uuid, .name = "a UUID version 4"};
+SHAPE date_time = {.kind = SHAPE_TEXT, .text = is_time, .name = "a time like 2026-11-23T02:38:35Z"};
+SHAPE date = {.kind = SHAPE_TEXT, .text = is_date, .name = "a date like 2026-11-23"};
+SHAPE sha256 = {.kind = SHAPE_TEXT, .text = is_sha256, .name = "sha256: and 64 hex digits"};
+SHAPE commit_or_null = {.kind = SHAPE_TEXT, .text = is_commit, .name = "a commit's hex digits", .nullable = true};
 
-SHAPE kind = {SHAPE_TEXT, .words = WORDS("run", "gate", "baseline"), .name = "run, gate or baseline"};
-SHAPE status = {SHAPE_TEXT, .words = WORDS("ok", "skipped", "failed", "unfit", "not selected"), .name = "a status"};
-SHAPE mode = {SHAPE_TEXT, .words = WORDS("paired", "stored", "both", "first run"), .name = "a mode of the gate"};
-SHAPE lane = {SHAPE_TEXT, .words = WORDS("base", "base2", "head"), .name = "base, base2 or head"};
-SHAPE lanes = {SHAPE_LIST, .of = &lane};
-SHAPE against = {SHAPE_TEXT, .words = WORDS("paired", "stored", "anchor", "target"), .name = "paired, stored, anchor or target"};
-SHAPE verdict_word = {SHAPE_TEXT, .words = WORDS("regression", "pass", "improved", "inconclusive", "unfit", "not_comparable", "missing", "new", "failed"), .name = "a verdict"};
+SHAPE kind = {.kind = SHAPE_TEXT, .words = WORDS("run", "gate", "baseline"), .name = "run, gate or baseline"};
+SHAPE status = {.kind = SHAPE_TEXT, .words = WORDS("ok", "skipped", "failed", "unfit", "not selected"), .name = "a status"};
+SHAPE mode = {.kind = SHAPE_TEXT, .words = WORDS("paired", "stored", "both", "first run"), .name = "a mode of the gate"};
+SHAPE lane = {.kind = SHAPE_TEXT, .words = WORDS("base", "base2", "head"), .name = "base, base2 or head"};
+SHAPE lanes = {.kind = SHAPE_LIST, .of = &lane};
+SHAPE against = {.kind = SHAPE_TEXT, .words = WORDS("paired", "stored", "anchor", "target"), .name = "paired, stored, anchor or target"};
+SHAPE verdict_word = {.kind = SHAPE_TEXT, .words = WORDS("regression", "pass", "improved", "inconclusive", "unfit", "not_comparable", "missing", "new", "failed"), .name = "a verdict"};
 
-SHAPE git = {SHAPE_RECORD, .fields = LIST({"commit", &commit_or_null, 0}, {"dirty", &boolean, 0})};
-SHAPE hardware = {SHAPE_RECORD, .fields = LIST({"key", &name, 0}, {"gpu_key", &text_or_null, 0}, {"fields", &scalars, 0})};
-SHAPE fitness = {SHAPE_RECORD, .fields = LIST({"fit", &boolean, 0}, {"reasons", &texts, 0})};
+SHAPE git = {.kind = SHAPE_RECORD, .fields = LIST({"commit", &commit_or_null, 0}, {"dirty", &boolean, 0})};
+SHAPE hardware = {.kind = SHAPE_RECORD, .fields = LIST({"key", &name, 0}, {"gpu_key", &text_or_null, 0}, {"fields", &scalars, 0})};
+SHAPE fitness = {.kind = SHAPE_RECORD, .fields = LIST({"fit", &boolean, 0}, {"reasons", &texts, 0})};
 
-SHAPE generations_ns = {SHAPE_LIST, .of = &times_ns};
-SHAPE counts = {SHAPE_LIST, .of = &count};
-SHAPE cell_run = {SHAPE_RECORD, .fields = LIST({"run_id", &uuid, 0}, {"iterations", &counts, 0}, {"samples_ns", &generations_ns, 0}), .rule = runs_rule};
-SHAPE cell_runs = {SHAPE_LIST, .of = &cell_run};
-SHAPE summary = {SHAPE_RECORD, .nullable = true, .fields = LIST({"median", &not_negative, 0}, {"mad", &not_negative, 0}, {"p50", &not_negative, 0},
+SHAPE generations_ns = {.kind = SHAPE_LIST, .of = &times_ns};
+SHAPE counts = {.kind = SHAPE_LIST, .of = &count};
+SHAPE cell_run = {.kind = SHAPE_RECORD, .fields = LIST({"run_id", &uuid, 0}, {"iterations", &counts, 0}, {"samples_ns", &generations_ns, 0}), .rule = runs_rule};
+SHAPE cell_runs = {.kind = SHAPE_LIST, .of = &cell_run};
+SHAPE summary = {.kind = SHAPE_RECORD, .nullable = true, .fields = LIST({"median", &not_negative, 0}, {"mad", &not_negative, 0}, {"p50", &not_negative, 0},
     {"p95", &not_negative, 0}, {"p99", &not_negative, 0}, {"min", &not_negative, 0}, {"max", &not_negative, 0})};
-SHAPE metric_value = {SHAPE_RECORD, .fields = LIST({"value", &number, 0}, {"unit", &text, 0})};
-SHAPE metric_absent = {SHAPE_RECORD, .fields = LIST({"absent", &text, 0})};
-SHAPE metric = {SHAPE_EITHER, .either = (const struct shape *const[]){&metric_value, &metric_absent, NULL}, .name = "{value, unit} or {absent}"};
-SHAPE metrics = {SHAPE_MAP, .of = &metric};
-SHAPE work = {SHAPE_RECORD, .nullable = true, .fields = LIST({"ops", &not_negative_or_null, 0}, {"bytes", &not_negative_or_null, 0}, {"items", &not_negative_or_null, 0})};
-SHAPE builds = {SHAPE_RECORD, .fields = LIST({"base", &sha256, 0}, {"base2", &sha256, 0}, {"head", &sha256, 0})};
-SHAPE round_of_lanes = {SHAPE_RECORD, .fields = LIST({"generation", &count, 0}, {"round", &count, 0}, {"order", &lanes, 0}, {"ns", &times_ns, 0}), .rule = round_rule};
-SHAPE rounds = {SHAPE_LIST, .of = &round_of_lanes};
-SHAPE paired = {SHAPE_RECORD, .nullable = true, .fields = LIST({"builds", &builds, 0}, {"rounds", &rounds, 0})};
-SHAPE verdict = {SHAPE_RECORD, .fields = LIST({"metric", &name, 0}, {"against", &against, 0}, {"verdict", &verdict_word, 0}, {"ratio", &number_or_null, 0},
+SHAPE metric_value = {.kind = SHAPE_RECORD, .fields = LIST({"value", &number, 0}, {"unit", &text, 0})};
+SHAPE metric_absent = {.kind = SHAPE_RECORD, .fields = LIST({"absent", &text, 0})};
+SHAPE metric = {.kind = SHAPE_EITHER, .either = (const struct shape *const[]){&metric_value, &metric_absent, NULL}, .name = "{value, unit} or {absent}"};
+SHAPE metrics = {.kind = SHAPE_MAP, .of = &metric};
+SHAPE work = {.kind = SHAPE_RECORD, .nullable = true, .fields = LIST({"ops", &not_negative_or_null, 0}, {"bytes", &not_negative_or_null, 0}, {"items", &not_negative_or_null, 0})};
+SHAPE builds = {.kind = SHAPE_RECORD, .fields = LIST({"base", &sha256, 0}, {"base2", &sha256, 0}, {"head", &sha256, 0})};
+SHAPE round_of_lanes = {.kind = SHAPE_RECORD, .fields = LIST({"generation", &count, 0}, {"round", &count, 0}, {"order", &lanes, 0}, {"ns", &times_ns, 0}), .rule = round_rule};
+SHAPE rounds = {.kind = SHAPE_LIST, .of = &round_of_lanes};
+SHAPE paired = {.kind = SHAPE_RECORD, .nullable = true, .fields = LIST({"builds", &builds, 0}, {"rounds", &rounds, 0})};
+SHAPE verdict = {.kind = SHAPE_RECORD, .fields = LIST({"metric", &name, 0}, {"against", &against, 0}, {"verdict", &verdict_word, 0}, {"ratio", &number_or_null, 0},
     {"low", &number_or_null, 0}, {"high", &number_or_null, 0}, {"tolerance", &not_negative, 0}, {"smallest_visible", &number_or_null, 0},
     {"rounds", &count, 0}, {"generations", &count, 0}, {"reason", &text_or_null, 0}, {"differs", &texts, 0}), .rule = verdict_rule};
-SHAPE verdicts = {SHAPE_LIST, .of = &verdict};
-SHAPE cell = {SHAPE_RECORD, .fields = LIST({"id", &name, 0}, {"suite", &name, 0}, {"bench", &name, 0}, {"params", &scalars, 0}, {"workload_hash", &sha256, 0},
+SHAPE verdicts = {.kind = SHAPE_LIST, .of = &verdict};
+SHAPE cell = {.kind = SHAPE_RECORD, .fields = LIST({"id", &name, 0}, {"suite", &name, 0}, {"bench", &name, 0}, {"params", &scalars, 0}, {"workload_hash", &sha256, 0},
     {"status", &status, 0}, {"reason", &text_or_null, 0}, {"backend", &text_or_null, 0}, {"runs", &cell_runs, 0}, {"summary", &summary, 0},
     {"metrics", &metrics, 0}, {"work", &work, 0}, {"tolerance", &not_negative, 0}, {"tags", &texts, 0}, {"compiled", &boolean_or_null, 0},
     {"paired", &paired, 0}, {"verdicts", &verdicts, 0}), .rule = cell_rule};
-SHAPE cells = {SHAPE_LIST, .of = &cell};
+SHAPE cells = {.kind = SHAPE_LIST, .of = &cell};
 
-SHAPE anchor = {SHAPE_RECORD, .fields = LIST({"run_id", &uuid, 0}, {"commit", &commit_or_null, 0}, {"date", &date, 0})};
-SHAPE accepted_row = {SHAPE_RECORD, .fields = LIST({"cell", &name, 0}, {"metric", &name, 0}, {"reason", &name, 0}, {"who", &text, 0}, {"when", &date, 0}, {"commit", &commit_or_null, 0})};
-SHAPE accepted = {SHAPE_LIST, .of = &accepted_row};
-SHAPE renames = {SHAPE_MAP, .of = &name};
-SHAPE gate = {SHAPE_RECORD, .fields = LIST({"base", &text_or_null, 0}, {"head", &text, 0}, {"tolerance", &not_negative, 0}, {"mode", &mode, 0}, {"strict", &boolean, 0}, {"notes", &texts, 0})};
+SHAPE anchor = {.kind = SHAPE_RECORD, .fields = LIST({"run_id", &uuid, 0}, {"commit", &commit_or_null, 0}, {"date", &date, 0})};
+SHAPE accepted_row = {.kind = SHAPE_RECORD, .fields = LIST({"cell", &name, 0}, {"metric", &name, 0}, {"reason", &name, 0}, {"who", &text, 0}, {"when", &date, 0}, {"commit", &commit_or_null, 0})};
+SHAPE accepted = {.kind = SHAPE_LIST, .of = &accepted_row};
+SHAPE renames = {.kind = SHAPE_MAP, .of = &name};
+SHAPE gate = {.kind = SHAPE_RECORD, .fields = LIST({"base", &text_or_null, 0}, {"head", &text, 0}, {"tolerance", &not_negative, 0}, {"mode", &mode, 0}, {"strict", &boolean, 0}, {"notes", &texts, 0})};
 
-const struct shape runfile_top = {SHAPE_RECORD, .fields = LIST({"schema", &integer, 0}, {"kind", &kind, 0}, {"complete", &boolean, 0}, {"ternmark", &name, 0},
+const struct shape runfile_top = {.kind = SHAPE_RECORD, .fields = LIST({"schema", &integer, 0}, {"kind", &kind, 0}, {"complete", &boolean, 0}, {"ternmark", &name, 0},
     {"run_id", &uuid, 0}, {"started_at", &date_time, 0}, {"git", &git, 0}, {"hardware", &hardware, 0}, {"environment", &scalars, 0}, {"fitness", &fitness, 0},
     {"exit", &integer, 0}, {"cells", &cells, 0}, {"anchor", &anchor, BASELINE}, {"accepted", &accepted, BASELINE}, {"renames", &renames, BASELINE},
     {"gate", &gate, GATE}, {"checksum", &sha256, 0}), .rule = top_rule};
