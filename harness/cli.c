@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+#include "text.h"
 #include "units.h"
 
 #include <errno.h>
@@ -198,8 +199,11 @@ static int run_command(const struct command_row *command, int argc, char **argv)
         print_help(command);
     else
         code = command->body(&o, &fault);
-    if (fault.text[0])
-        fprintf(stderr, "ternmark: %s\n", fault.text);
+    if (fault.text[0]) {
+        fputs("ternmark: ", stderr);
+        text_print(stderr, fault.text);
+        fputc('\n', stderr);
+    }
     options_clear(&o);
     return (int)code;
 }
