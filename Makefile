@@ -10,6 +10,8 @@ NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc
 B ?= build$(if $(SAN),/san-$(SAN))$(if $(COV),/cov)
 Q := $(if $(V),,@)
 VERSION := 0.1.0
+PREFIX  ?= /usr/local
+INSTALL := $(DESTDIR)$(PREFIX)
 
 # ---- set-up: an included file, so that make reads itself again after packages were installed (no recursion)
 GROUPS := build $(if $(filter test test-full lint coverage fuzz,$(MAKECMDGOALS)),test) $(if $(filter test-full,$(MAKECMDGOALS)),full)
@@ -64,7 +66,7 @@ ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(wildcard engine/tests/*_test.c))
 HARNESS_TESTS:= $(patsubst %.c,$(B)/%,$(wildcard harness/tests/*_test.c))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark
 
-.PHONY: build gate test lint dist coverage help info clean FORCE
+.PHONY: build gate test lint dist install coverage help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ)
@@ -105,6 +107,17 @@ lint: ## compilers' warnings, boundaries between rooms, shell and Lua scripts
 	$(Q)ci/lint
 dist: build ## the relocatable tarball
 	$(Q)ci/dist $(B) $(VERSION)
+install: build ## to $(DESTDIR)$(PREFIX): program, engine, header, suites, manual, completion
+	install -d $(INSTALL)/bin $(INSTALL)/lib/ternmark $(INSTALL)/lib/pkgconfig $(INSTALL)/include $(INSTALL)/share/ternmark/suites \
+	  $(INSTALL)/share/man/man1 $(INSTALL)/share/bash-completion/completions
+	install -m755 $(B)/ternmark $(INSTALL)/lib/ternmark/
+	install -m644 $(wildcard $(B)/libtern*.so) $(INSTALL)/lib/ternmark/
+	ln -sf ../lib/ternmark/ternmark $(INSTALL)/bin/ternmark
+	install -m644 engine/tern.h $(INSTALL)/include/
+	install -m644 suites/*.lua $(INSTALL)/share/ternmark/suites/
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ci/tern.pc.in > $(INSTALL)/lib/pkgconfig/tern.pc
+	ci/manual man $(B)/ternmark | gzip -9n > $(INSTALL)/share/man/man1/ternmark.1.gz
+	ci/manual completion > $(INSTALL)/share/bash-completion/completions/ternmark
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 info: ## what was probed
