@@ -70,7 +70,7 @@ PRODUCTS     := $(B)/libtern.so $(B)/ternmark
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ)
-	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) $(RPATH) -Wl,--build-id=none $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(ENGINE_LIBS)
+	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) $(RPATH) -Wl,--build-id=none -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(ENGINE_LIBS)
 $(B)/ternmark: $(HARNESS_OBJ)
 	$(Q)$(CC) -pie -rdynamic $(SANFLAGS) $(LDHARDEN) $(NODLOPEN) $(RPATH) -Wl,--build-id=none -o $@ $^ $(HARNESS_LIBS)
 

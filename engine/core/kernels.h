@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a backend provides. A backend's file defines tern_<name>_overlay(), which puts its kernels over those of the weaker
+ * backends in the table; a null entry does not occur, because scalar is complete.
+ *
+ * Packed weights ("storage", format/weights.def): rows go in groups of 16, a group is a stream of 64-byte lines, and lane r of a
+ * line (4 bytes) belongs to row r of the group. Byte j of the lane holds one weight per field f, that of column  step + 4 f + j:
+ *
+ *     line of a step     byte 0            1            2            3            4 …
+ *     2bit, step 16      r0 k+0,4,8,12     r0 k+1,5,…   r0 k+2,6,…   r0 k+3,7,…   r1 k+0,4,8,12 …
+ *                        bits 0-1 are field 0, 6-7 field 3
+ *     base3, step 20     the same with five fields, as the digits of a number in base 3
+ *     int8, step 4       the same with one field
+ *
+ * So a vector of any width holds whole rows, four activations are broadcast to all of them, and outputs come out side by side.
+ * Codes are trit + 1 (0, 1, 2); kernels subtract the sum of the activations once per output. Padding has code 1; the
+ * activations over it are zero.
+ */
+#ifndef TERN_CORE_KERNELS_H
+#define TERN_CORE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TERN_GROUP = 16, TERN_LINE = 64 };
+
+/* How weights lie in memory for the kernels. */
+enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TERN_STORAGES };
+
+/*
+ * y[b][n] = (scale[b] * weight_scale) * s   or, with scale null, s itself as int32;   s = sum_k t[n][k] x[b][k]
+ *
+ *   w      groups of lines of one storage; group g starts at w + g * group_bytes and has `lines` lines
+ *   x      batch rows of int8, x_stride bytes apart (a multiple of 64, 64-byte aligned), zero beyond K up to the last line's end
+ *   x_sum  batch sums of the rows of x
+ *   y      batch rows of n float or int32, n apart; must not overlap x or w
+ *
+ * Exact in int32 while K <= TERN_K_MAX. Threads: any, on disjoint groups.
+ */
+struct tern_product {
+	const uint8_t *w;
+	size_t group_bytes, lines, n;
+	const int8_t *x;
+	size_t x_stride;
+	const int32_t *x_sum;
+	size_t batch;
+	const float *scale;
+	float weight_scale;
+	void *y;
+};
+
+/* Fields of two bits are multiplied unshifted, by up to 128 times 127, a quarter of the columns each: 2^31 / 2^14 * 4 columns. */
+enum { TERN_K_MAX = 1 << 18 };
+
+/* Does groups [from, to). */
+typedef void tern_product_fn(const struct tern_product *p, size_t from, size_t to);
+
+/* Batches that take different kernels: one row, a few, many. */
+enum tern_class { TERN_ONE, TERN_FEW, TERN_MANY, TERN_CLASSES };
+enum { TERN_FEW_MAX = 8 };
+
+struct tern_product_kernel {
+	const char *name; /* <op>_<weights>_<activations>_<isa>[_<tile>] */
+	tern_product_fn *run;
+};
+
+struct tern_kernels {
+	struct tern_product_kernel product[TERN_STORAGES][TERN_CLASSES];
+
+	/*
+	 * a = max(max_k |x[k]|, 1e-5);  q[k] = round_half_even(x[k] * (127 / a)), clamped to [-128, 127];  returns a / 127
+	 *
+	 *   x    k floats        q    stride bytes (>= k), zeroed beyond k        sum   sum of q
+	 *
+	 * A NaN becomes -128 and does not count for a. Source: BitNet b1.58, arXiv:2402.17764, section 2, absmax per token.
+	 */
+	float (*quantize)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum);
+};
+
+#define BACKEND(name, arch, flags, needs) void tern_##name##_overlay(struct tern_kernels *);
+#include "core/backends.def"
+#undef BACKEND
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The engine's threads. A team of persistent workers serves run: a call hands over by a shared counter on which idle workers spin
+ * for a while (the hand-over is then a fraction of a microsecond) and then sleep in the kernel. OpenMP serves packing and first touch.
+ * One region runs at a time: a caller who finds the team taken does all parts alone, which gives the same bits. */
+#ifndef TERN_CORE_THREADS_H
+#define TERN_CORE_THREADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TERN_THREADS_MAX = 256 };
+
+struct tern_team; /* the region a part belongs to */
+
+/* One part of a region: id in 0..n-1. */
+typedef void tern_part_fn(void *data, int id, int n, struct tern_team *team);
+
+/* CPUs this process may run on (its affinity), at least 1. */
+int tern_threads_allowed(void);
+
+/* Calls part(data, id, n, team) for id 0..n-1, id 0 in the caller, and returns when all are done. n is cut to TERN_THREADS_MAX;
+ * where workers cannot be had, or the team is taken, n is 1 in the call. */
+void tern_team_run(int n, tern_part_fn *part, void *data);
+
+/* Within a part: returns when all parts of the region have come here. */
+void tern_team_barrier(struct tern_team *team, int n);
+
+/* Parks the workers of the team and those of OpenMP. */
+void tern_team_park(void);
+
+/* Notes that an OpenMP region ran, so that the next park ends its workers' spinning. */
+void tern_threads_used_openmp(void);
+
+/* The share [*from, *to) of n units for part id of parts: contiguous, sizes differ by one at most. */
+void tern_share(size_t n, int id, int parts, size_t *from, size_t *to);
+
+#endif

@@ -1,0 +1,73 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The Lua face of libtern: a module that is loaded with the path of the library it belongs to. The declarations above this
+-- line are the preprocessed text of tern.h.
+local ffi = require "ffi"
+local lib = ffi.load((assert((...), "the face of libtern is loaded with the path of its library")))
+local tern = { lib = lib }
+
+if lib.tern_abi() ~= lib.TERN_ABI then
+  error(("libtern has interface %d, its declarations have %d"):format(lib.tern_abi(), tonumber(lib.TERN_ABI)))
+end
+
+local function list(call)
+  local names, n, failure = ffi.new "const char *const *[1]", ffi.new "size_t[1]", ffi.new "struct tern_error"
+  local status = call(names, n, failure)
+  if status ~= nil and status ~= lib.TERN_OK then error(ffi.string(failure.text), 3) end
+  local all = {}
+  for i = 0, tonumber(n[0]) - 1 do all[i + 1] = ffi.string(names[0][i]) end
+  return all
+end
+
+-- Names of the backends that this CPU can run, weakest first.
+function tern.backends() return list(function(names, n, failure) return lib.tern_backends(names, n, failure) end) end
+
+-- Names of the operations.
+function tern.ops() return list(function(names, n) lib.tern_ops(names, n) end) end
+
+local function text(value)
+  if type(value) == "number" then return ("%.14g"):format(value) end
+  return tostring(value)
+end
+
+-- An operation with its inputs. `params` is a flat table; a name that the operation does not have is an error.
+function tern.bind(op, params)
+  local names = {}
+  for name in pairs(params or {}) do names[#names + 1] = name end
+  table.sort(names)
+  local array, keep = ffi.new("struct tern_param[?]", #names + 1), {}
+  for i, name in ipairs(names) do
+    keep[i] = text(params[name])
+    array[i - 1].name, array[i - 1].value = name, keep[i]
+  end
+  local out, failure = ffi.new "struct tern_op *[1]", ffi.new "struct tern_error"
+  if lib.tern_op_bind(op, array, #names, out, failure) ~= lib.TERN_OK then error(ffi.string(failure.text), 2) end
+  return ffi.gc(out[0], lib.tern_op_close)
+end
+
+-- A native body: the harness calls it in a loop from C and parks the engine's threads after each turn.
+tern.run = { native = ffi.cast("void (*)(void *, uint64_t)", lib.tern_op_run), park = ffi.cast("void (*)(void)", lib.tern_quiesce) }
+
+-- true, or nil and what is wrong.
+function tern.check(op)
+  local failure = ffi.new "struct tern_error"
+  if lib.tern_op_check(op, failure) == lib.TERN_OK then return true end
+  return nil, ffi.string(failure.text)
+end
+
+-- Operations, bytes and items of one run; a quantity that does not apply is absent.
+function tern.work(op)
+  local w = ffi.new "struct tern_work"
+  lib.tern_op_work(op, w)
+  local function given(v) if v > 0 then return v end end
+  return { ops = given(w.ops), bytes = given(w.bytes), items = given(w.items) }
+end
+
+function tern.backend(op) return ffi.string(lib.tern_op_backend(op)) end
+function tern.why(op) return ffi.string(lib.tern_op_why(op)) end
+
+function tern.close(op)
+  ffi.gc(op, nil)
+  lib.tern_op_close(op)
+end
+
+return tern

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "format/weights.h"
+
+#include <string.h>
+
+static const int8_t trit_of_code[4] = { -1, 0, 1, 0 };
+
+static void pack_int8(const int8_t *trits, size_t k, uint8_t *row)
+{
+	memcpy(row, trits, k);
+}
+
+static void unpack_int8(const uint8_t *row, size_t k, int8_t *trits)
+{
+	memcpy(trits, row, k);
+}
+
+/* Four weights a byte, the first in the low bits. */
+static void pack_2bit(const int8_t *trits, size_t k, uint8_t *row)
+{
+	memset(row, 0x55, (k + 3) / 4);
+	for (size_t i = 0; i < k; i++) {
+		unsigned shift = 2 * (i % 4), code = (unsigned)(trits[i] + 1);
+		row[i / 4] = (uint8_t)((row[i / 4] & ~(3u << shift)) | code << shift);
+	}
+}
+
+static void unpack_2bit(const uint8_t *row, size_t k, int8_t *trits)
+{
+	for (size_t i = 0; i < k; i++)
+		trits[i] = trit_of_code[row[i / 4] >> (2 * (i % 4)) & 3];
+}
+
+/* Five weights a byte: their codes are the digits of v in base 3, first digit most significant; the byte is ceil(256 v / 243), whose
+ * repeated tripling carries the digits out in order. */
+static void pack_base3(const int8_t *trits, size_t k, uint8_t *row)
+{
+	for (size_t i = 0; i < k; i += 5) {
+		unsigned v = 0;
+		for (size_t j = i; j < i + 5; j++)
+			v = v * 3 + (j < k ? (unsigned)(trits[j] + 1) : 1);
+		row[i / 5] = (uint8_t)((v * 256 + 242) / 243);
+	}
+}
+
+static void unpack_base3(const uint8_t *row, size_t k, int8_t *trits)
+{
+	unsigned q = 0;
+	for (size_t i = 0; i < k; i++) {
+		q = (i % 5 ? q & 255 : row[i / 5]) * 3;
+		trits[i] = (int8_t)((int)(q >> 8) - 1);
+	}
+}
+
+static const struct tern_weight_format formats[] = {
+#define FORMAT(name, block, bytes, storage) { #name, block, bytes, TERN_STORAGE_##storage, pack_##name, unpack_##name },
+#include "format/weights.def"
+#undef FORMAT
+};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+const struct tern_weight_format *tern_weight_format_at(size_t i)
+{
+	return i < N_FORMATS ? &formats[i] : NULL;
+}
+
+const struct tern_weight_format *tern_weight_format_find(const char *name)
+{
+	for (size_t i = 0; i < N_FORMATS; i++)
+		if (!strcmp(formats[i].name, name))
+			return &formats[i];
+	return NULL;
+}
+
+size_t tern_weight_row_bytes(const struct tern_weight_format *f, size_t k)
+{
+	return (k + f->block - 1) / f->block * f->bytes;
+}

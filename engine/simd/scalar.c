@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The backend that defines right: complete, plain C, no vector instructions (the row's flags switch auto-vectorisation off). */
+#include "core/kernels.h"
+
+#include <string.h>
+
+/* Adds one line of one row (four bytes) times the activations under it: one function per storage. Fields of the two-bit code are
+ * masked in place and multiplied unshifted, each into its own sum, as the vector kernels do. */
+typedef void add_line_fn(const uint8_t *w, const int8_t *x, int32_t *sum);
+
+static inline __attribute__((always_inline)) void add_int8(const uint8_t *w, const int8_t *x, int32_t *sum)
+{
+	for (int j = 0; j < 4; j++)
+		sum[0] += w[j] * x[j];
+}
+
+static inline __attribute__((always_inline)) void add_2bit(const uint8_t *w, const int8_t *x, int32_t *sum)
+{
+	for (int j = 0; j < 4; j++) {
+		sum[0] += (w[j] & 3) * x[j];
+		sum[1] += (w[j] & 12) * x[j + 4];
+		sum[2] += (w[j] & 48) * x[j + 8];
+		sum[3] += (w[j] >> 6) * x[j + 12];
+	}
+}
+
+static inline __attribute__((always_inline)) void add_base3(const uint8_t *w, const int8_t *x, int32_t *sum)
+{
+	for (int j = 0; j < 4; j++) {
+		uint32_t q = w[j];
+		for (int f = 0; f < 5; f++) {
+			q *= 3;
+			sum[0] += (int32_t)(q >> 8) * x[4 * f + j];
+			q &= 255;
+		}
+	}
+}
+
+static void store(const struct tern_product *p, size_t b, size_t n, int32_t s)
+{
+	s -= p->x_sum[b];
+	if (p->scale)
+		((float *)p->y)[b * p->n + n] = (float)s * (p->scale[b] * p->weight_scale);
+	else
+		((int32_t *)p->y)[b * p->n + n] = s;
+}
+
+static inline __attribute__((always_inline)) void product(const struct tern_product *p, size_t from, size_t to, size_t step, add_line_fn *add)
+{
+	size_t end = to * TERN_GROUP < p->n ? to * TERN_GROUP : p->n;
+	for (size_t n = from * TERN_GROUP; n < end; n++) {
+		const uint8_t *w = p->w + n / TERN_GROUP * p->group_bytes + n % TERN_GROUP * 4;
+		for (size_t b = 0; b < p->batch; b++) {
+			int32_t sum[4] = { 0 };
+			const int8_t *x = p->x + b * p->x_stride;
+			for (size_t s = 0; s < p->lines; s++)
+				add(w + s * TERN_LINE, x + s * step, sum);
+			store(p, b, n, sum[0] + (sum[1] >> 2) + (sum[2] >> 4) + sum[3]);
+		}
+	}
+}
+
+static void matmul_int8_i8_scalar(const struct tern_product *p, size_t from, size_t to)
+{
+	product(p, from, to, 4, add_int8);
+}
+
+static void matmul_2bit_i8_scalar(const struct tern_product *p, size_t from, size_t to)
+{
+	product(p, from, to, 16, add_2bit);
+}
+
+static void matmul_base3_i8_scalar(const struct tern_product *p, size_t from, size_t to)
+{
+	product(p, from, to, 20, add_base3);
+}
+
+/* Adding 1.5 * 2^23 rounds |v| < 2^22 to an integer, half to even, and leaves it in the low bits (IEEE 754 default rounding). */
+static int8_t round_to_int8(float v)
+{
+	const float magic = 12582912.0f;
+	float shifted = v + magic;
+	int32_t bits;
+	if (!(v > -128.0f))
+		return -128;
+	if (v > 127.0f)
+		return 127;
+	memcpy(&bits, &shifted, sizeof bits);
+	return (int8_t)(bits - 0x4b400000);
+}
+
+static float quantize_scalar(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum)
+{
+	float a = 1e-5f;
+	for (size_t i = 0; i < k; i++) {
+		float v = __builtin_fabsf(x[i]);
+		a = v > a ? v : a;
+	}
+	float to_int = 127.0f / a;
+	int32_t total = 0;
+	for (size_t i = 0; i < k; i++) {
+		q[i] = round_to_int8(x[i] * to_int);
+		total += q[i];
+	}
+	memset(q + k, 0, stride - k);
+	*sum = total;
+	return a / 127.0f;
+}
+
+#define ALL(storage) { { #storage "_scalar", storage##_scalar }, { #storage "_scalar", storage##_scalar }, { #storage "_scalar", storage##_scalar } }
+
+void tern_scalar_overlay(struct tern_kernels *t)
+{
+	static const struct tern_product_kernel products[TERN_STORAGES][TERN_CLASSES] = {
+		[TERN_STORAGE_INT8] = ALL(matmul_int8_i8),
+		[TERN_STORAGE_2BIT] = ALL(matmul_2bit_i8),
+		[TERN_STORAGE_BASE3] = ALL(matmul_base3_i8),
+	};
+	memcpy(t->product, products, sizeof products);
+	t->quantize = quantize_scalar;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libtern: ternary (BitNet b1.58) inference on the hardware at hand. The only public header; its preprocessed text is what
+ * LuaJIT's ffi.cdef reads, so it keeps to what that parses (no attributes, no inline functions; constants are enums).
+ *
+ * Words.  op       one operation of the engine with its inputs, bound to a backend: what is benched
+ *         bind     checks every parameter, allocates, makes seeded inputs, packs weights, picks kernel and threads
+ *         run      does the operation n times on the bound inputs; cannot fail and allocates nothing
+ *         backend  a set of kernels for one instruction set; "scalar" is complete and defines right
+ *
+ * For all functions: pointers are not null unless said so; strings are UTF-8 and null-terminated; an `error` argument may be
+ * null, and is written only on failure; nothing here prints, aborts or exits. An op is used by one thread at a time; different
+ * ops may be used by different threads. Results carry the same bits on every backend and for every number of threads.
+ */
+#ifndef TERN_H
+#define TERN_H
+
+#ifndef TERN_CDEF
+#include <stddef.h>
+#include <stdint.h>
+#define TERN_API __attribute__((visibility("default")))
+#else
+#define TERN_API
+#endif
+
+enum { TERN_ABI = 1, TERN_ERROR_TEXT = 512 };
+
+enum tern_status {
+	TERN_OK = 0,
+	TERN_INVALID = 1,     /* an argument, parameter or file breaks a rule */
+	TERN_UNSUPPORTED = 2, /* right, but not on this machine or in this build */
+	TERN_NO_MEMORY = 3,
+	TERN_IO = 4,          /* the system refused: file, thread, device */
+	TERN_WRONG = 5        /* a check found a result that is not right */
+};
+
+/* What went wrong, in one sentence: what, where, expected, found. */
+struct tern_error {
+	enum tern_status status;
+	char text[TERN_ERROR_TEXT];
+};
+
+/* A parameter of bind, as text: { "batch", "8" }. */
+struct tern_param {
+	const char *name, *value;
+};
+
+/* Per run of an op: arithmetic operations, bytes that must move at least, and items (rows, tokens) done. 0 = does not apply. */
+struct tern_work {
+	double ops, bytes, items;
+};
+
+struct tern_op;
+
+/* The Lua face: a module's source, to be run with the path of this library as its argument. */
+extern TERN_API const char tern_face[];
+
+/* TERN_ABI of the library; a caller refuses to go on when it differs from the header's. */
+TERN_API int tern_abi(void);
+
+/*
+ * Backends that this CPU can run, weakest first: *names points at *n static strings. The variable TERN_BACKEND narrows the
+ * list to the one it names. Errors: TERN_UNSUPPORTED when it names one that needs a feature which is missing (the text says
+ * which), TERN_INVALID when there is none of that name.
+ */
+TERN_API enum tern_status tern_backends(const char *const **names, size_t *n, struct tern_error *error);
+
+/* Names of all operations: *names points at *n static strings. */
+TERN_API void tern_ops(const char *const **names, size_t *n);
+
+/*
+ * Makes *out, owned by the caller until tern_op_close. Parameters not given take the op's defaults; a name that the op does
+ * not have is TERN_INVALID. "backend" may be "auto". Errors: TERN_INVALID, TERN_UNSUPPORTED, TERN_NO_MEMORY.
+ */
+TERN_API enum tern_status tern_op_bind(const char *op, const struct tern_param *params, size_t n, struct tern_op **out,
+                                       struct tern_error *error);
+
+/* Does the operation n times. `op` is a struct tern_op *; the type fits the harness's native bodies. */
+TERN_API void tern_op_run(void *op, uint64_t n);
+
+/*
+ * Runs once and compares: integers and fixed-order floats bit by bit against scalar on a seeded sample of rows, and the whole
+ * of a matrix product by an exact checksum modulo 2^64. Takes at most about 20 ms. Error: TERN_WRONG, with the place.
+ */
+TERN_API enum tern_status tern_op_check(struct tern_op *op, struct tern_error *error);
+
+/* Work of one run. */
+TERN_API void tern_op_work(const struct tern_op *op, struct tern_work *work);
+
+/* Name of the backend that really runs. Static. */
+TERN_API const char *tern_op_backend(const struct tern_op *op);
+
+/* One sentence: kernel, storage of the weights, threads, and the measured row that chose them. Lives as long as the op. */
+TERN_API const char *tern_op_why(const struct tern_op *op);
+
+/* Frees; null is allowed. */
+TERN_API void tern_op_close(struct tern_op *op);
+
+/* Puts every thread of the engine to sleep (they wake by themselves at the next run), so that none stays runnable. */
+TERN_API void tern_quiesce(void);
+
+#endif
