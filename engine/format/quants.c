@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Values of the weights of each tensor type. One small function a format; the table at the end joins them.
+ */
+#include "format/quants.h"
+
+#include "format/checked.h"
+
+#include <string.h>
+
+static const struct tern_type_row types[] = {
+#define TYPE(name, id, weights, bytes, extra) {#name, id, weights, bytes, extra},
+#include "format/types.def"
+#undef TYPE
+};
+
+static const struct {
+    uint32_t id;
+    const char *name;
+} foreign[] = {
+    {2, "Q4_0"},    {3, "Q4_1"},     {4, "Q4_2, removed"}, {5, "Q4_3, removed"}, {6, "Q5_0"},  {7, "Q5_1"},   {9, "Q8_1"},
+    {10, "Q2_K"},   {11, "Q3_K"},    {13, "Q5_K"},         {15, "Q8_K"},         {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+    {19, "IQ1_S"},  {20, "IQ4_NL"},  {21, "IQ3_S"},        {22, "IQ2_S"},        {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},
+    {26, "I32"},    {27, "I64"},     {28, "F64"},          {29, "IQ1_M"},        {31, "Q4_0_4_4, removed"}, {32, "Q4_0_4_8, removed"},
+    {33, "Q4_0_8_8, removed"}, {37, "I8_S"}, {38, "TL1"},  {39, "TL2"},
+};
+
+const struct tern_type_row *tern_type_find(uint32_t id)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].id == id)
+            return &types[i];
+    return NULL;
+}
+
+const struct tern_type_row *tern_type_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].name, name) == 0)
+            return &types[i];
+    return NULL;
+}
+
+const char *tern_type_foreign(uint32_t id)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (foreign[i].id == id)
+            return foreign[i].name;
+    return NULL;
+}
+
+bool tern_i2s_order_named(const char *name, enum tern_i2s_order *order)
+{
+    static const char *const names[] = {"128", "64", "rows"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *order = (enum tern_i2s_order)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tern_type_bytes(const struct tern_type_row *type, uint64_t n_columns, uint64_t n_rows, uint64_t *out)
+{
+    uint64_t blocks, bytes;
+    return n_columns % type->weights == 0 && tern_checked_mul(n_columns / type->weights, n_rows, &blocks) &&
+           tern_checked_mul(blocks, type->bytes, &bytes) && tern_checked_add(bytes, type->extra, out);
+}
+
+bool tern_type_is_ternary(enum tern_type type)
+{
+    return type == TERN_TYPE_TQ1_0 || type == TERN_TYPE_TQ2_0 || type == TERN_TYPE_I2_S;
+}
+
+static uint16_t load16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static float from_bits(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+float tern_half_to_float(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 31, fraction = half & 1023;
+    if (exponent == 31)
+        return from_bits(sign | 0x7f800000 | fraction << 13);
+    if (exponent == 0) {
+        float f = (float)fraction * 0x1p-24f; /* zero and denormals, exact */
+        return sign ? -f : f;
+    }
+    return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+static float load_half(const uint8_t *p)
+{
+    return tern_half_to_float(load16(p));
+}
+
+static float load_float(const uint8_t *p)
+{
+    return from_bits((uint32_t)load16(p) | (uint32_t)load16(p + 2) << 16);
+}
+
+/* ---- one block of each type that has float weights */
+
+static void block_f32(const uint8_t *p, float *w)
+{
+    *w = load_float(p);
+}
+
+static void block_f16(const uint8_t *p, float *w)
+{
+    *w = load_half(p);
+}
+
+static void block_bf16(const uint8_t *p, float *w)
+{
+    *w = from_bits((uint32_t)load16(p) << 16);
+}
+
+static void block_q8_0(const uint8_t *p, float *w)
+{
+    float d = load_half(p);
+    for (int i = 0; i < 32; i++)
+        w[i] = d * (float)(int8_t)p[2 + i];
+}
+
+/* Scale and minimum j of 8, 6 bits each: j < 4 in the low bits of bytes j and j + 4, j >= 4 with their low nibbles in
+ * byte j + 4 and their two high bits on top of bytes j - 4 and j. */
+static void q4_k_scale(const uint8_t *s, int j, unsigned *scale, unsigned *min)
+{
+    if (j < 4) {
+        *scale = s[j] & 63u;
+        *min = s[j + 4] & 63u;
+    } else {
+        *scale = (s[j + 4] & 15u) | (unsigned)(s[j - 4] >> 6) << 4;
+        *min = (unsigned)(s[j + 4] >> 4) | (unsigned)(s[j] >> 6) << 4;
+    }
+}
+
+/* Weights come in four groups of 64 that share 32 bytes: the low nibbles are the first 32, the high ones the rest. */
+static void block_q4_k(const uint8_t *p, float *w)
+{
+    float d = load_half(p), dmin = load_half(p + 2);
+    for (int j = 0; j < 8; j++) {
+        unsigned scale, min;
+        q4_k_scale(p + 4, j, &scale, &min);
+        float ds = d * (float)scale, dm = dmin * (float)min;
+        const uint8_t *q = p + 16 + (j / 2) * 32;
+        for (int i = 0; i < 32; i++)
+            w[j * 32 + i] = ds * (float)(j % 2 ? q[i] >> 4 : q[i] & 15) - dm;
+    }
+}
+
+/* Two halves of 128 weights; quarter k of a half takes nibbles k / 2 of byte (k % 2) * 32 + i and bit pair k of byte i. */
+static void block_q6_k(const uint8_t *p, float *w)
+{
+    float d = load_half(p + 208);
+    for (int i = 0; i < 256; i++) {
+        int half = i / 128, k = i % 128 / 32, l = i % 32;
+        int low = p[half * 64 + k % 2 * 32 + l] >> (k / 2 * 4) & 15;
+        int high = p[128 + half * 32 + l] >> (2 * k) & 3;
+        w[i] = d * (float)(int8_t)p[192 + i / 16] * (float)((low | high << 4) - 32);
+    }
+}
+
+/* ---- trits */
+
+/* Trit number n (0 first) of a byte that holds a fraction of 256 in base 3: the byte times 3^n, modulo 256, is what is
+ * left after n trits, as a fraction of 256; three times that, over 256, has the next trit as its whole part. */
+static int base3_trit(uint8_t byte, int n)
+{
+    static const uint8_t power[] = {1, 3, 9, 27, 81};
+    uint8_t left = (uint8_t)(byte * power[n]);
+    return (left * 3 >> 8) - 1;
+}
+
+/* 160 weights in bytes 0-31 (32 a trit), 80 in bytes 32-47 (16 a trit), 16 in bytes 48-51 (4 a trit). */
+static void trits_tq1_0(const uint8_t *p, int8_t *t)
+{
+    for (int i = 0; i < 160; i++)
+        t[i] = (int8_t)base3_trit(p[i % 32], i / 32);
+    for (int i = 0; i < 80; i++)
+        t[160 + i] = (int8_t)base3_trit(p[32 + i % 16], i / 16);
+    for (int i = 0; i < 16; i++)
+        t[240 + i] = (int8_t)base3_trit(p[48 + i % 4], i / 4);
+}
+
+/* Two halves of 128 weights; bits 2k of byte i of a half hold weight 32 k + i. */
+static void trits_tq2_0(const uint8_t *p, int8_t *t)
+{
+    for (int i = 0; i < 256; i++)
+        t[i] = (int8_t)((p[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3) - 1);
+}
+
+/* Code of weight (row, column); its two bits sit where the order says. */
+static int i2s_code(const struct tern_matrix *m, uint64_t row, uint64_t column)
+{
+    uint64_t at = row * m->n_columns + column;
+    uint64_t byte, group;
+    if (m->order == TERN_I2S_FOUR_ROWS) {
+        byte = row / 4 * m->n_columns + column;
+        group = row % 4;
+    } else {
+        uint64_t width = m->order == TERN_I2S_INTERLEAVED_64 ? 16 : 32;
+        byte = at / (4 * width) * width + at % width;
+        group = at % (4 * width) / width;
+    }
+    return m->bytes[byte] >> (6 - 2 * group) & 3;
+}
+
+float tern_i2s_scale(const struct tern_matrix *m)
+{
+    return load_float(m->bytes + m->n_rows * m->n_columns / 4);
+}
+
+static void trits_i2s(const struct tern_matrix *m, uint64_t row, int8_t *trits)
+{
+    for (uint64_t i = 0; i < m->n_columns; i++)
+        trits[i] = (int8_t)(i2s_code(m, row, i) - 1);
+}
+
+static void trits_blocks(const struct tern_matrix *m, uint64_t row, int8_t *trits, float *scales)
+{
+    bool is_tq1 = m->type == TERN_TYPE_TQ1_0;
+    uint64_t blocks = m->n_columns / 256, bytes = is_tq1 ? 54 : 66;
+    for (uint64_t b = 0; b < blocks; b++) {
+        const uint8_t *p = m->bytes + (row * blocks + b) * bytes;
+        (is_tq1 ? trits_tq1_0 : trits_tq2_0)(p, trits + b * 256);
+        scales[b] = load_half(p + bytes - 2);
+    }
+}
+
+bool tern_matrix_trits(const struct tern_matrix *m, uint64_t row, int8_t *trits, float *scales, uint64_t *bad)
+{
+    if (m->type == TERN_TYPE_I2_S) {
+        trits_i2s(m, row, trits);
+        for (uint64_t b = 0; b < (m->n_columns + 255) / 256; b++)
+            scales[b] = tern_i2s_scale(m);
+    } else {
+        trits_blocks(m, row, trits, scales);
+    }
+    for (uint64_t i = 0; i < m->n_columns; i++) {
+        if (trits[i] > 1) {
+            *bad = i;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- rows */
+
+static const struct {
+    enum tern_type type;
+    void (*block)(const uint8_t *p, float *w);
+} decoders[] = {
+    {TERN_TYPE_F32, block_f32},   {TERN_TYPE_F16, block_f16},   {TERN_TYPE_BF16, block_bf16},
+    {TERN_TYPE_Q8_0, block_q8_0}, {TERN_TYPE_Q4_K, block_q4_k}, {TERN_TYPE_Q6_K, block_q6_k},
+};
+
+static void ternary_row(const struct tern_matrix *m, uint64_t row, float *out)
+{
+    int8_t trits[256];
+    if (m->type == TERN_TYPE_I2_S) {
+        float scale = tern_i2s_scale(m);
+        for (uint64_t i = 0; i < m->n_columns; i++)
+            out[i] = scale * (float)(i2s_code(m, row, i) - 1);
+        return;
+    }
+    struct tern_matrix block = *m;
+    block.n_rows = 1;
+    block.n_columns = 256;
+    uint64_t bytes = m->type == TERN_TYPE_TQ1_0 ? 54 : 66;
+    for (uint64_t b = 0; b < m->n_columns / 256; b++) {
+        float scale;
+        block.bytes = m->bytes + (row * (m->n_columns / 256) + b) * bytes;
+        trits_blocks(&block, 0, trits, &scale);
+        for (int i = 0; i < 256; i++)
+            out[b * 256 + (uint64_t)i] = scale * (float)trits[i];
+    }
+}
+
+void tern_matrix_row(const struct tern_matrix *m, uint64_t row, float *out)
+{
+    const struct tern_type_row *type = tern_type_find(m->type);
+    for (size_t d = 0; d < sizeof decoders / sizeof *decoders; d++) {
+        if (decoders[d].type != m->type)
+            continue;
+        uint64_t blocks = m->n_columns / type->weights;
+        const uint8_t *p = m->bytes + row * blocks * type->bytes;
+        for (uint64_t b = 0; b < blocks; b++)
+            decoders[d].block(p + b * type->bytes, out + b * type->weights);
+        return;
+    }
+    ternary_row(m, row, out);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A heap that counts and fails on demand, for tests: what is live, the peak, and an allocation that is refused.
+ * It takes the place of the C library's functions in the test's own program; with a sanitizer, which has its own, it is
+ * absent and HEAP_IS_COUNTED is 0.
+ */
+#ifndef TEST_HEAP_H
+#define TEST_HEAP_H
+
+#include <errno.h>
+#include <malloc.h>
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HEAP_IS_COUNTED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define HEAP_IS_COUNTED 0
+#endif
+#endif
+#ifndef HEAP_IS_COUNTED
+#define HEAP_IS_COUNTED 1
+#endif
+
+static struct {
+    size_t live, peak;
+    long until_failure; /* allocations still granted; negative: all */
+    int for_ever;       /* after the first failure, fail all */
+    long failed;
+} heap = {.until_failure = -1};
+
+#if HEAP_IS_COUNTED
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+extern void __libc_free(void *);
+
+static int heap_refuses(void)
+{
+    if (heap.until_failure < 0)
+        return 0;
+    if (heap.until_failure > 0) {
+        heap.until_failure--;
+        return 0;
+    }
+    heap.failed++;
+    if (!heap.for_ever)
+        heap.until_failure = -1;
+    errno = ENOMEM;
+    return 1;
+}
+
+static void *heap_count(void *p)
+{
+    if (p)
+        heap.live += malloc_usable_size(p);
+    if (heap.live > heap.peak)
+        heap.peak = heap.live;
+    return p;
+}
+
+__attribute__((visibility("default"))) void *malloc(size_t n) { return heap_refuses() ? NULL : heap_count(__libc_malloc(n)); }
+__attribute__((visibility("default"))) void *calloc(size_t n, size_t size) { return heap_refuses() ? NULL : heap_count(__libc_calloc(n, size)); }
+__attribute__((visibility("default"))) void *aligned_alloc(size_t alignment, size_t n) { return heap_refuses() ? NULL : heap_count(__libc_memalign(alignment, n)); }
+__attribute__((visibility("default"))) void free(void *p)
+{
+    if (p)
+        heap.live -= malloc_usable_size(p);
+    __libc_free(p);
+}
+__attribute__((visibility("default"))) void *realloc(void *p, size_t n)
+{
+    if (heap_refuses())
+        return NULL;
+    size_t before = p ? malloc_usable_size(p) : 0;
+    void *moved = __libc_realloc(p, n);
+    if (moved || n == 0)
+        heap.live -= before;
+    return heap_count(moved);
+}
+#endif
+
+#endif
