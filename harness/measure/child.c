@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The worker's side of measure/worker.h: reads requests, answers them, and takes turns on the shared page while a cell is open.
+ */
+#include "measure/channel.h"
+#include "measure/frame.h"
+#include "measure/limits.h"
+#include "measure/turn.h"
+#include "script/script.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct child {
+    struct worker_page *page;
+    uint64_t nonce;
+    struct subject subject;
+    bool open;
+    int cpu;
+    double memory_bytes;
+};
+
+bool worker_is_child(int argc, char **argv)
+{
+    return argc == 2 && strcmp(argv[1], CHANNEL_ARGUMENT) == 0;
+}
+
+/* What suites write in errors may be anything: an answer holds printable text only. */
+static json_t *fault_answer(const struct fault *fault)
+{
+    char text[sizeof fault->text];
+    text_escape(fault->text, text, sizeof text);
+    return json_pack("{s:{s:i,s:s}}", "fault", "code", (int)fault->code, "text", text);
+}
+
+/* Sends {"answer": …} (stolen) or, without one, {"fault": …}. */
+static bool reply(const struct child *child, json_t *answer, const struct fault *fault)
+{
+    json_t *frame = answer ? json_pack("{s:o}", "answer", answer) : fault_answer(fault);
+    bool ok = frame && frame_write(CHANNEL_FROM_WORKER, child->nonce, frame);
+    json_decref(frame);
+    return ok;
+}
+
+static json_t *do_load(struct child *child, const json_t *request, struct fault *fault)
+{
+    const json_t *settings = json_object_get(request, "settings");
+    child->cpu = (int)json_integer_value(json_object_get(request, "cpu"));
+    child->memory_bytes = json_number_value(json_object_get(request, "memory_bytes"));
+    child->subject.script = script_open(settings, fault);
+    if (!child->subject.script || !limits_set_memory(child->memory_bytes, fault))
+        return NULL;
+    return script_ask(child->subject.script, "load", request, fault);
+}
+
+static json_t *do_ask(struct child *child, const json_t *request, struct fault *fault)
+{
+    return script_ask(child->subject.script, json_string_value(json_object_get(request, "do")), request, fault);
+}
+
+static json_t *do_open(struct child *child, const json_t *request, struct fault *fault)
+{
+    limits_reset_peak();
+    json_t *info = script_ask(child->subject.script, "open", request, fault);
+    if (!info)
+        return NULL;
+    child->open = script_body(child->subject.script, &child->subject.body, fault);
+    if (!child->open) {
+        json_decref(info);
+        return NULL;
+    }
+    if (child->subject.body.park)
+        child->subject.body.park();
+    script_collect(child->subject.script);
+    bool pinned = child->cpu >= 0 && limits_thread_count() == 1 && limits_pin(child->cpu);
+    json_object_set_new(info, "pinned", json_boolean(pinned));
+    return info;
+}
+
+static json_t *do_close(struct child *child, const json_t *request, struct fault *fault)
+{
+    double peak = limits_peak_bytes();
+    limits_unpin();
+    child->open = false;
+    json_t *info = script_ask(child->subject.script, "close", request, fault);
+    if (info)
+        json_object_set_new(info, "peak_bytes", json_real(peak));
+    return info;
+}
+
+static const struct handler {
+    const char *name;
+    json_t *(*run)(struct child *, const json_t *, struct fault *);
+} handlers[] = {{"load", do_load}, {"benches", do_ask}, {"describe", do_ask}, {"open", do_open}, {"close", do_close}};
+
+/* Takes turns until the parent leaves the cell or the body fails. */
+static void take_turns(struct child *child)
+{
+    struct fault fault = {0};
+    for (;;) {
+        channel_wait(&child->page->mover, WORKER_MOVER_WORKER);
+        bool leave = child->page->verb == WORKER_VERB_LEAVE;
+        bool ok = leave || turn_run(&child->subject, child->page, &fault);
+        channel_hand(&child->page->mover, WORKER_MOVER_PARENT);
+        if (leave || !ok)
+            break;
+    }
+    if (fault.text[0])
+        reply(child, NULL, &fault);
+}
+
+static bool serve(struct child *child)
+{
+    struct fault fault = {0};
+    json_t *request = frame_read(CHANNEL_TO_WORKER, child->nonce, 0, &fault);
+    const char *name = json_string_value(json_object_get(request, "do"));
+    bool ok = false;
+    for (size_t i = 0; name && i < sizeof handlers / sizeof *handlers; i++)
+        if (strcmp(handlers[i].name, name) == 0)
+            ok = reply(child, handlers[i].run(child, request, &fault), &fault);
+    json_decref(request);
+    if (ok && child->open && strcmp(name, "open") == 0)
+        take_turns(child);
+    return ok;
+}
+
+int worker_main(void)
+{
+    struct child child = {.cpu = -1};
+    if (!limits_tie_to_parent())
+        return 2;
+    void *page = mmap(NULL, sizeof *child.page, PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_PAGE, 0);
+    if (page == MAP_FAILED)
+        return 2;
+    child.page = page;
+    child.nonce = child.page->nonce;
+    child.page->nonce = 0;
+    channel_close_on_exec();
+    while (serve(&child))
+        ;
+    script_close(child.subject.script);
+    return 0;
+}

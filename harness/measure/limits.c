@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/limits.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* SIGKILL would spare what the subject has started; the group dies with us. */
+static void on_parent_death(int number)
+{
+    (void)number;
+    kill(0, SIGKILL);
+}
+
+bool limits_tie_to_parent(void)
+{
+    struct sigaction action = {.sa_handler = on_parent_death};
+    struct rlimit none = {0, 0};
+    signal(SIGINT, SIG_IGN);  /* Ctrl-C is the parent's to handle; this group may still get it from a terminal */
+    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGTERM, &action, NULL);
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    pid_t parent = getppid();
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) != 0)
+        return false;
+    return getppid() == parent && parent != 1;
+}
+
+static double mapped_bytes(void)
+{
+    double pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%lf", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+bool limits_set_memory(double bytes, struct fault *fault)
+{
+    double mapped = mapped_bytes();
+    if (bytes <= 0 || mapped > 1e12)
+        return true;
+    rlim_t limit = (rlim_t)(mapped + bytes);
+    struct rlimit rlimit = {limit, limit};
+    return setrlimit(RLIMIT_AS, &rlimit) == 0 || fault_set(fault, EXIT_CODE_USAGE, "the memory limit cannot be set");
+}
+
+void limits_reset_peak(void)
+{
+    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, "5", 1) != 1)
+        (void)0;  /* then the peak is that since the worker's start */
+    close(fd);
+}
+
+double limits_peak_bytes(void)
+{
+    char line[256];
+    double kib = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %lf kB", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return kib * 1024;
+}
+
+int limits_thread_count(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *entry; tasks && (entry = readdir(tasks));)
+        n += entry->d_name[0] != '.';
+    if (tasks)
+        closedir(tasks);
+    return n;
+}
+
+static cpu_set_t allowed;
+static bool is_pinned;
+
+bool limits_pin(int cpu)
+{
+    cpu_set_t one;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0 || !CPU_ISSET((unsigned)cpu, &allowed))
+        return false;
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)cpu, &one);
+    is_pinned = sched_setaffinity(0, sizeof one, &one) == 0;
+    return is_pinned;
+}
+
+void limits_unpin(void)
+{
+    if (is_pinned)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+    is_pinned = false;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a worker does to itself: death with its parent, memory limit, CPU pinning, and the kernel's account of its memory.
+ */
+#ifndef MEASURE_LIMITS_H
+#define MEASURE_LIMITS_H
+
+#include "fault.h"
+
+#include <stdbool.h>
+
+/*
+ * When the parent dies this process kills its whole group, itself included; no core files; no new privileges. False when the
+ * parent is gone already.
+ */
+bool limits_tie_to_parent(void);
+
+/* Limits the address space to what is mapped now and `bytes` more; 0: no limit. Nothing where a sanitizer has reserved terabytes. */
+bool limits_set_memory(double bytes, struct fault *fault);
+
+/* Forgets the largest resident set so far / reads it, in bytes (0 when the kernel does not say). */
+void limits_reset_peak(void);
+double limits_peak_bytes(void);
+
+/* Threads of this process. */
+int limits_thread_count(void);
+
+/* Pins this process to one CPU of its allowed set; back to that set. False (and no change) when it is not allowed. */
+bool limits_pin(int cpu);
+void limits_unpin(void);
+
+#endif

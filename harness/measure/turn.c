@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/turn.h"
+
+#include "measure/clock.h"
+#include "measure/spawn.h"
+
+#include <sys/resource.h>
+
+/* The empty bodies must be called the way the real ones are. */
+__attribute__((noinline)) static void empty_native(void *state, uint64_t n)
+{
+    __asm__ volatile("" : : "r"(state), "r"(n) : "memory");
+}
+
+struct call {
+    struct subject *subject;
+    struct spawn_usage spawned;
+    uint64_t n;
+    bool empty;
+};
+
+typedef bool body_call(struct call *call, struct fault *fault);
+
+static bool call_native(struct call *call, struct fault *fault)
+{
+    (void)fault;
+    void (*native)(void *, uint64_t) = call->empty ? empty_native : call->subject->body.native;
+    native(call->subject->body.state, call->n);
+    return true;
+}
+
+static bool call_lua(struct call *call, struct fault *fault)
+{
+    return script_run(call->subject->script, call->n, call->empty, fault);
+}
+
+static bool call_command(struct call *call, struct fault *fault)
+{
+    for (uint64_t i = 0; i < call->n && !call->empty; i++)
+        if (!spawn_run(call->subject->body.argv, &call->spawned, fault))
+            return false;
+    return true;
+}
+
+static body_call *const calls[] = {[BODY_NATIVE] = call_native, [BODY_LUA] = call_lua, [BODY_COMMAND] = call_command};
+
+/* One timed call of n iterations; *ns is 0 where the clock voided it. */
+static bool time_call(struct call *call, double *ns, struct fault *fault)
+{
+    body_call *body = calls[call->subject->body.kind];
+    uint64_t begin = clock_now_ns();
+    bool ok = body(call, fault);
+    uint64_t end = clock_now_ns();
+    *ns = clock_delta_ns(begin, end);
+    return ok;
+}
+
+static bool run_samples(struct call *call, struct worker_page *page, struct fault *fault)
+{
+    double ignored;
+    call->n = page->warm;
+    if (page->warm && !time_call(call, &ignored, fault))
+        return false;
+    call->n = page->iterations;
+    uint32_t n = page->samples < WORKER_SAMPLES ? page->samples : WORKER_SAMPLES;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!time_call(call, &page->ns[i], fault))
+            return false;
+        atomic_fetch_add(&page->progress, 1);
+    }
+    return true;
+}
+
+static struct worker_usage usage_now(void)
+{
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    return (struct worker_usage){
+        .cpu_ns = (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e9 + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e3,
+        .faults = (double)(r.ru_minflt + r.ru_majflt),
+        .switches = (double)(r.ru_nvcsw + r.ru_nivcsw),
+    };
+}
+
+static void set_usage(struct worker_page *page, const struct call *call, struct worker_usage before)
+{
+    struct worker_usage now = usage_now();
+    const struct spawn_usage *child = &call->spawned;
+    bool command = call->subject->body.kind == BODY_COMMAND;
+    page->usage.cpu_ns = command ? child->cpu_ns : now.cpu_ns - before.cpu_ns;
+    page->usage.faults = command ? child->faults : now.faults - before.faults;
+    page->usage.switches = command ? child->switches : now.switches - before.switches;
+    page->usage.peak_bytes = child->peak_bytes;
+}
+
+bool turn_run(struct subject *subject, struct worker_page *page, struct fault *fault)
+{
+    struct call call = {.subject = subject, .empty = page->verb == WORKER_VERB_EMPTY};
+    struct worker_usage before = usage_now();
+    bool ok = run_samples(&call, page, fault);
+    if (subject->body.park)
+        subject->body.park();
+    set_usage(page, &call, before);
+    page->failed = !ok;
+    return ok;
+}

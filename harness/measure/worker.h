@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A worker: a process started by exec of this very program in which one suite lives and its cells are run. It is the only place
+ * where suites, engines and libraries under measurement are loaded. It has its own process group, dies with its parent, and
+ * whatever it does (crash, hang, exhausted memory, exit, closed pipe, forged answer) costs the cell that was open and no other.
+ *
+ * Two channels join it to the harness:
+ *   pipes   requests and answers as frames (measure/frame.h): load, benches, describe, open, close. Rare, milliseconds matter little.
+ *   page    a memfd mapped by both. While a cell is open the worker sleeps on the futex word `mover`; who may move is whom the
+ *           word names. A turn costs two futex wakes and no pipe. Only one side touches the rest of the page at a time:
+ *
+ *               parent                                        worker
+ *               warm, iterations, samples, verb = TURN
+ *               mover = WORKER, wake  ─────────────────────▶  run warm + samples × iterations
+ *               wait mover == PARENT                          ns[0..samples), usage, status; park threads
+ *                                     ◀─────────────────────  mover = PARENT, wake
+ *
+ *           All lanes of a paired measurement are driven like this from one parent thread: exactly one worker is ever runnable.
+ *
+ * A function that fails fills `fault`; its code says what broke:
+ *   EXIT_CODE_FAILED       this cell's subject (error, wrong result, crash, hang); `text` begins with what happened
+ *   EXIT_CODE_USAGE        the suite itself is wrong (file:line, field, expected, found)
+ *   EXIT_CODE_INTERRUPTED  the user pressed Ctrl-C
+ * Afterwards worker_alive() says whether it can take the next cell or must be stopped and started again.
+ * Handles belong to one thread; several handles may be used by it in turn.
+ */
+#ifndef MEASURE_WORKER_H
+#define MEASURE_WORKER_H
+
+#include "fault.h"
+
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { WORKER_SAMPLES = 64 };  /* most samples of one turn */
+
+enum worker_mover { WORKER_MOVER_PARENT = 0, WORKER_MOVER_WORKER = 1 };
+enum worker_verb {
+    WORKER_VERB_TURN = 1,   /* the cell's body */
+    WORKER_VERB_EMPTY = 2,  /* an empty body of the same kind: what clock and loop cost */
+    WORKER_VERB_LEAVE = 3,  /* leave the open cell; the next request comes by pipe */
+};
+
+/* What the kernel counted over one turn (its warm iterations included); for commands, of the processes started. */
+struct worker_usage {
+    double cpu_ns;
+    double faults;    /* page faults, minor and major */
+    double switches;  /* context switches, voluntary and not */
+    double peak_bytes;  /* largest resident set of a command; 0 otherwise */
+    double counters[8]; /* hardware counters, in the order of probe/counters.h; negative where absent */
+};
+
+/* The shared page. */
+struct worker_page {
+    _Atomic uint32_t mover;     /* futex word, enum worker_mover */
+    _Atomic uint32_t progress;  /* raised by the worker after each sample: the time limit is per sample */
+    uint32_t verb;
+    uint32_t samples;     /* 1..WORKER_SAMPLES */
+    uint64_t warm;        /* iterations before the first sample, outside its time */
+    uint64_t iterations;  /* of each sample */
+    uint32_t failed;      /* set by the worker: the body failed, the reason follows as a frame */
+    uint32_t unused;
+    uint64_t nonce;       /* read and erased by the worker when it starts */
+    double ns[WORKER_SAMPLES];  /* time of each sample, not divided; 0 when the clock voided it */
+    struct worker_usage usage;
+};
+
+struct worker;
+
+struct worker_start {
+    const char *suite;             /* path of the Lua file */
+    const char *const *artifacts;  /* "NAME=PATH" each: what bench.artifact NAME gives in this lane */
+    size_t n_artifacts;
+    int cpu;               /* pin a single-threaded subject here while it is measured; -1: leave the allowed set */
+    uint64_t seed;         /* of inputs: bench.seed */
+    double timeout_ns;     /* longest single answer or sample */
+    double memory_bytes;   /* address space the subject may add (RLIMIT_AS); 0: no limit */
+};
+
+/* Starts a worker and loads the suite in it. NULL with `fault` when the suite is wrong or takes the worker down. */
+struct worker *worker_start(const struct worker_start *start, struct fault *fault);
+
+/*
+ * The suite's benches, as loaded: a new array of {name, line, about, axes [[name, [values]]], kind "native"|"lua"|"command"|"stream",
+ * tolerance, target, compare, inputs, artifacts [names asked for while loading]}.
+ */
+json_t *worker_benches(struct worker *worker, struct fault *fault);
+
+/*
+ * What the suite's functions say of cells: `cells` is an array of params objects of one bench; gives a new array, in the same order,
+ * of {skip: reason|null, tags [..], tolerance: number|null}.
+ */
+json_t *worker_describe(struct worker *worker, const char *bench, const json_t *cells, struct fault *fault);
+
+/*
+ * Opens a cell: setup, then check. On success the worker waits on the page for turns. Gives a new object {kind, work|null,
+ * backend|null, workload_hash, artifacts [names used], pinned bool}. False when setup or check failed.
+ */
+bool worker_open(struct worker *worker, const char *bench, const json_t *params, json_t **info, struct fault *fault);
+
+/*
+ * One turn: `warm` iterations untimed, then `samples` samples of `iterations` each; their times (ns, whole samples, 0 where the
+ * clock voided one) go to `ns`. The engine's threads are parked before it returns. `verb` is TURN or EMPTY.
+ */
+struct worker_turn {
+    enum worker_verb verb;
+    uint64_t warm, iterations;
+    uint32_t samples;
+};
+bool worker_turn(struct worker *worker, const struct worker_turn *turn, double *ns, struct worker_usage *usage, struct fault *fault);
+
+/* The two halves of worker_turn: hand the turn over, and wait until it comes back. */
+void worker_turn_begin(struct worker *worker, const struct worker_turn *turn);
+bool worker_turn_end(struct worker *worker, double *ns, struct worker_usage *usage, struct fault *fault);
+
+/* Leaves the open cell: teardown. Gives a new object {compiled: true|false|null, interpreted: why|null, peak_bytes}. `info` may be NULL. */
+bool worker_close(struct worker *worker, json_t **info, struct fault *fault);
+
+/* Whether it still runs and keeps to the protocol. */
+bool worker_alive(const struct worker *worker);
+
+/* Its process id, for fitness and tests. */
+int worker_pid(const struct worker *worker);
+
+/* Ends it, its process group and what it left behind, and frees the handle. NULL is allowed. */
+void worker_stop(struct worker *worker);
+
+/* Child side: whether argv says that this process is a worker, and its main function. main() asks before anything else. */
+bool worker_is_child(int argc, char **argv);
+int worker_main(void);
+
+#endif

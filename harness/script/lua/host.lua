@@ -1,0 +1,332 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The harness's side of a suite, inside a worker. script/script.c calls the functions of the table returned at the end with plain
+-- data and gets plain data back; `body` holds what the open cell runs. Suites' functions are called here and nowhere else, but `run`.
+local core, settings = ...
+local ffi = require "ffi"
+
+local function prelude(name, ...) return assert(loadstring(core.prelude(name), "=" .. name .. ".lua"))(...) end
+local tokens, fields, watch = prelude "tokens", prelude "fields", prelude "jitwatch"
+
+local host = { seed = settings.seed, folder = "", used = {} }
+local sandbox = prelude("sandbox", core, host)
+local suite = { benches = {}, by_name = {} }
+local json_list = { json = "array" }
+
+function host.artifact(name)
+  local path = settings.artifacts[name]
+  if not path then
+    error("there is no artifact '" .. name .. "': name its file with --artifact " .. name .. "=PATH", 3)
+  end
+  host.used[name] = true
+  return path
+end
+
+-- The Lua face that the engine carries: a module text that takes the library's path.
+function host.engine()
+  local path = host.artifact "tern"
+  local ok, library = pcall(ffi.load, path)
+  if not ok then error("the engine cannot be loaded: " .. tostring(library), 3) end
+  ffi.cdef "extern const char tern_face[];"
+  local chunk = assert(loadstring(ffi.string(library.tern_face), "=tern"))
+  return chunk(path)
+end
+
+-- ---- loading
+
+local function is_bench(value)
+  for key in pairs(value) do if fields.is_known(key) then return true end end
+  return false
+end
+
+local function add(name, bench)
+  bench.name = bench.name or name
+  suite.benches[#suite.benches + 1] = bench
+end
+
+-- One bench, a list of named benches, or a table name → bench (in the order of names).
+local function collect(value, default)
+  if is_bench(value) then return add(default, value) end
+  local names = {}
+  for key, bench in pairs(value) do
+    if type(bench) ~= "table" then
+      error({ field = tostring(key), expected = "a bench (a table)", found = fields.describe(bench) })
+    end
+    names[#names + 1] = key
+  end
+  table.sort(names, function(a, b)
+    if type(a) == type(b) then return a < b end
+    return type(a) == "number"
+  end)
+  for _, key in ipairs(names) do add(type(key) == "string" and key or nil, value[key]) end
+end
+
+local function name_mistakes(mistakes)
+  for i, bench in ipairs(suite.benches) do
+    if bench.name == nil then
+      mistakes[#mistakes + 1] = { field = "name", expected = "a name for bench " .. i .. " of the list", found = "nothing" }
+    elseif suite.by_name[bench.name] then
+      mistakes[#mistakes + 1] = { field = "name", expected = "a name for each bench alone", found = "'" .. tostring(bench.name) .. "' twice" }
+    else
+      suite.by_name[bench.name] = bench
+    end
+  end
+end
+
+local function find_line(list, mistake, nth)
+  local first = mistake.field:match("^[%w_]+") or mistake.field
+  local last = mistake.field:match("%.([%w_]+)$") or first
+  return tokens.line_of(list, last, nth) or tokens.line_of(list, first, nth) or 1
+end
+
+local function mistakes_of_suite(list)
+  local mistakes = {}
+  for i, bench in ipairs(suite.benches) do
+    local before = #mistakes
+    fields.check(bench, mistakes)
+    for k = before + 1, #mistakes do mistakes[k].line = find_line(list, mistakes[k], i) end
+  end
+  name_mistakes(mistakes)
+  for _, mistake in ipairs(mistakes) do mistake.line = mistake.line or find_line(list, mistake, 1) end
+  return mistakes
+end
+
+local function default_name(path) return (path:match("([^/]+)$"):gsub("%.lua$", "")) end
+
+-- "suite.lua:3: sentence" as a mistake.
+local function mistake_of_error(path, problem)
+  if type(problem) == "table" and problem.field then return problem end
+  local text = type(problem) == "string" and problem:sub(1, 1000) or "threw a " .. type(problem) .. " as its error"
+  local file, line, rest = text:match("^([^\n]-):(%d+): (.*)$")
+  local field, expected, found = (rest or ""):match("^field '(.-)': expected (.-), found (.*)$")
+  return { file = file or path, line = tonumber(line) or 1, field = field, expected = expected, found = found, text = rest or text }
+end
+
+local host_functions = {}
+
+-- { path = } → { mistakes = [{ file, line, field, expected, found, text }] }
+function host_functions.load(request)
+  local path = request.path
+  host.folder = path:match("^(.*/)") or ""
+  local ok, problem = pcall(function()
+    local value = sandbox.load(path)()
+    if type(value) ~= "table" then
+      error({ field = "return", expected = "a bench or a table of benches", found = fields.describe(value) })
+    end
+    collect(value, default_name(path))
+  end)
+  local list = tokens.list(sandbox.sources[path] or "")
+  local mistakes = ok and mistakes_of_suite(list) or { mistake_of_error(path, problem) }
+  for _, mistake in ipairs(mistakes) do
+    mistake.file = mistake.file or path
+    mistake.line = mistake.line or find_line(list, mistake, 1)
+  end
+  return { mistakes = setmetatable(mistakes, json_list) }
+end
+
+local function kind_of(bench)
+  if bench.command then return "command" end
+  if bench.stream then return "stream" end
+  return type(bench.run) == "table" and "native" or "lua"
+end
+
+local function names_of(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return setmetatable(list, json_list)
+end
+
+local function as_ratio(value)
+  if type(value) == "string" then return tonumber((value:match("^([%d%.]+)%%$"))) / 100 end
+  return value
+end
+
+-- → [{ name, about, axes, kind, compare, target, artifacts }]
+function host_functions.benches()
+  local list = setmetatable({}, json_list)
+  for _, bench in ipairs(suite.benches) do
+    local axes = setmetatable({}, json_list)
+    for i, axis in ipairs(bench.axes or {}) do axes[i] = { axis[1], setmetatable(axis[2], json_list) } end
+    list[#list + 1] = {
+      name = bench.name, about = bench.about, axes = axes, kind = kind_of(bench), compare = bench.compare, target = bench.target,
+      artifacts = names_of(host.used),
+    }
+  end
+  return list
+end
+
+local function the_bench(name) return suite.by_name[name] or error("there is no bench '" .. tostring(name) .. "'", 0) end
+
+local function reason_of(bench, params)
+  local reason = bench.skip and bench.skip(params)
+  if reason == true then return "skipped by the suite" end
+  if reason and type(reason) ~= "string" then
+    error("field 'skip': expected a reason or nil, found " .. fields.describe(reason), 0)
+  end
+  return reason or nil
+end
+
+local function tags_of(bench, params)
+  local tags = bench.tags
+  if type(tags) == "function" then tags = tags(params) end
+  local list = setmetatable({}, json_list)
+  for i, tag in ipairs(tags or {}) do
+    if type(tag) ~= "string" then error("field 'tags': expected names, found " .. fields.describe(tag), 0) end
+    list[i] = tag
+  end
+  return list
+end
+
+local function tolerance_of(bench, params)
+  local tolerance = bench.tolerance
+  if type(tolerance) == "function" then tolerance = tolerance(params) end
+  tolerance = as_ratio(tolerance)
+  if tolerance ~= nil and (type(tolerance) ~= "number" or not (tolerance > 0 and tolerance < 1000)) then
+    error("field 'tolerance': expected a ratio, found " .. fields.describe(tolerance), 0)
+  end
+  return tolerance
+end
+
+-- { bench =, cells = [params] } → [{ skip, tags, tolerance }]
+function host_functions.describe(request)
+  local bench, list = the_bench(request.bench), setmetatable({}, json_list)
+  for i, params in ipairs(request.cells) do
+    list[i] = { skip = reason_of(bench, params), tags = tags_of(bench, params), tolerance = tolerance_of(bench, params) }
+  end
+  return list
+end
+
+-- ---- an open cell
+
+local open
+
+local function number_text(value)
+  if type(value) ~= "number" then return type(value) .. ":" .. tostring(value) end
+  return string.format("%.17g", value)
+end
+
+local function work_of(bench, state, params)
+  local work = bench.work
+  if type(work) == "function" then work = work(state, params) end
+  if work == nil then return nil end
+  local kept = {}
+  for _, name in ipairs { "ops", "bytes", "items" } do
+    local value = type(work) == "cdata" and tonumber(work[name]) or (type(work) == "table" and work[name]) or nil
+    if type(value) == "cdata" then value = tonumber(value) end
+    if value ~= nil and (type(value) ~= "number" or not (value >= 0 and value < 1e300)) then
+      error("field 'work." .. name .. "': expected a number, found " .. fields.describe(value), 0)
+    end
+    kept[name] = value
+  end
+  return kept
+end
+
+local function input_hashes(bench, params)
+  local inputs, hashes = bench.inputs, {}
+  if type(inputs) == "function" then inputs = inputs(params) end
+  for i, name in ipairs(inputs or {}) do
+    local hash, why = core.sha256_file(name:sub(1, 1) == "/" and name or host.folder .. name)
+    if not hash then error("field 'inputs': " .. why, 0) end
+    hashes[i] = hash
+  end
+  return hashes
+end
+
+-- SHA-256 over the tokens of the suite and of the local modules it has loaded, the bench, its parameters, work and inputs.
+local function workload_hash(bench, params, work)
+  local parts, paths, names = {}, {}, {}
+  for _, path in ipairs(sandbox.order) do paths[#paths + 1] = path end
+  table.sort(paths)
+  for _, path in ipairs(paths) do parts[#parts + 1] = core.sha256(tokens.normal(sandbox.sources[path])) end
+  parts[#parts + 1] = bench.name
+  for name in pairs(params) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do parts[#parts + 1] = name .. "=" .. number_text(params[name]) end
+  for _, name in ipairs { "ops", "bytes", "items" } do parts[#parts + 1] = name .. "=" .. number_text(work and work[name]) end
+  for _, hash in ipairs(input_hashes(bench, params)) do parts[#parts + 1] = hash end
+  for i, part in ipairs(parts) do parts[i] = #part .. ":" .. part end
+  return "sha256:" .. core.sha256(table.concat(parts, ","))
+end
+
+local function pointer_of(state)
+  if type(state) == "table" then state = state.pointer end
+  if state == nil then return 0 end
+  if type(state) ~= "cdata" then
+    error("field 'setup': expected a C pointer or a table with the field pointer for a native body, found " .. fields.describe(state), 0)
+  end
+  return tonumber(ffi.cast("uintptr_t", ffi.cast("const void *", state)))
+end
+
+local function address(fn) return fn and tonumber(ffi.cast("uintptr_t", ffi.cast("void *", fn))) or 0 end
+
+local function argv_of(bench, state, params)
+  local words, argv = bench.command, {}
+  if type(words) == "function" then words = words(params, state) end
+  if type(words) ~= "table" or #words == 0 then
+    error("field 'command': expected a list of words, found " .. fields.describe(words), 0)
+  end
+  for i, word in ipairs(words) do
+    argv[i] = type(word) == "table" and host.artifact(word.artifact) or tostring(word)
+    if argv[i]:find("%z") then error("field 'command': expected words without NUL", 0) end
+  end
+  return argv
+end
+
+-- The same loop as a body that does nothing: its own copy per cell, so that no other cell's trace is measured.
+local function new_empty()
+  return loadstring("return function(_, n) for _ = 1, n do end end", "=empty")()
+end
+
+local function body_of(bench, state, params)
+  local kind = kind_of(bench)
+  if kind == "native" then
+    return { kind = kind, native = address(bench.run.native), park = address(bench.run.park), pointer = pointer_of(state) }
+  elseif kind == "command" then
+    return { kind = kind, argv = argv_of(bench, state, params) }
+  elseif kind == "lua" then
+    watch.add(bench.run)
+    return { kind = kind, run = bench.run, empty = new_empty() }
+  end
+  error("streams are not measured by this program yet", 0)
+end
+
+local function check(bench, state, params)
+  if not bench.check then return end
+  local ok, why = bench.check(state, params)
+  if not ok then error("wrong result: " .. (type(why) == "string" and why:sub(1, 600) or "check failed"), 0) end
+end
+
+local function backend_of(bench, state, params)
+  if kind_of(bench) == "native" and type(state) == "table" and type(state.backend) == "string" then return state.backend end
+  return type(params.backend) == "string" and params.backend or nil
+end
+
+-- { bench =, params = } → { kind, work, backend, workload_hash, artifacts }
+function host_functions.open(request)
+  local bench, params = the_bench(request.bench), request.params
+  open = { bench = bench, params = params }
+  open.state = bench.setup and bench.setup(params)
+  check(bench, open.state, params)
+  local work = work_of(bench, open.state, params)
+  local body = body_of(bench, open.state, params)
+  body.state, body.params = open.state, params
+  host_functions.body = body
+  return {
+    kind = body.kind, work = work, backend = backend_of(bench, open.state, params),
+    workload_hash = workload_hash(bench, params, work), artifacts = names_of(host.used),
+  }
+end
+
+-- → { compiled, interpreted }; the cell is closed even where its teardown fails.
+function host_functions.close()
+  local cell = open
+  open, host_functions.body = nil, nil
+  if not cell then return { compiled = nil } end
+  local answer = setmetatable({}, nil)
+  if kind_of(cell.bench) == "lua" then answer.compiled, answer.interpreted = watch.result(cell.bench.run) end
+  if cell.bench.teardown then cell.bench.teardown(cell.state, cell.params) end
+  cell.state = nil
+  return answer
+end
+
+return host_functions
