@@ -131,12 +131,12 @@ static bool serve(struct child *child)
 int worker_main(void)
 {
     struct child child = {.cpu = -1};
-    if (!limits_tie_to_parent())
-        return 2;
     void *page = mmap(NULL, sizeof *child.page, PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_PAGE, 0);
     if (page == MAP_FAILED)
         return 2;
     child.page = page;
+    if (!limits_tie_to_parent(child.page->parent))
+        return 2;
     child.nonce = child.page->nonce;
     child.page->nonce = 0;
     channel_close_on_exec();

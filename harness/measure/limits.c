@@ -18,7 +18,7 @@ static void on_parent_death(int number)
     kill(0, SIGKILL);
 }
 
-bool limits_tie_to_parent(void)
+bool limits_tie_to_parent(int parent)
 {
     struct sigaction action = {.sa_handler = on_parent_death};
     struct rlimit none = {0, 0};
@@ -27,10 +27,9 @@ bool limits_tie_to_parent(void)
     sigaction(SIGTERM, &action, NULL);
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    pid_t parent = getppid();
     if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) != 0)
         return false;
-    return getppid() == parent && parent != 1;
+    return getppid() == parent;
 }
 
 static double mapped_bytes(void)

@@ -13,7 +13,7 @@
  * When the parent dies this process kills its whole group, itself included; no core files; no new privileges. False when the
  * parent is gone already.
  */
-bool limits_tie_to_parent(void);
+bool limits_tie_to_parent(int parent);
 
 /* Limits the address space to what is mapped now and `bytes` more; 0: no limit. Nothing where a sanitizer has reserved terabytes. */
 bool limits_set_memory(double bytes, struct fault *fault);

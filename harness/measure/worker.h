@@ -62,7 +62,7 @@ struct worker_page {
     uint64_t warm;        /* iterations before the first sample, outside its time */
     uint64_t iterations;  /* of each sample */
     uint32_t failed;      /* set by the worker: the body failed, the reason follows as a frame */
-    uint32_t unused;
+    int32_t parent;       /* process id of the harness */
     uint64_t nonce;       /* read and erased by the worker when it starts */
     double ns[WORKER_SAMPLES];  /* time of each sample, not divided; 0 when the clock voided it */
     struct worker_usage usage;

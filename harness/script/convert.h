@@ -9,6 +9,7 @@
 #include "fault.h"
 
 #include <jansson.h>
+#include <stdint.h>
 #include <lauxlib.h>
 #include <lua.h>
 

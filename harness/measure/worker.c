@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The harness's side of measure/worker.h.
+ */
+#include "measure/worker.h"
+
+#include "measure/channel.h"
+#include "measure/clock.h"
+#include "measure/frame.h"
+#include "measure/interrupt.h"
+#include "measure/reaper.h"
+#include "units.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct worker {
+    pid_t pid;
+    int to, from;          /* pipes: requests, answers */
+    int said;              /* what it printed, read end, non-blocking */
+    struct worker_page *page;
+    uint64_t nonce;
+    double timeout_ns, memory_bytes;
+    bool alive;
+    bool open;
+    uint32_t wanted;       /* samples of the turn under way */
+};
+
+/* Descriptors that the child gets at fixed numbers. */
+struct ends {
+    int to_worker, from_worker, page, output;
+};
+
+static bool spawn_self(const struct ends *ends, pid_t *pid, struct fault *fault)
+{
+    static char argument[] = CHANNEL_ARGUMENT, name[] = "ternmark";
+    char *argv[] = {name, argument, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, ends->output, 1);
+    posix_spawn_file_actions_adddup2(&actions, ends->output, 2);
+    posix_spawn_file_actions_adddup2(&actions, ends->to_worker, CHANNEL_TO_WORKER);
+    posix_spawn_file_actions_adddup2(&actions, ends->from_worker, CHANNEL_FROM_WORKER);
+    posix_spawn_file_actions_adddup2(&actions, ends->page, CHANNEL_PAGE);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    int error = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return error == 0 || fault_set(fault, EXIT_CODE_USAGE, "a worker cannot be started: %s", strerror(error));
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static struct worker_page *map_page(int *fd)
+{
+    *fd = memfd_create("ternmark-page", MFD_CLOEXEC);
+    if (*fd < 0 || ftruncate(*fd, sizeof(struct worker_page)) != 0)
+        return NULL;
+    void *page = mmap(NULL, sizeof(struct worker_page), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+/* Makes page and pipes, starts the process. On failure everything made so far is freed by worker_stop. */
+static bool launch(struct worker *w, struct fault *fault)
+{
+    int to[2] = {-1, -1}, from[2] = {-1, -1}, said[2] = {-1, -1}, page = -1;
+    w->page = map_page(&page);
+    bool ok = w->page && pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0 && pipe2(said, O_CLOEXEC | O_NONBLOCK) == 0 &&
+              getrandom(&w->nonce, sizeof w->nonce, 0) == sizeof w->nonce;
+    if (!ok)
+        fault_set(fault, EXIT_CODE_USAGE, "a worker cannot be started: %s", strerror(errno));
+    else {
+        w->page->nonce = w->nonce;
+        w->page->parent = getpid();
+        ok = spawn_self(&(struct ends){to[0], from[1], page, said[1]}, &w->pid, fault);
+    }
+    w->alive = ok;
+    if (ok)
+        reaper_watch(w->pid);
+    w->to = to[1];
+    w->from = from[0];
+    w->said = said[0];
+    close_if_open(to[0]);
+    close_if_open(from[1]);
+    close_if_open(said[1]);
+    close_if_open(page);
+    return ok;
+}
+
+/* The end of the process, named. */
+static void describe_end(const struct worker *w, const struct reaper_end *end, char *text, size_t size)
+{
+    char held[32], limit[32];
+    if (end->signal)
+        snprintf(text, size, "killed by SIG%s", sigabbrev_np(end->signal) ? sigabbrev_np(end->signal) : "?");
+    else
+        snprintf(text, size, "ended its process with exit status %d", end->status);
+    if (w->memory_bytes > 0 && end->peak_bytes > 0.8 * w->memory_bytes)
+        snprintf(text + strlen(text), size - strlen(text), " (held %s of --memory-limit %s)",
+                 units_print(UNIT_BYTES, end->peak_bytes, held, sizeof held), units_print(UNIT_BYTES, w->memory_bytes, limit, sizeof limit));
+}
+
+/* Appends the last line of what the worker printed, which often names the reason (an assertion, a corrupt heap). */
+static void append_output(const struct worker *w, struct fault *fault)
+{
+    char text[4097];
+    ssize_t n = read(w->said, text, sizeof text - 1);
+    if (n <= 0)
+        return;
+    text[n] = 0;
+    size_t length = strlen(text);
+    while (length && text[length - 1] == '\n')
+        text[--length] = 0;
+    const char *line = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
+    size_t used = strlen(fault->text);
+    snprintf(fault->text + used, sizeof fault->text - used, "; it printed: %.200s", line);
+}
+
+/* After a failed exchange: ends the worker and says in `fault` what it did. Always false. */
+static bool lose(struct worker *w, struct fault *fault)
+{
+    if (!w->alive)
+        return false;
+    bool late = strstr(fault->text, "time limit") != NULL;
+    struct reaper_end end;
+    bool ended = reaper_wait(w->pid, fault->code == EXIT_CODE_FAILED && !late ? 200 : 0, &end);
+    reaper_end_group(w->pid);
+    w->alive = w->open = false;
+    if (fault->code == EXIT_CODE_INTERRUPTED)
+        return false;
+    if (late)
+        fault_set(fault, EXIT_CODE_FAILED, "hung: no answer within %.3g s (--cell-timeout)", w->timeout_ns / 1e9);
+    else if (ended)
+        describe_end(w, &end, fault->text, sizeof fault->text);
+    append_output(w, fault);
+    return false;
+}
+
+static uint64_t deadline(const struct worker *w)
+{
+    return clock_now_ns() + (uint64_t)w->timeout_ns;
+}
+
+/* Takes an answer out of its frame: a new reference, or NULL with the fault the worker states. */
+static json_t *unwrap(json_t *frame, struct fault *fault)
+{
+    json_t *answer = json_object_get(frame, "answer"), *problem = json_object_get(frame, "fault");
+    const char *text = json_string_value(json_object_get(problem, "text"));
+    if (answer)
+        json_incref(answer);
+    else
+        fault_set(fault, json_integer_value(json_object_get(problem, "code")) == EXIT_CODE_USAGE ? EXIT_CODE_USAGE : EXIT_CODE_FAILED, "%s",
+                  text ? text : "answered with something else than an answer");
+    json_decref(frame);
+    return answer;
+}
+
+/* One request (stolen) and its answer. */
+static json_t *ask(struct worker *w, json_t *request, struct fault *fault)
+{
+    bool sent = w->alive && request && frame_write(w->to, w->nonce, request);
+    json_decref(request);
+    if (!sent)
+        fault_set(fault, EXIT_CODE_FAILED, "closed its request pipe");
+    json_t *frame = sent ? frame_read(w->from, w->nonce, deadline(w), fault) : NULL;
+    if (!frame) {
+        lose(w, fault);
+        return NULL;
+    }
+    return unwrap(frame, fault);
+}
+
+/* The engine beside the program, unless the user named another. */
+static void add_engine(json_t *artifacts)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0 || json_object_get(artifacts, "tern"))
+        return;
+    path[n] = 0;
+    char beside[PATH_MAX + 16];
+    snprintf(beside, sizeof beside, "%s/libtern.so", dirname(path));
+    if (access(beside, R_OK) == 0)
+        json_object_set_new(artifacts, "tern", json_string(beside));
+}
+
+static json_t *artifacts_of(const struct worker_start *start)
+{
+    json_t *artifacts = json_object();
+    for (size_t i = 0; i < start->n_artifacts; i++) {
+        const char *equals = strchr(start->artifacts[i], '=');
+        char absolute[PATH_MAX];
+        if (!equals || equals == start->artifacts[i])
+            continue;
+        const char *path = realpath(equals + 1, absolute) ? absolute : equals + 1;
+        json_t *value = json_string(path);
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)(equals - start->artifacts[i]), start->artifacts[i]);
+        json_object_set_new(artifacts, name, value);
+    }
+    add_engine(artifacts);
+    return artifacts;
+}
+
+/* "file:line: field 'x': expected …, found …" for every mistake, one a line. */
+static void fault_of_mistakes(const json_t *mistakes, struct fault *fault)
+{
+    char text[sizeof fault->text] = "";
+    size_t i, used = 0;
+    json_t *m;
+    json_array_foreach(mistakes, i, m) {
+        const char *field = json_string_value(json_object_get(m, "field"));
+        const char *found = json_string_value(json_object_get(m, "found"));
+        const char *rest = json_string_value(json_object_get(m, "text"));
+        int n = snprintf(text + used, sizeof text - used, "%s%s:%d: ", i ? "\n" : "", json_string_value(json_object_get(m, "file")),
+                         (int)json_integer_value(json_object_get(m, "line")));
+        used += n > 0 ? (size_t)n : 0;
+        if (used < sizeof text) {
+            n = field ? snprintf(text + used, sizeof text - used, "field '%s': expected %s, found %s", field,
+                                 json_string_value(json_object_get(m, "expected")), found)
+                      : snprintf(text + used, sizeof text - used, "%s", rest);
+            used += n > 0 ? (size_t)n : 0;
+        }
+        if (used >= sizeof text)
+            break;
+    }
+    fault_set(fault, EXIT_CODE_USAGE, "%s", text);
+}
+
+static bool load(struct worker *w, const struct worker_start *start, struct fault *fault)
+{
+    json_t *settings = json_pack("{s:o,s:I}", "artifacts", artifacts_of(start), "seed", (json_int_t)start->seed);
+    json_t *answer = ask(w, json_pack("{s:s,s:s,s:o,s:i,s:f}", "do", "load", "path", start->suite, "settings", settings, "cpu", start->cpu,
+                                      "memory_bytes", start->memory_bytes), fault);
+    if (!answer)
+        return false;
+    const json_t *mistakes = json_object_get(answer, "mistakes");
+    bool ok = json_array_size(mistakes) == 0;
+    if (!ok)
+        fault_of_mistakes(mistakes, fault);
+    json_decref(answer);
+    return ok;
+}
+
+struct worker *worker_start(const struct worker_start *start, struct fault *fault)
+{
+    struct worker *w = calloc(1, sizeof *w);
+    if (!w) {
+        fault_set(fault, EXIT_CODE_USAGE, "out of memory");
+        return NULL;
+    }
+    w->timeout_ns = start->timeout_ns > 0 ? start->timeout_ns : 30e9;
+    w->memory_bytes = start->memory_bytes;
+    w->to = w->from = w->said = -1;
+    reaper_install();
+    if (launch(w, fault) && load(w, start, fault))
+        return w;
+    worker_stop(w);
+    return NULL;
+}
+
+json_t *worker_benches(struct worker *w, struct fault *fault)
+{
+    return ask(w, json_pack("{s:s}", "do", "benches"), fault);
+}
+
+json_t *worker_describe(struct worker *w, const char *bench, const json_t *cells, struct fault *fault)
+{
+    return ask(w, json_pack("{s:s,s:s,s:O}", "do", "describe", "bench", bench, "cells", cells), fault);
+}
+
+bool worker_open(struct worker *w, const char *bench, const json_t *params, json_t **info, struct fault *fault)
+{
+    json_t *answer = ask(w, json_pack("{s:s,s:s,s:O}", "do", "open", "bench", bench, "params", params), fault);
+    w->open = answer != NULL;
+    if (!answer)
+        return false;
+    if (info)
+        *info = answer;
+    else
+        json_decref(answer);
+    return true;
+}
+
+void worker_turn_begin(struct worker *w, const struct worker_turn *turn)
+{
+    struct worker_page *page = w->page;
+    w->wanted = turn->samples < WORKER_SAMPLES ? turn->samples : WORKER_SAMPLES;
+    page->verb = turn->verb;
+    page->warm = turn->warm;
+    page->iterations = turn->iterations;
+    page->samples = w->wanted;
+    page->failed = 0;
+    channel_hand(&page->mover, WORKER_MOVER_WORKER);
+}
+
+/* Waits for the move; the time limit starts again whenever a sample is done. */
+static bool wait_turn(struct worker *w, struct fault *fault)
+{
+    enum { LOOK_NS = 100000000 };
+    uint32_t progress = atomic_load(&w->page->progress);
+    uint64_t limit = deadline(w);
+    while (!channel_wait_for(&w->page->mover, WORKER_MOVER_PARENT, LOOK_NS)) {
+        if (interrupt_asked())
+            return fault_set(fault, EXIT_CODE_INTERRUPTED, "interrupted");
+        if (reaper_is_gone(w->pid))
+            return fault_set(fault, EXIT_CODE_FAILED, "ended");
+        uint32_t now = atomic_load(&w->page->progress);
+        if (now != progress) {
+            progress = now;
+            limit = deadline(w);
+        }
+        if (clock_now_ns() > limit)
+            return fault_set(fault, EXIT_CODE_FAILED, "no answer within the time limit");
+    }
+    return true;
+}
+
+/* The body failed: its reason follows as a frame, and the worker waits for requests again. */
+static bool failed_turn(struct worker *w, struct fault *fault)
+{
+    json_t *frame = frame_read(w->from, w->nonce, deadline(w), fault);
+    if (!frame)
+        return lose(w, fault);
+    json_decref(unwrap(frame, fault));
+    w->open = false;
+    worker_close(w, NULL, &(struct fault){0});
+    return false;
+}
+
+bool worker_turn_end(struct worker *w, double *ns, struct worker_usage *usage, struct fault *fault)
+{
+    if (!w->alive)
+        return fault_set(fault, EXIT_CODE_FAILED, "ended before its turn");
+    if (!wait_turn(w, fault))
+        return lose(w, fault);
+    if (w->page->failed)
+        return failed_turn(w, fault);
+    for (uint32_t i = 0; i < w->wanted; i++) {
+        double value = w->page->ns[i];
+        ns[i] = value > 0 && value < 1e18 ? value : 0;  /* NaN and nonsense are voided, too */
+    }
+    if (usage)
+        *usage = w->page->usage;
+    return true;
+}
+
+bool worker_turn(struct worker *w, const struct worker_turn *turn, double *ns, struct worker_usage *usage, struct fault *fault)
+{
+    worker_turn_begin(w, turn);
+    return worker_turn_end(w, ns, usage, fault);
+}
+
+bool worker_close(struct worker *w, json_t **info, struct fault *fault)
+{
+    if (w->open) {
+        worker_turn_begin(w, &(struct worker_turn){.verb = WORKER_VERB_LEAVE});
+        if (!wait_turn(w, fault))
+            return lose(w, fault);
+        w->open = false;
+    }
+    json_t *answer = ask(w, json_pack("{s:s}", "do", "close"), fault);
+    if (!answer)
+        return false;
+    if (info)
+        *info = answer;
+    else
+        json_decref(answer);
+    return true;
+}
+
+bool worker_alive(const struct worker *w)
+{
+    return w && w->alive;
+}
+
+int worker_pid(const struct worker *w)
+{
+    return (int)w->pid;
+}
+
+void worker_stop(struct worker *w)
+{
+    if (!w)
+        return;
+    close_if_open(w->to);
+    if (w->alive)
+        reaper_end_group(w->pid);
+    close_if_open(w->from);
+    close_if_open(w->said);
+    if (w->page)
+        munmap(w->page, sizeof *w->page);
+    free(w);
+}
