@@ -20,6 +20,8 @@ build/setup.mk: FORCE ; $(Q)ci/setup $@ $(GROUPS)
 include build/setup.mk
 endif
 
+comma := ,
+
 # ---- probes (answers in `make info`)
 try     = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo '$(1)')
 try_ld  = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
@@ -32,7 +34,6 @@ HARDEN   := $(foreach f,-fstrict-flex-arrays=3 -fstack-clash-protection -fstack-
 FORTIFY  := $(if $(SAN)$(COV),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(call try,-D_FORTIFY_SOURCE=3 -O2),3,2))
 AUTOINIT := $(call try,-ftrivial-auto-var-init=zero)
 LDHARDEN := $(foreach f,-Wl$(comma)-z$(comma)noexecstack -Wl$(comma)-z$(comma)relro -Wl$(comma)-z$(comma)now -Wl$(comma)--as-needed,$(call try_ld,$(f)))
-comma    := ,
 NODLOPEN := $(call try_ld,-Wl$(comma)-z$(comma)nodlopen)
 OPENMP   := $(call try,-fopenmp)
 
