@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/decide.h"
+
+#include "stats/paired.h"
+#include "stats/spending.h"
+#include "stats/tail.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Error rates of one test, and the reserves that decide.h states. */
+static const double identical_family = 0.0001, red_rate = 0.01, pass_rate = 0.01;
+static const double confirm_rate = 0.05;
+static const size_t least_rounds = 6;           /* below, a spread within a process means nothing */
+static const size_t least_generations = 3;      /* of a red that more processes could still contradict */
+static const size_t least_pass_generations = 2;
+static const double improve_patience = 4;       /* how many times the rounds of a pass may go into calling it improved */
+
+struct seen_round {
+    size_t generation;             /* index */
+    struct paired_round round;
+};
+
+struct generation {
+    int64_t id;
+    size_t rounds;
+};
+
+struct decide {
+    double threshold;              /* ln(1 + tolerance) */
+    double n_tests;
+    struct seen_round *rounds;     /* in the order they came */
+    size_t n_rounds, room;
+    struct generation *generations;
+    size_t n_generations, generation_room, newest;
+    size_t next_look;              /* index into spending.h */
+    size_t passed_at;              /* rounds when a pass was first seen; 0: not yet */
+    size_t suspected_at;           /* generations when red was first suspected; 0: not yet */
+    struct paired paired;          /* of the latest estimate */
+    struct decide_verdict verdict;
+};
+
+struct decide *decide_open(double tolerance, size_t n_tests)
+{
+    struct decide *d = calloc(1, sizeof *d);
+    if (d) {
+        d->threshold = log1p(tolerance);
+        d->n_tests = (double)n_tests;
+        d->verdict = (struct decide_verdict){.ratio = 1, .low = 0, .high = INFINITY, .smallest_visible = INFINITY, .null_ratio = 1, .inflation = 1};
+    }
+    return d;
+}
+
+void decide_close(struct decide *d)
+{
+    if (!d)
+        return;
+    paired_clear(&d->paired);
+    free(d->rounds);
+    free(d->generations);
+    free(d);
+}
+
+static bool grow(void **array, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return true;
+    size_t more = *room ? 2 * *room : 64;
+    void *bigger = realloc(*array, more * size);
+    if (!bigger)
+        return false;
+    *array = bigger;
+    *room = more;
+    return true;
+}
+
+/* The index of a generation, new if need be; the latest is looked at first. */
+static size_t find_generation(struct decide *d, int64_t id)
+{
+    for (size_t g = d->n_generations; g-- > 0;)
+        if (d->generations[g].id == id)
+            return g;
+    d->generations[d->n_generations] = (struct generation){id, 0};
+    return d->n_generations++;
+}
+
+bool decide_add(struct decide *d, const struct decide_round *round)
+{
+    if (!grow((void **)&d->rounds, d->n_rounds, &d->room, sizeof *d->rounds) ||
+        !grow((void **)&d->generations, d->n_generations, &d->generation_room, sizeof *d->generations))
+        return false;
+    struct seen_round *to = &d->rounds[d->n_rounds++];
+    to->generation = find_generation(d, round->generation);
+    d->generations[to->generation].rounds++;
+    d->newest = to->generation;
+    for (size_t i = 0; i < N_LANES; i++) {
+        to->round.log_ns[i] = log(round->ns[i]);
+        to->round.order[i] = (unsigned char)round->order[i];
+    }
+    return true;
+}
+
+/* While a suspected red waits for fresh processes, also when the newest has 6, 12, 24, … rounds. */
+static bool waits_for_confirmation(const struct decide *d)
+{
+    if (!d->suspected_at || d->n_generations <= d->suspected_at)
+        return false;
+    size_t newest = d->generations[d->newest].rounds, steps = newest / least_rounds;
+    if (newest % least_rounds)
+        return false;
+    return (steps & (steps - 1)) == 0;
+}
+
+bool decide_is_due(const struct decide *d)
+{
+    return d->n_rounds >= spending_rounds(d->next_look) || waits_for_confirmation(d);
+}
+
+/* The rounds sorted by generation, and how many each has. */
+static bool estimate(struct decide *d)
+{
+    size_t *length = calloc(2 * d->n_generations, sizeof *length), *at = length + d->n_generations;
+    struct paired_round *sorted = malloc(d->n_rounds * sizeof *sorted);
+    bool ok = length && sorted;
+    for (size_t g = 0; ok && g < d->n_generations; g++) {
+        length[g] = d->generations[g].rounds;
+        at[g] = g ? at[g - 1] + length[g - 1] : 0;
+    }
+    for (size_t r = 0; ok && r < d->n_rounds; r++)
+        sorted[at[d->rounds[r].generation]++] = d->rounds[r].round;
+    ok = ok && paired_estimate(sorted, length, d->n_generations, &d->paired);
+    free(length);
+    free(sorted);
+    return ok;
+}
+
+bool decide_cell(struct decide *d, struct spread_cell *cell)
+{
+    *cell = (struct spread_cell){0};
+    paired_clear(&d->paired);
+    if (d->n_rounds == 0 || !estimate(d))
+        return false;
+    struct paired *p = &d->paired;
+    *cell = (struct spread_cell){p->n, p->head, p->head_variance, p->null, p->null_variance};
+    return true;
+}
+
+/* Everything a look needs to know. */
+struct look {
+    struct spread_cell cell;
+    struct spread_pool pool;
+    double df;
+    double share;       /* of the error rates; 0 at a look that only confirms */
+    bool last;
+    struct spread_posterior posterior;
+};
+
+static bool looks_red(const struct decide *d, const struct look *look)
+{
+    return spread_below(&look->posterior, d->threshold) <= red_rate * look->share &&
+           spread_below(&look->posterior, 0) <= identical_family / d->n_tests * look->share;
+}
+
+/* Whether generations first..n alone leave no more than `confirm_rate` for a ratio within the tolerance. */
+static bool agrees(const struct decide *d, const struct look *look, size_t first, size_t n)
+{
+    struct spread_cell part = {n, look->cell.head + first, look->cell.head_variance + first, look->cell.null + first,
+                               look->cell.null_variance + first};
+    struct spread_posterior posterior;
+    spread_judge(&part, look->pool, look->df, &posterior);
+    return spread_below(&posterior, d->threshold) <= confirm_rate;
+}
+
+/* The same without the generation in which head was slowest. */
+static bool agrees_without_slowest(struct decide *d, const struct look *look)
+{
+    size_t slowest = 0, n = look->cell.n;
+    for (size_t g = 1; g < n; g++)
+        if (look->cell.head[g] > look->cell.head[slowest])
+            slowest = g;
+    double *variance = &d->paired.head_variance[slowest], keep = *variance;
+    *variance = 1e6;  /* no weight, and no word about the spread either */
+    bool agreed = agrees(d, look, 0, n);
+    *variance = keep;
+    return agreed;
+}
+
+static bool is_confirmed(struct decide *d, const struct look *look)
+{
+    size_t n = look->cell.n, fresh = n - d->suspected_at;
+    if (n < least_generations)
+        return look->last && (n < 2 || agrees_without_slowest(d, look));
+    if (fresh > 0)
+        return agrees(d, look, d->suspected_at, fresh) && agrees_without_slowest(d, look);
+    return look->last && agrees_without_slowest(d, look);
+}
+
+/* Base and base2 are the same build: a shift between them of half the tolerance, beyond what the rounds scatter. */
+static bool null_disagrees(const struct decide *d, const struct look *look)
+{
+    double weights = 0, sum = 0;
+    for (size_t g = 0; g < look->cell.n; g++) {
+        double w = 1 / (look->cell.null_variance[g] + 1e-14);
+        weights += w;
+        sum += w * look->cell.null[g];
+    }
+    return fabs(sum / weights) > d->threshold / 2 + 2.58 / sqrt(weights);
+}
+
+static enum decision judge_red(struct decide *d, const struct look *look)
+{
+    if (!d->suspected_at && looks_red(d, look))
+        d->suspected_at = look->cell.n;
+    if (!d->suspected_at || !is_confirmed(d, look))
+        return DECISION_NONE;
+    /* What was suspected once must still stand with everything that came since. */
+    return spread_below(&look->posterior, d->threshold) <= red_rate ? DECISION_REGRESSION : DECISION_NONE;
+}
+
+static enum decision judge_pass(struct decide *d, const struct look *look)
+{
+    double rate = pass_rate * look->share;
+    if (look->cell.n < least_pass_generations && !look->last)
+        return DECISION_NONE;
+    if (!d->passed_at && spread_above(&look->posterior, d->threshold) <= rate)
+        d->passed_at = d->n_rounds;
+    if (!d->passed_at || spread_above(&look->posterior, d->threshold) > pass_rate)
+        return DECISION_NONE;
+    if (spread_above(&look->posterior, -d->threshold) <= rate)
+        return DECISION_IMPROVED;
+    bool is_settled = spread_below(&look->posterior, -d->threshold) <= pass_rate ||
+                      (double)d->n_rounds >= improve_patience * (double)d->passed_at;
+    return is_settled || look->last ? DECISION_PASS : DECISION_NONE;
+}
+
+static void describe(struct decide *d, const struct look *look)
+{
+    struct decide_verdict *v = &d->verdict;
+    double error = spread_error(&look->posterior), share = look->share > 0 ? look->share : spending_share(d->next_look);
+    double z = tail_normal_inverse(red_rate * share);
+    v->ratio = exp(spread_mean(&look->posterior));
+    v->low = exp(spread_quantile(&look->posterior, red_rate * share));
+    v->high = exp(spread_quantile(&look->posterior, 1 - pass_rate * share));
+    v->smallest_visible = expm1(d->threshold + (z + tail_normal_inverse(0.05)) * error);
+    double null = 0;
+    for (size_t g = 0; g < look->cell.n; g++)
+        null += look->cell.null[g] / (double)look->cell.n;
+    v->null_ratio = exp(null);
+    v->process_spread = expm1(look->posterior.s);
+    v->inflation = d->paired.inflation;
+    v->rounds = d->n_rounds;
+    v->generations = d->n_generations;
+}
+
+static const char *why_not(const struct decide *d, const struct look *look, bool disagrees)
+{
+    if (disagrees)
+        return "base disagrees with itself by more than half the tolerance";
+    if (d->n_rounds < least_rounds)
+        return "too few rounds";
+    if (d->suspected_at)
+        return "a suspected slowdown was not confirmed in fresh processes";
+    return look->posterior.s > 0.02 ? "processes of one build differ too much" : "the rounds ended before the interval left the tolerance";
+}
+
+static void settle(struct decide *d, const struct look *look)
+{
+    bool disagrees = null_disagrees(d, look);
+    enum decision decision = DECISION_NONE;
+    if (!disagrees && d->n_rounds >= least_rounds)
+        decision = judge_red(d, look);
+    if (!disagrees && d->n_rounds >= least_rounds && decision == DECISION_NONE)
+        decision = judge_pass(d, look);
+    d->verdict.reason = NULL;
+    if (decision == DECISION_NONE && look->last) {
+        decision = disagrees ? DECISION_UNFIT : DECISION_INCONCLUSIVE;
+        d->verdict.reason = why_not(d, look, disagrees);
+    }
+    d->verdict.decision = decision;
+}
+
+/* Takes the share of the look that is due; several that came due at once are one. */
+static double spend(struct decide *d, bool last)
+{
+    if (d->n_rounds < spending_rounds(d->next_look) && !last)
+        return 0;
+    double share = spending_share(d->next_look++);
+    while (d->n_rounds >= spending_rounds(d->next_look))
+        d->next_look++;
+    return share;
+}
+
+enum decision decide_look(struct decide *d, struct spread_pool pool, bool last)
+{
+    struct look look = {.pool = pool, .last = last};
+    if (d->verdict.decision != DECISION_NONE)
+        return d->verdict.decision;
+    if (!decide_cell(d, &look.cell)) {
+        d->verdict.reason = "too few rounds";
+        return d->verdict.decision = last ? DECISION_INCONCLUSIVE : DECISION_NONE;
+    }
+    double freedom = (double)(d->n_rounds - d->n_generations) / d->paired.inflation;
+    look.df = fmax(freedom, 3);
+    look.share = spend(d, last);
+    spread_judge(&look.cell, pool, look.df, &look.posterior);
+    settle(d, &look);
+    describe(d, &look);
+    return d->verdict.decision;
+}
+
+const struct decide_verdict *decide_verdict(const struct decide *d)
+{
+    return &d->verdict;
+}
+
+bool decide_is_suspected(const struct decide *d)
+{
+    return d->suspected_at != 0;
+}
+
+size_t decide_rounds(const struct decide *d)
+{
+    return d->n_rounds;
+}
+
+size_t decide_generations(const struct decide *d)
+{
+    return d->n_generations;
+}
+
+const char *decide_word(enum decision decision)
+{
+    static const char *const words[] = {[DECISION_NONE] = "inconclusive",         [DECISION_PASS] = "pass",
+                                        [DECISION_IMPROVED] = "improved",         [DECISION_REGRESSION] = "regression",
+                                        [DECISION_INCONCLUSIVE] = "inconclusive", [DECISION_UNFIT] = "unfit"};
+    return words[decision];
+}

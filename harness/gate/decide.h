@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sequential decision of one cell: rounds of (base, base2, head) in, a verdict out. Knows no clock, file or Lua.
+ *
+ * Promise, for a run of n_tests decisions together (cells times metrics), with looks and stopping at any time:
+ *   - no test red on identical code but with probability 0.0001 by the model, 0.001 promised (a tenfold reserve for
+ *     what the model does not know); each test may use 1/n_tests of it (Bonferroni);
+ *   - a test whose true ratio is exactly 1 + tolerance is red with probability at most 0.01, and passes with
+ *     probability at most 0.01.
+ * Assumed: the lanes of a generation are exchangeable but for a factor per process (spread.h) and the change itself;
+ * rounds may be heavy-tailed and dependent (robust.h, series.h). Not assumed: normal rounds, equal noise in generations.
+ * A red also needs processes that were not there when it was first suspected: see decide_look.
+ */
+#ifndef DECIDE_H
+#define DECIDE_H
+
+#include "stats/spread.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum lane { LANE_BASE, LANE_BASE2, LANE_HEAD, N_LANES };
+
+enum decision { DECISION_NONE, DECISION_PASS, DECISION_IMPROVED, DECISION_REGRESSION, DECISION_INCONCLUSIVE, DECISION_UNFIT };
+
+struct decide_round {
+    int64_t generation, round;    /* numbers of the process and of the round in it; only equality of generations counts */
+    double ns[N_LANES];           /* by lane, time of a turn over its iterations: finite, > 0 */
+    enum lane order[N_LANES];     /* in which the lanes ran */
+};
+
+/* Ratios are time(head)/time(base); low and high are the bounds that the decision used at this look. */
+struct decide_verdict {
+    enum decision decision;
+    double ratio, low, high;
+    double smallest_visible;      /* the slowdown, as a fraction, that would have been red with probability 0.95 */
+    double null_ratio;            /* base2 against base */
+    double process_spread;        /* s of spread.h, as a fraction */
+    double inflation;             /* of the variance, by dependence between rounds */
+    size_t rounds, generations;
+    const char *reason;           /* static text or NULL */
+};
+
+struct decide;
+
+/* tolerance > 0, n_tests >= 1. NULL when memory is short. */
+struct decide *decide_open(double tolerance, size_t n_tests);
+void decide_close(struct decide *decide);
+
+/* Adds a round. Generations may come in turns; rounds of one are in the order measured. False: memory is short. */
+bool decide_add(struct decide *decide, const struct decide_round *round);
+
+/* Whether a look is due now: at the rounds of spending.h, and more often while a suspected red waits for fresh processes. */
+bool decide_is_due(const struct decide *decide);
+
+/*
+ * Looks at the rounds so far and returns the decision; DECISION_NONE means go on. `last`: no round will follow, so
+ * the answer is never NONE. Once decided, it stays. Each call at a due look spends its share of the error rates.
+ * Red needs, beside the two bounds: three generations (fewer only when `last`), those that came after the first
+ * suspicion agreeing with P <= 0.05 on their own, or without such ones all but the slowest generation.
+ */
+enum decision decide_look(struct decide *decide, struct spread_pool pool, bool last);
+
+/* Estimates per generation as of now, for spread_fit; pointers hold until the next call on `decide`. False: no round. */
+bool decide_cell(struct decide *decide, struct spread_cell *cell);
+
+/* As of the latest look. */
+const struct decide_verdict *decide_verdict(const struct decide *decide);
+bool decide_is_suspected(const struct decide *decide);
+size_t decide_rounds(const struct decide *decide);
+size_t decide_generations(const struct decide *decide);
+
+/* The word of the result file: "pass", "regression", … */
+const char *decide_word(enum decision decision);
+
+#endif

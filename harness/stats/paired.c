@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stats/paired.h"
+
+#include "stats/robust.h"
+#include "stats/series.h"
+#include "stats/summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const double prior_rounds = 20;
+
+/* Rounds as contrasts: `width` values a round. */
+struct contrast {
+    double *x, *influence, *work;
+    size_t width;
+};
+
+static size_t total_rounds(const size_t *length, size_t n_generations)
+{
+    size_t n = 0;
+    for (size_t g = 0; g < n_generations; g++)
+        n += length[g];
+    return n;
+}
+
+/* One scale for all generations, about the median of each. */
+static double common_scale(const struct contrast *c, const size_t *length, size_t n_generations)
+{
+    size_t at = 0;
+    for (size_t g = 0; g < n_generations; g++) {
+        size_t n = length[g] * c->width;
+        memcpy(c->work, c->x + at, n * sizeof *c->work);
+        double centre = summary_median(c->work, n);
+        for (size_t i = 0; i < n; i++)
+            c->influence[at + i] = c->x[at + i] - centre;
+        at += n;
+    }
+    return robust_scale(c->influence, at, c->work);
+}
+
+static double mean_square(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sum / (double)n;
+}
+
+static void estimate(const struct contrast *c, const size_t *length, size_t n_generations, double *centre, double *variance,
+                     double *inflation)
+{
+    double scale = common_scale(c, length, n_generations);
+    size_t n = total_rounds(length, n_generations), at = 0;
+    for (size_t g = 0; g < n_generations; at += length[g++])
+        centre[g] = robust_location(c->x + at * c->width, length[g], c->width, scale, c->influence + at, c->work);
+    *inflation = series_inflation(c->influence, length, n_generations);
+    double freedom = n > n_generations ? (double)(n - n_generations) : 1;
+    double pooled = mean_square(c->influence, n) * (double)n / freedom;
+    at = 0;
+    for (size_t g = 0; g < n_generations; at += length[g++]) {
+        double rounds = (double)length[g], own = mean_square(c->influence + at, length[g]);
+        variance[g] = *inflation * (rounds * own + prior_rounds * pooled) / (rounds + prior_rounds) / rounds;
+    }
+}
+
+static void head_contrast(const double (*x)[PAIRED_LANES], size_t n, double *out)
+{
+    for (size_t r = 0; r < n; r++) {
+        out[2 * r] = x[r][PAIRED_HEAD] - x[r][PAIRED_BASE];
+        out[2 * r + 1] = x[r][PAIRED_HEAD] - x[r][PAIRED_BASE2];
+    }
+}
+
+static void null_contrast(const double (*x)[PAIRED_LANES], size_t n, double *out)
+{
+    for (size_t r = 0; r < n; r++)
+        out[r] = x[r][PAIRED_BASE2] - x[r][PAIRED_BASE];
+}
+
+bool paired_estimate(const struct paired_round *rounds, const size_t *length, size_t n_generations, struct paired *paired)
+{
+    size_t n = total_rounds(length, n_generations);
+    double *results = malloc(4 * n_generations * sizeof *results);
+    double *space = malloc(n * 18 * sizeof *space);  /* adjusted times 3; then 15 to adjust, or contrasts 2, influence 2, work 2 */
+    if (!results || !space) {
+        free(results);
+        free(space);
+        return false;
+    }
+    *paired = (struct paired){n_generations, results, results + n_generations, results + 2 * n_generations,
+                              results + 3 * n_generations, 1, 1, {0}, {0}};
+    double (*x)[PAIRED_LANES] = (void *)space;
+    struct contrast c = {space + 3 * n, space + 5 * n, space + 7 * n, 2};
+    paired_adjust(rounds, length, n_generations, x, c.x, paired);
+    head_contrast((const double (*)[PAIRED_LANES])x, n, c.x);
+    estimate(&c, length, n_generations, paired->head, paired->head_variance, &paired->inflation);
+    c.width = 1;
+    null_contrast((const double (*)[PAIRED_LANES])x, n, c.x);
+    estimate(&c, length, n_generations, paired->null, paired->null_variance, &paired->null_inflation);
+    free(space);
+    return true;
+}
+
+void paired_clear(struct paired *paired)
+{
+    free(paired->head);
+    *paired = (struct paired){0};
+}

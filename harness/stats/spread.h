@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The spread between processes, and what it leaves of a cell's evidence.
+ *
+ * A process runs the same build a little faster or slower than another one does (layout, page colour, where it was
+ * put). Let s be the standard deviation of that offset on the log scale. Per generation g, a cell gives
+ *   head[g] ~ N(theta, head_variance[g] + 1.5 s^2)     head against the mean of base and base2: 1 + 1/2 offsets
+ *   null[g] ~ N(0,     null_variance[g] + 2 s^2)       base2 against base: two offsets
+ * with the variances of the rounds within the generation taken as known. s differs between cells: ln s has the prior
+ *   0.95 N(pool.centre, 0.6^2) + 0.05 N(ln 2 %, 0.7^2)
+ * whose centre is fitted to all cells of a run, starting from the machines seen so far (N(ln 0.35 %, 0.7^2)); the second
+ * part keeps room for a cell whose processes differ far more than its neighbours'. theta has a flat prior. So five
+ * generations of one cell borrow from its neighbours as far as they agree, and one cell alone is judged with doubt.
+ * Everything is done on a grid of s, by summation: no sampling, the same bits each time.
+ * Sources: moderated variances, Smyth, Statistical Applications in Genetics and Molecular Biology 3 (2004) article 3;
+ * random effects with a marginal likelihood for the variance, Gelman et al., "Bayesian Data Analysis", 3rd ed., 5.4.
+ */
+#ifndef SPREAD_H
+#define SPREAD_H
+
+#include <stddef.h>
+
+enum { SPREAD_GRID = 40 };
+
+/* Arrays of n generations, n >= 1, owned by the caller; log units, variances > 0 or 0. */
+struct spread_cell {
+    size_t n;
+    const double *head, *head_variance;
+    const double *null, *null_variance;
+};
+
+/* ln of the typical s. */
+struct spread_pool {
+    double centre;
+};
+
+/* What is known of theta: a mixture over the grid of s of t distributions with `df` degrees of freedom. */
+struct spread_posterior {
+    double weight[SPREAD_GRID], centre[SPREAD_GRID], error[SPREAD_GRID];
+    double df;
+    double s;  /* mean of s over the mixture */
+};
+
+/* The pool before any cell was seen. */
+struct spread_pool spread_pool_start(void);
+
+/* The pool with the largest penalised likelihood for these cells; cells with n = 0 are passed over. */
+struct spread_pool spread_fit(const struct spread_cell *cells, size_t n_cells);
+
+void spread_judge(const struct spread_cell *cell, struct spread_pool pool, double df, struct spread_posterior *posterior);
+
+/* P(theta > x), P(theta < x). */
+double spread_above(const struct spread_posterior *posterior, double x);
+double spread_below(const struct spread_posterior *posterior, double x);
+
+/* Mean of theta, and its standard error over the mixture. */
+double spread_mean(const struct spread_posterior *posterior);
+double spread_error(const struct spread_posterior *posterior);
+
+/* The x with P(theta < x) = p, by bisection within 60 standard errors. */
+double spread_quantile(const struct spread_posterior *posterior, double p);
+
+#endif

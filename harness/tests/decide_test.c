@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The decision of a cell: written-out cases, then error rates on seeded traces of mild and bad machines.
+ * With arguments it is a tool:  decide_test write KIND SEED CELLS GENERATIONS ROUNDS   prints such a trace as CSV
+ *                               decide_test rates SUITES GENERATIONS ROUNDS FACTOR     prints verdicts per kind
+ */
+#include "gate/decide.h"
+#include "gate/replay.h"
+
+#include "seed.h"
+#include "traces.h"
+#include <inttypes.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "near.h"
+
+enum { N_DECISIONS = DECISION_UNFIT + 1 };
+
+struct counts {
+    int of[N_DECISIONS], cells, red_runs, suites;
+    double rounds;
+};
+
+static void make_suite(struct rounds *rounds, const struct traces_kind *kind, uint64_t seed, size_t cells, int generations, int n)
+{
+    *rounds = (struct rounds){calloc(cells, sizeof *rounds->cells), cells, cells};
+    for (size_t c = 0; c < cells; c++) {
+        struct traces_cell cell;
+        char name[60];
+        traces_open(&cell, kind, seed * 1000 + c);
+        snprintf(name, sizeof name, "traces/%s/cell=%zu", kind->name, c);
+        size_t all = (size_t)(generations * n);
+        rounds->cells[c] = (struct rounds_cell){strdup(name), calloc(all, sizeof(struct decide_round)), 0, all};
+        for (int g = 0; g < generations; g++) {
+            traces_generation(&cell);
+            for (int i = 0; i < n; i++) {
+                struct decide_round *round = &rounds->cells[c].rounds[rounds->cells[c].n++];
+                traces_round(&cell, g, 0, round);
+                round->round = i;
+            }
+        }
+    }
+}
+
+static void count_suites(const struct traces_kind *kind, uint64_t seed, int suites, int generations, int n, double factor, struct counts *counts)
+{
+    enum { CELLS = 40 };
+    struct decide_verdict verdicts[CELLS];
+    const struct replay replay = {0.05, factor};
+    *counts = (struct counts){.suites = suites};
+    for (int s = 0; s < suites; s++) {
+        struct rounds rounds;
+        make_suite(&rounds, kind, seed + (uint64_t)s, CELLS, generations, n);
+        assert_true(replay_run(&replay, &rounds, verdicts));
+        bool red = false;
+        for (size_t c = 0; c < CELLS; c++) {
+            counts->of[verdicts[c].decision]++;
+            counts->rounds += (double)verdicts[c].rounds;
+            red |= verdicts[c].decision == DECISION_REGRESSION;
+            counts->cells++;
+        }
+        counts->red_runs += red;
+        rounds_clear(&rounds);
+    }
+}
+
+/* ---- written-out cases */
+
+/* Rounds without noise but a little structure; lanes multiplied as said. */
+static struct decide *plain(size_t generations, size_t rounds, double base2, double head, double tolerance)
+{
+    static const enum lane orders[6][N_LANES] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    struct decide *d = decide_open(tolerance, 1);
+    assert_non_null(d);
+    for (size_t g = 0; g < generations; g++)
+        for (size_t r = 0; r < rounds; r++) {
+            struct decide_round round = {.generation = (int64_t)g, .round = (int64_t)r};
+            memcpy(round.order, orders[(7 * r + g) % 6], sizeof round.order);
+            double wave = 1000 * (1 + 0.01 * (double)((5 * r + 3 * g) % 7));
+            round.ns[LANE_BASE] = wave;
+            round.ns[LANE_BASE2] = base2 * wave * (1 + 0.001 * (double)(r % 3));
+            round.ns[LANE_HEAD] = head * wave * (1 + 0.001 * (double)((r + 1) % 3));
+            assert_true(decide_add(d, &round));
+        }
+    return d;
+}
+
+static void plain_cases(void **state)
+{
+    (void)state;
+    static const struct row {
+        double base2, head, tolerance;
+        enum decision wanted;
+    } rows[] = {
+        {1, 1, 0.05, DECISION_PASS},           {1, 1.10, 0.05, DECISION_REGRESSION}, {1, 1.08, 0.05, DECISION_REGRESSION},
+        {1, 1.02, 0.05, DECISION_PASS},        {1, 1.05, 0.05, DECISION_INCONCLUSIVE}, {1, 0.90, 0.05, DECISION_IMPROVED},
+        {1, 0.97, 0.05, DECISION_PASS},        {1.10, 1.0, 0.05, DECISION_UNFIT},    {0.92, 1.0, 0.05, DECISION_UNFIT},
+        {1.10, 1.3, 0.05, DECISION_UNFIT},     {1, 1.10, 0.20, DECISION_PASS},       {1, 1.10, 0.02, DECISION_REGRESSION},
+        {1, 1.30, 0.20, DECISION_REGRESSION},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct decide *d = plain(5, 20, rows[i].base2, rows[i].head, rows[i].tolerance);
+        enum decision got = decide_look(d, spread_pool_start(), true);
+        if (got != rows[i].wanted)
+            fail_msg("row %zu: %s, expected %s", i, decide_word(got), decide_word(rows[i].wanted));
+        const struct decide_verdict *v = decide_verdict(d);
+        assert_near(v->ratio, rows[i].head / sqrt(rows[i].base2), 0.01);
+        assert_near(v->null_ratio, rows[i].base2, 0.003);
+        assert_true(v->low < v->ratio && v->ratio < v->high && v->low > 0 && isfinite(v->high));
+        assert_true(v->smallest_visible > rows[i].tolerance);
+        assert_int_equal(v->rounds, 100);
+        assert_int_equal(v->generations, 5);
+        assert_true((v->reason != NULL) == (got == DECISION_UNFIT || got == DECISION_INCONCLUSIVE));
+        decide_close(d);
+    }
+}
+
+static void few_rounds_say_nothing(void **state)
+{
+    (void)state;
+    struct decide *d = plain(1, 5, 1, 1.5, 0.05);
+    assert_false(decide_is_due(d));
+    assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
+    assert_string_equal(decide_verdict(d)->reason, "too few rounds");
+    decide_close(d);
+    d = decide_open(0.05, 1);
+    assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
+    assert_int_equal(decide_verdict(d)->rounds, 0);
+    decide_close(d);
+}
+
+/* A red is suspected, not said, until a third process agrees; a pass wants a second one. */
+static void waits_for_fresh_processes(void **state)
+{
+    (void)state;
+    struct decide *d = plain(1, 16, 1, 1.5, 0.05);
+    assert_true(decide_is_due(d));
+    assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);
+    assert_true(decide_is_suspected(d));
+    assert_false(decide_is_due(d));
+    for (int g = 1; g < 3; g++)
+        for (int r = 0; r < 6; r++) {
+            struct decide_round round = {.generation = g, .round = r, .ns = {1000, 1001 + r, 1500 + r}, .order = {0, 1, 2}};
+            assert_true(decide_add(d, &round));
+        }
+    assert_true(decide_is_due(d));
+    assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_REGRESSION);
+    assert_int_equal(decide_verdict(d)->rounds, 28);
+    assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_REGRESSION);  /* stays */
+    decide_close(d);
+
+    d = plain(1, 16, 1, 1, 0.05);
+    assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);
+    assert_false(decide_is_suspected(d));
+    decide_close(d);
+}
+
+/* One process that is slow by luck does not carry a red, however slow; nor does one fast process hide one. */
+static void one_odd_process(void **state)
+{
+    (void)state;
+    for (int slow = 0; slow < 5; slow++) {
+        struct decide *d = decide_open(0.05, 1);
+        for (int g = 0; g < 5; g++)
+            for (int r = 0; r < 30; r++) {
+                double head = g == slow ? 1.6 : 1.0;
+                struct decide_round round = {.generation = g, .round = r, .ns = {1000 + (r * 7) % 11, 1000 + (r * 5) % 11, head * (1000 + (r * 3) % 11)}, .order = {0, 1, 2}};
+                assert_true(decide_add(d, &round));
+                if (decide_is_due(d))
+                    decide_look(d, spread_pool_start(), false);
+            }
+        enum decision got = decide_look(d, spread_pool_start(), true);
+        assert_true(got != DECISION_REGRESSION);
+        decide_close(d);
+    }
+}
+
+static void equal_samples_have_no_width(void **state)
+{
+    (void)state;
+    struct decide *d = decide_open(0.05, 1);
+    for (int g = 0; g < 3; g++)
+        for (int r = 0; r < 20; r++)
+            assert_true(decide_add(d, &(struct decide_round){.generation = g, .round = r, .ns = {5, 5, 5}, .order = {0, 1, 2}}));
+    assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_PASS);
+    assert_near(decide_verdict(d)->ratio, 1, 1e-12);
+    assert_true(isfinite(decide_verdict(d)->smallest_visible));
+    decide_close(d);
+}
+
+/* Odd but legal times never give NaN: from denormal-sized to 1e300, two-valued, one lane constant. */
+static void odd_times_never_give_nan(void **state)
+{
+    (void)state;
+    static const double values[] = {1e-300, 1e-9, 1, 2, 1e9, 1e300};
+    struct traces_random r = traces_seed(seed_of_test("decide") + 5);
+    for (int trial = 0; trial < 200; trial++) {
+        struct decide *d = decide_open(0.05, 40);
+        int n = 1 + (int)(traces_next(&r) % 60);
+        for (int i = 0; i < n; i++) {
+            struct decide_round round = {.generation = i / 13, .round = i, .order = {0, 1, 2}};
+            for (int lane = 0; lane < N_LANES; lane++)
+                round.ns[lane] = values[traces_next(&r) % (2 + (unsigned)trial % 5)];
+            assert_true(decide_add(d, &round));
+        }
+        decide_look(d, spread_pool_start(), true);
+        const struct decide_verdict *v = decide_verdict(d);
+        assert_true(!isnan(v->ratio) && !isnan(v->low) && !isnan(v->high) && !isnan(v->smallest_visible) && !isnan(v->null_ratio));
+        assert_true(v->decision != DECISION_NONE);
+        decide_close(d);
+    }
+}
+
+/* The lane before is told from the lanes where the order is balanced. */
+static void carry_over_is_taken_off(void **state)
+{
+    (void)state;
+    static const struct traces_kind kind = {.name = "carried", .noise = 0.02, .tail = 4, .process = 0.001};
+    for (int after = 0; after < N_LANES; after++) {
+        struct traces_cell cell;
+        traces_open(&cell, &kind, seed_of_test("decide") + 9);
+        cell.carry[after] = 0.12;
+        struct decide *d = decide_open(0.05, 1);
+        for (int g = 0; g < 4; g++) {
+            traces_generation(&cell);
+            for (int i = 0; i < 60; i++) {
+                struct decide_round round;
+                traces_round(&cell, g, 0, &round);
+                assert_true(decide_add(d, &round));
+            }
+        }
+        assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_PASS);
+        assert_near(decide_verdict(d)->ratio, 1, 0.006);
+        decide_close(d);
+    }
+}
+
+/* ---- rates */
+
+static void identical_code_is_never_red(void **state)
+{
+    (void)state;
+    uint64_t seed = seed_of_test("decide");
+    for (size_t k = 0; k < TRACES_KINDS; k++) {
+        struct counts c;
+        count_suites(&traces_kinds[k], seed + 100 * k, 2, 5, 50, 1, &c);
+        if (c.red_runs)
+            fail_msg("%s: %d of %d runs red on identical code", traces_kinds[k].name, c.red_runs, c.suites);
+        if (traces_kinds[k].mild && c.of[DECISION_PASS] * 100 < c.cells * 93)
+            fail_msg("%s: only %d of %d cells pass", traces_kinds[k].name, c.of[DECISION_PASS], c.cells);
+    }
+}
+
+static void changes_are_seen_on_mild_machines(void **state)
+{
+    (void)state;
+    static const struct row {
+        double factor;
+        int generations, rounds, percent;
+        enum decision wanted;
+    } rows[] = {{1.10, 5, 42, 80, DECISION_REGRESSION}, {0.90, 5, 42, 94, DECISION_IMPROVED}};
+    uint64_t seed = seed_of_test("decide") + 7;
+    for (size_t k = 0; k < TRACES_KINDS; k++)
+        for (size_t i = 0; traces_kinds[k].mild && i < sizeof rows / sizeof *rows; i++) {
+            struct counts c;
+            count_suites(&traces_kinds[k], seed + k, 1, rows[i].generations, rows[i].rounds, rows[i].factor, &c);
+            if (c.of[rows[i].wanted] * 100 < c.cells * rows[i].percent)
+                fail_msg("%s, factor %.2f: %d of %d cells %s", traces_kinds[k].name, rows[i].factor, c.of[rows[i].wanted], c.cells, decide_word(rows[i].wanted));
+        }
+}
+
+static void at_the_tolerance_it_says_neither(void **state)
+{
+    (void)state;
+    uint64_t seed = seed_of_test("decide") + 11;
+    for (size_t k = 0; k < 3; k++) {
+        struct counts c;
+        count_suites(&traces_kinds[k], seed + k, 2, 8, 60, 1.05, &c);
+        if (c.of[DECISION_REGRESSION] * 100 > 5 * c.cells || c.of[DECISION_PASS] * 100 > 5 * c.cells)
+            fail_msg("%s: %d red, %d pass of %d", traces_kinds[k].name, c.of[DECISION_REGRESSION], c.of[DECISION_PASS], c.cells);
+    }
+}
+
+/* ---- the tool */
+
+static int write_trace(char **argv)
+{
+    for (size_t k = 0; k < TRACES_KINDS; k++) {
+        if (strcmp(traces_kinds[k].name, argv[0]) != 0)
+            continue;
+        struct rounds rounds;
+        make_suite(&rounds, &traces_kinds[k], strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10), atoi(argv[3]), atoi(argv[4]));
+        rounds_print_header(stdout);
+        for (size_t c = 0; c < rounds.n; c++)
+            for (size_t i = 0; i < rounds.cells[c].n; i++)
+                rounds_print(stdout, rounds.cells[c].name, &rounds.cells[c].rounds[i]);
+        rounds_clear(&rounds);
+        return 0;
+    }
+    return 2;
+}
+
+static int print_rates(char **argv)
+{
+    uint64_t seed = seed_of_test("decide");
+    printf("%-14s %8s %8s %8s %8s %8s  %s\n", "kind", "red", "pass", "improved", "unsure", "unfit", "rounds, red runs");
+    for (size_t k = 0; k < TRACES_KINDS; k++) {
+        struct counts c;
+        count_suites(&traces_kinds[k], seed + 100000 * (k + 1), atoi(argv[0]), atoi(argv[1]), atoi(argv[2]), atof(argv[3]), &c);
+        double percent = 100.0 / c.cells;
+        printf("%-14s %7.2f%% %7.2f%% %7.2f%% %7.2f%% %7.2f%%  %.0f, %d of %d\n", traces_kinds[k].name, percent * c.of[DECISION_REGRESSION],
+               percent * c.of[DECISION_PASS], percent * c.of[DECISION_IMPROVED], percent * c.of[DECISION_INCONCLUSIVE],
+               percent * c.of[DECISION_UNFIT], c.rounds / c.cells, c.red_runs, c.suites);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes),
+        cmocka_unit_test(one_odd_process), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
+        cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(identical_code_is_never_red),
+        cmocka_unit_test(changes_are_seen_on_mild_machines), cmocka_unit_test(at_the_tolerance_it_says_neither)};
+    if (argc == 7 && strcmp(argv[1], "write") == 0)
+        return write_trace(argv + 2);
+    if (argc == 6 && strcmp(argv[1], "rates") == 0)
+        return print_rates(argv + 2);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

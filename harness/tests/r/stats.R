@@ -1,0 +1,10 @@
+# Independent values for harness/tests/stats_test.c and summary_test.c: Rscript stats.R > stats.out
+options(digits = 15)
+cat("normal tail\n"); for (x in c(0, 1, -1, qnorm(0.975), 4.05562698112192, 8)) cat(x, pnorm(x, lower.tail = FALSE), "\n")
+cat("normal tail inverse\n"); for (p in c(2.5e-5, 1e-9, 0.05)) cat(p, qnorm(p, lower.tail = FALSE), "\n")
+cat("student tail\n")
+for (row in list(c(2, 10), c(-2, 10), c(4, 10), c(6, 15), c(3.5, 5), c(3, 200), c(8, 12))) cat(row, pt(row[1], row[2], lower.tail = FALSE), "\n")
+cat("summaries: median, mad, 95 %, 99 %\n")
+for (x in list(7, c(3, 1), c(5, 1, 4, 2, 3), c(2, 4, 4, 4, 5, 5, 7, 9), c(1, 1, 1000, 1000)))
+  cat(median(x), mad(x, constant = 1), quantile(x, c(0.95, 0.99), type = 7), "\n")
+cat("autocorrelation, lags 1..3\n"); x <- c(3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9); cat(acf(x, plot = FALSE, lag.max = 3)$acf[2:4], "\n")

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tail, robust, series, spending: known values (from R, see tests/r/) and properties on seeded samples.
+ */
+#include "stats/robust.h"
+#include "stats/series.h"
+#include "stats/spending.h"
+#include "stats/tail.h"
+
+#include "seed.h"
+#include "traces.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+#include "near.h"
+
+enum { MANY = 4000 };
+
+/* R: pnorm(x, lower.tail = FALSE) */
+static void normal_tail(void **state)
+{
+    (void)state;
+    static const double rows[][2] = {{0, 0.5}, {1, 0.158655253931457}, {-1, 0.841344746068543}, {1.959963984540054, 0.025},
+                                     {4.0556269811224, 2.5e-5}, {8, 6.22096057427178e-16}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_near(tail_normal(rows[i][0]), rows[i][1], 1e-10 * rows[i][1]);
+        assert_near(tail_normal_inverse(rows[i][1]), rows[i][0], 1e-6);
+    }
+    for (double p = 1e-12; p < 0.99; p *= 3)
+        assert_near(tail_normal(tail_normal_inverse(p)), p, 1e-9 * p);
+}
+
+/* R: pt(t, df, lower.tail = FALSE); Wallace's form is within 3 % and errs upwards far out. */
+static void student_tail(void **state)
+{
+    (void)state;
+    static const double rows[][3] = {{2, 10, 0.0366940173853702},  {-2, 10, 0.96330598261463},    {4, 10, 0.00125916631236835},
+                                     {6, 15, 1.21632727555193e-05}, {3.5, 5, 0.00864221589264668}, {3, 200, 0.00152152355695295}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_near(tail_student(rows[i][0], rows[i][1]), rows[i][2], 0.03 * rows[i][2]);
+    assert_near(tail_student(0, 4), 0.5, 1e-12);
+    assert_true(tail_student(2, 5) > tail_student(2, 50));
+    assert_near(tail_student(2, 1e9), tail_normal(2), 1e-6);
+}
+
+static void scale_of_normal_and_of_disturbed(void **state)
+{
+    (void)state;
+    struct traces_random r = traces_seed(seed_of_test("stats"));
+    static double x[MANY], work[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        x[i] = 5 + 2 * traces_normal(&r);
+    assert_near(robust_scale(x, MANY, work), 2, 0.12);
+    for (size_t i = 0; i < MANY; i += 3)
+        x[i] += i % 2 ? 60 : -60;
+    assert_near(robust_scale(x, MANY, work), 2, 0.25);
+    double equal[5] = {3, 3, 3, 3, 3}, most[5] = {3, 3, 3, 3, 8}, one[1] = {4};
+    assert_near(robust_scale(equal, 5, work), 0, 0);
+    assert_near(robust_scale(most, 5, work), sqrt(M_PI / 2), 1e-12);
+    assert_near(robust_scale(one, 1, work), 0, 0);
+}
+
+static void location_is_equivariant_and_robust(void **state)
+{
+    (void)state;
+    struct traces_random r = traces_seed(seed_of_test("stats") + 1);
+    static double x[MANY], y[MANY], work[MANY], influence[MANY], other[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        x[i] = traces_student(&r, 3);
+    double scale = robust_scale(x, MANY, work), T = robust_location(x, MANY / 2, 2, scale, influence, work);
+    assert_near(T, 0, 0.08);
+    for (size_t i = 0; i < MANY; i++)
+        y[i] = 10 - 3 * x[i];
+    assert_near(robust_location(y, MANY / 2, 2, 3 * scale, other, work), 10 - 3 * T, 1e-6);
+    double sum = 0;
+    for (size_t i = 0; i < MANY / 2; i++) {
+        assert_near(other[i], -3 * influence[i], 1e-5);
+        sum += influence[i];
+    }
+    assert_near(sum, 0, 1e-3 * MANY * scale);
+    for (size_t i = 0; i < MANY / 5; i++)
+        x[i] += 1000;  /* a fifth is disturbed on one side: hardly moves */
+    assert_near(robust_location(x, MANY / 2, 2, robust_scale(x, MANY, work), influence, work), 0, 0.15);
+    double equal[4] = {2, 2, 2, 2};
+    assert_near(robust_location(equal, 2, 2, 0, influence, work), 2, 0);
+    assert_near(influence[0], 0, 0);
+}
+
+/* The spread that influences promise is the spread over many samples: t(3) noise, three lanes. */
+static void influence_gives_the_standard_error(void **state)
+{
+    (void)state;
+    struct traces_random r = traces_seed(seed_of_test("stats") + 2);
+    enum { N = 60, TRIALS = 1500 };
+    double x[2 * N], work[2 * N], influence[N], square = 0, promised = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        for (size_t i = 0; i < N; i++) {
+            double head = traces_student(&r, 3);
+            x[2 * i] = head - traces_student(&r, 3);
+            x[2 * i + 1] = head - traces_student(&r, 3);
+        }
+        double T = robust_location(x, N, 2, robust_scale(x, 2 * N, work), influence, work), sum = 0;
+        for (size_t i = 0; i < N; i++)
+            sum += influence[i] * influence[i];
+        square += T * T / TRIALS;
+        promised += sum / N / N / TRIALS;
+    }
+    assert_near(promised / square, 1, 0.15);
+}
+
+static void series_sees_dependence(void **state)
+{
+    (void)state;
+    struct traces_random r = traces_seed(seed_of_test("stats") + 3);
+    static double x[MANY];
+    const size_t lengths[4] = {1000, 1000, 1000, 1000};
+    const double rows[] = {0, 0.5, 0.8, -0.4};
+    for (size_t k = 0; k < 4; k++) {
+        double a = rows[k], before = 0;
+        for (size_t i = 0; i < MANY; i++)
+            x[i] = before = a * before + sqrt(1 - a * a) * traces_normal(&r);
+        assert_near(series_autocorrelation(x, MANY, 1), a, 0.06);
+        double inflation = series_inflation(x, lengths, 4), truth = fmax(1, (1 + a) / (1 - a));
+        assert_true(inflation > 0.65 * truth && inflation < 1.6 * truth);
+    }
+    double constant[20] = {0};
+    const size_t length = 20;
+    assert_near(series_inflation(constant, &length, 1), 1, 0);
+    assert_near(series_autocorrelation(constant, 20, 1), 0, 0);
+    assert_near(series_autocorrelation(x, 5, 5), 0, 0);
+    static const double pi[15] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9};  /* R: acf */
+    assert_near(series_autocorrelation(pi, 15, 1), 0.259387430389817, 1e-12);
+    assert_near(series_autocorrelation(pi, 15, 3), 0.233412887828162, 1e-12);
+    double alternating[4] = {1, -1, 1, -1};
+    assert_near(series_autocorrelation(alternating, 4, 1), -0.75, 1e-12);
+}
+
+static void shares_sum_to_one(void **state)
+{
+    (void)state;
+    double sum = 0;
+    for (size_t k = 0; k < 100000; k++)
+        sum += spending_share(k);
+    assert_true(sum <= 1 && sum > 0.999);
+    assert_near(spending_share(0), 1.0 / 14, 1e-15);
+    assert_near(spending_share(11), 1.0 / 14, 1e-15);
+    assert_near(spending_share(12), 1.0 / 14, 1e-15);
+    assert_near(spending_share(13), 1.0 / 42, 1e-15);
+    assert_int_equal(spending_rounds(0), 16);
+    assert_int_equal(spending_rounds(1), 24);
+    assert_int_equal(spending_rounds(3), 54);
+    for (size_t k = 0; k < 20; k++)
+        assert_true(spending_rounds(k + 1) > spending_rounds(k));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(normal_tail), cmocka_unit_test(student_tail), cmocka_unit_test(scale_of_normal_and_of_disturbed),
+        cmocka_unit_test(location_is_equivariant_and_robust), cmocka_unit_test(influence_gives_the_standard_error),
+        cmocka_unit_test(series_sees_dependence), cmocka_unit_test(shares_sum_to_one)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
