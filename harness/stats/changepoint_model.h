@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the change-point finder (changepoint.c): the fitted model of one series, and the steps that improve it.
+ * All arrays have n items, gaps already removed. Cuts are places where a new level begins, rising, without 0 and n.
+ */
+#ifndef STATS_CHANGEPOINT_MODEL_H
+#define STATS_CHANGEPOINT_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct model {
+    size_t n;
+    double *x;         /* index less its middle */
+    double *y;         /* logarithm or scaled value */
+    double *residual;  /* y less the fit */
+    double *quiet_cost, *loud_cost, *outlier_cost;  /* -ln of each one's share and height, less the least of quiet and loud */
+    double *weight;    /* 1 / sigma(i)^2; of a doubtful point nearer the loud one */
+    double *sound;     /* probability that the point is no outlier */
+    double *sum[3];    /* prefix sums, n + 1 items: weight, weight * (y - slope x), weight * x */
+    double *evidence;  /* scratch of judge */
+    size_t *cut;
+    size_t n_cut;
+    double slope;      /* per unit of x */
+    double slope_variance;
+    double spread[2];  /* of the quiet and of the loud stretches; equal when there is one; 0 before the first fit */
+    double two_spreads_gain;  /* log likelihood that a second spread last brought */
+    double dof;        /* degrees of freedom left for the spread */
+    void *scratch;     /* n doubles x 8, for the spread's and the level's recursions */
+};
+
+/* changepoint_spread.c: residuals in; costs, weight, sound and spread out. */
+void spread_fit(struct model *m);
+
+/* changepoint_level.c: the cheapest cuts for a given slope, price of a cut in half squared scores. Returns the cost. */
+double level_fit(struct model *m, double slope, double price);
+
+/* changepoint_level.c: levels of the current cuts, slope refitted within the segments when asked, and residuals. */
+void level_refit(struct model *m, bool with_slope);
+
+/* changepoint_judge.c */
+struct judged {
+    double exists;       /* probability that there is a step at all */
+    double probability;  /* that a step lies within CHANGEPOINT_NEAR points of `at` */
+    size_t at, first, last;
+    double delta, variance;  /* height of the step and its variance, in y */
+};
+/* Evidence for one step among the places between from and to (a segment boundary on either side). */
+struct judged judge_step(struct model *m, size_t from, size_t to, size_t min_points);
+/* Moves, removes and adds cuts until each has at least the probability asked. */
+void judge_cuts(struct model *m, double confidence, size_t min_points);
+/* changepoint_ramp.c: an even climb from place begin to place end, levels in y less the slope. */
+struct ramp {
+    size_t begin, end;
+    double before, after, variance;  /* variance of after - before */
+};
+/* How many cuts from cut k on go the same way, k included. Needs the residuals of the current cuts. */
+size_t ramp_stairs(const struct model *m, size_t k);
+/* Whether one ramp explains the points better than cuts k .. k + n_stairs - 1; fills it. */
+bool ramp_instead(const struct model *m, size_t k, size_t n_stairs, struct ramp *ramp);
+
+/* Prefix sums of the current weights and slope, which judge_step reads. */
+void judge_prepare(struct model *m);
+
+#endif

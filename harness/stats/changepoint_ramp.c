@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stairs that are a ramp: where neighbouring steps go the same way, one even climb from `begin` to `end` may explain the
+ * points better. Least squares for the two levels, a search over the two ends:
+ *
+ *     fit(i) = before (1 - t) + after t,   t = clamp((i - begin + 1) / (end - begin + 1), 0, 1)
+ */
+#include "stats/changepoint_model.h"
+
+#include <math.h>
+
+enum { TRIALS = 16 };                        /* places tried for each end, before the search narrows */
+static const double bounded_at = 8.0;        /* most half squared score of one point */
+static const double ramp_margin = 3.0;       /* natural log: stairs are kept unless the ramp is this much better */
+static const double price_of_stair = 7.0;    /* for each stair above the two that a ramp's ends cost */
+
+static double share(const struct ramp *r, size_t i)
+{
+    if (i < r->begin)
+        return 0;
+    double t = (double)(i - r->begin + 1) / (double)(r->end - r->begin + 1);
+    return t < 1 ? t : 1;
+}
+
+static double flat(const struct model *m, size_t i)
+{
+    return m->y[i] - m->slope * m->x[i];
+}
+
+/* The two levels by weighted least squares, normal equations of (1 - t, t). */
+static void fit_levels(const struct model *m, size_t from, size_t to, struct ramp *r)
+{
+    double aa = 0, ab = 0, bb = 0, ay = 0, by = 0;
+    for (size_t i = from; i < to; i++) {
+        double w = m->weight[i] * m->sound[i], t = share(r, i), y = flat(m, i);
+        aa += w * (1 - t) * (1 - t);
+        ab += w * (1 - t) * t;
+        bb += w * t * t;
+        ay += w * (1 - t) * y;
+        by += w * t * y;
+    }
+    double determinant = aa * bb - ab * ab;
+    r->variance = determinant > 0 ? (aa + bb + 2 * ab) / determinant : INFINITY;
+    r->before = determinant > 0 ? (ay * bb - by * ab) / determinant : 0;
+    r->after = determinant > 0 ? (by * aa - ay * ab) / determinant : 0;
+}
+
+static double cost_of(const struct model *m, size_t from, size_t to, struct ramp *r)
+{
+    double cost = 0;
+    fit_levels(m, from, to, r);
+    for (size_t i = from; i < to; i++) {
+        double t = share(r, i), d = flat(m, i) - r->before * (1 - t) - r->after * t;
+        cost += fmin(0.5 * m->weight[i] * d * d, bounded_at);
+    }
+    return cost;
+}
+
+static double cost_of_stairs(const struct model *m, size_t from, size_t to)
+{
+    double cost = 0;
+    for (size_t i = from; i < to; i++)
+        cost += fmin(0.5 * m->weight[i] * m->residual[i] * m->residual[i], bounded_at);
+    return cost;
+}
+
+/* Tries ends on a lattice around the best so far, halving it each round. */
+static double search(const struct model *m, size_t from, size_t to, struct ramp *best)
+{
+    double least = INFINITY;
+    size_t step = (to - from) / TRIALS + 1, low = from + 1, high = to - 1;
+    size_t begins[2] = {low, high}, ends[2] = {low, high};
+    for (;; step = (step + 1) / 2) {
+        for (size_t b = begins[0]; b <= begins[1]; b += step)
+            for (size_t e = ends[0]; e <= ends[1]; e += step) {
+                struct ramp r = {.begin = b, .end = e};
+                double cost = e > b + 1 ? cost_of(m, from, to, &r) : INFINITY;
+                if (cost < least) {
+                    least = cost;
+                    *best = r;
+                }
+            }
+        if (step == 1 || isinf(least))
+            return least;
+        begins[0] = best->begin > low + step ? best->begin - step : low;
+        begins[1] = best->begin + step < high ? best->begin + step : high;
+        ends[0] = best->end > low + step ? best->end - step : low;
+        ends[1] = best->end + step < high ? best->end + step : high;
+    }
+}
+
+size_t ramp_stairs(const struct model *m, size_t k)
+{
+    size_t n = 1;
+    for (; k + n < m->n_cut; n++) {
+        size_t a = m->cut[k + n - 1], b = m->cut[k + n];
+        double here = (flat(m, a) - m->residual[a]) - (flat(m, a - 1) - m->residual[a - 1]);
+        double next = (flat(m, b) - m->residual[b]) - (flat(m, b - 1) - m->residual[b - 1]);
+        if (here * next <= 0)
+            break;
+    }
+    return n;
+}
+
+bool ramp_instead(const struct model *m, size_t k, size_t n_stairs, struct ramp *ramp)
+{
+    size_t from = k ? m->cut[k - 1] : 0, to = k + n_stairs < m->n_cut ? m->cut[k + n_stairs] : m->n;
+    if (n_stairs < 2 || to - from < 8)
+        return false;
+    double stairs = cost_of_stairs(m, from, to) + price_of_stair * (double)(n_stairs - 2);
+    return search(m, from, to, ramp) + ramp_margin < stairs;
+}
