@@ -10,7 +10,7 @@
 const struct changepoint_options changepoint_defaults = {.confidence = 0.42, .min_points = 4};
 const struct changepoint_options changepoint_stream_defaults = {.confidence = 0.42, .min_points = 3};
 
-static const double cut_price = 7.0;    /* candidates only: judge_cuts has the last word */
+static const double cut_price = 7.0;    /* candidates only: changepoint_judge_cuts has the last word */
 static const double slope_price = 5.0;  /* half squared scores that a slope has to save */
 static const double kept_probability = 0.6;  /* that a step exists, for it to shape the levels of its neighbours */
 enum { ALTERNATIONS = 3, REFITS = 2 };
@@ -139,10 +139,10 @@ static struct candidate alternate(struct model *m)
     struct candidate best = {0, INFINITY};
     for (int round = 0; round < ALTERNATIONS; round++) {
         double before = m->slope;
-        level_refit(m, true);
+        changepoint_level_refit(m, true);
         if (is_settled(m, before))
             break;
-        double slope = m->slope, cost = level_fit(m, slope, cut_price);
+        double slope = m->slope, cost = changepoint_level_fit(m, slope, cut_price);
         if (cost < best.cost)
             best = (struct candidate){slope, cost};
     }
@@ -152,13 +152,13 @@ static struct candidate alternate(struct model *m)
 /* With and without a slope: the cheaper keeps its cuts. Returns whether there is one. */
 static bool choose_slope(struct model *m)
 {
-    double flat = level_fit(m, 0, cut_price);
+    double flat = changepoint_level_fit(m, 0, cut_price);
     struct candidate near_flat = alternate(m);
     m->n_cut = 0;
     m->slope = 0;
     struct candidate overall = alternate(m), best = overall.cost < near_flat.cost ? overall : near_flat;
     bool is_sloped = flat > best.cost + slope_price;
-    level_fit(m, is_sloped ? best.slope : 0, cut_price);
+    changepoint_level_fit(m, is_sloped ? best.slope : 0, cut_price);
     return is_sloped;
 }
 
@@ -168,18 +168,18 @@ static bool fit(struct fitted *f, const struct changepoint_options *options)
     struct model *m = &f->m;
     bool is_sloped = false;
     residuals_from_medians(m);
-    spread_fit(m);
+    changepoint_spread_fit(m);
     for (int round = 0; round < REFITS; round++) {
         is_sloped = choose_slope(m);
-        level_refit(m, is_sloped);
-        spread_fit(m);
+        changepoint_level_refit(m, is_sloped);
+        changepoint_spread_fit(m);
     }
     for (int round = 0; round < REFITS; round++) {
         if (round)
-            spread_fit(m);
-        level_refit(m, is_sloped);
-        judge_cuts(m, kept_probability, options->min_points);
-        level_refit(m, is_sloped);
+            changepoint_spread_fit(m);
+        changepoint_level_refit(m, is_sloped);
+        changepoint_judge_cuts(m, kept_probability, options->min_points);
+        changepoint_level_refit(m, is_sloped);
     }
     return is_sloped;
 }
@@ -209,7 +209,7 @@ static struct changepoint describe_step(struct fitted *f, size_t k, size_t min_p
 {
     struct model *m = &f->m;
     size_t from = k ? m->cut[k - 1] : 0, at = m->cut[k], to = k + 1 < m->n_cut ? m->cut[k + 1] : m->n;
-    struct judged j = judge_step(m, from, to, min_points);
+    struct judged j = changepoint_judge_step(m, from, to, min_points);
     struct changepoint c = {.kind = CHANGEPOINT_STEP, .at = f->place[at], .first = f->place[j.first], .last = f->place[j.last],
                             .confidence = j.probability};
     set_levels(f, &c, m->y[at - 1] - m->residual[at - 1], j.delta, j.variance);
@@ -239,8 +239,8 @@ static void report_all(struct fitted *f, const struct changepoint_options *optio
     struct model *m = &f->m;
     struct ramp ramp;
     for (size_t k = 0; k < m->n_cut;) {
-        size_t stairs = ramp_stairs(m, k);
-        if (ramp_instead(m, k, stairs, &ramp)) {
+        size_t stairs = changepoint_ramp_stairs(m, k);
+        if (changepoint_ramp_instead(m, k, stairs, &ramp)) {
             report(out, describe_ramp(f, &ramp));
             k += stairs;
             continue;
@@ -261,7 +261,7 @@ bool changepoint_find(const int64_t *index, const double *value, size_t n, const
         load(&f, index, value, n);
     if (ok && f.m.n >= 2 * options->min_points) {
         fit(&f, options);
-        judge_prepare(&f.m);
+        changepoint_judge_prepare(&f.m);
         report_all(&f, options, &output);
     }
     *found = output.n;

@@ -13,7 +13,7 @@ static const double steps_per_point = 1.0 / 150;  /* beforehand: a step every 15
 static const double usual_step = 0.10;            /* spread of the heights of steps, relative */
 enum { PASSES = 12 };
 
-void judge_prepare(struct model *m)
+void changepoint_judge_prepare(struct model *m)
 {
     double *w = m->sum[0], *wy = m->sum[1], *wx = m->sum[2];
     w[0] = wy[0] = wx[0] = 0;
@@ -84,7 +84,7 @@ static void place_range(const double *e, size_t from, size_t to, double total, s
     }
 }
 
-struct judged judge_step(struct model *m, size_t from, size_t to, size_t min_points)
+struct judged changepoint_judge_step(struct model *m, size_t from, size_t to, size_t min_points)
 {
     struct judged j = {.at = from};
     if (to - from < 2 * min_points)
@@ -130,7 +130,7 @@ static size_t move_cuts(struct model *m, size_t min_points, double *weakest)
     size_t which = 0;
     *weakest = 2;
     for (size_t k = 0; k < m->n_cut; k++) {
-        struct judged j = judge_step(m, left_of(m, k), right_of(m, k), min_points);
+        struct judged j = changepoint_judge_step(m, left_of(m, k), right_of(m, k), min_points);
         if (j.exists > 0)
             m->cut[k] = j.at;
         if (j.exists < *weakest) {
@@ -158,7 +158,7 @@ static bool add_cut(struct model *m, double confidence, size_t min_points)
     struct judged best = {0};
     size_t where = 0;
     for (size_t k = 0; k <= m->n_cut; k++) {
-        struct judged j = judge_step(m, left_of(m, k), k < m->n_cut ? m->cut[k] : m->n, min_points);
+        struct judged j = changepoint_judge_step(m, left_of(m, k), k < m->n_cut ? m->cut[k] : m->n, min_points);
         if (j.exists > best.exists) {
             best = j;
             where = k;
@@ -172,9 +172,9 @@ static bool add_cut(struct model *m, double confidence, size_t min_points)
     return true;
 }
 
-void judge_cuts(struct model *m, double confidence, size_t min_points)
+void changepoint_judge_cuts(struct model *m, double confidence, size_t min_points)
 {
-    judge_prepare(m);
+    changepoint_judge_prepare(m);
     prune(m, confidence, min_points);
     for (int pass = 0; pass < PASSES && add_cut(m, confidence, min_points); pass++)
         prune(m, confidence, min_points);

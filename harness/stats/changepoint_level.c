@@ -129,7 +129,7 @@ static void collect_cuts(struct model *m, const int32_t *came, int32_t since)
     }
 }
 
-double level_fit(struct model *m, double slope, double price)
+double changepoint_level_fit(struct model *m, double slope, double price)
 {
     enum { LOWER_AT = 64 };
     struct front f;
@@ -188,7 +188,7 @@ static void slope_within(struct model *m)
     m->slope_variance = squares > 0 ? 1 / squares : 0;
 }
 
-void level_refit(struct model *m, bool with_slope)
+void changepoint_level_refit(struct model *m, bool with_slope)
 {
     m->slope = 0;
     m->slope_variance = 0;

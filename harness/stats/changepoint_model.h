@@ -30,13 +30,13 @@ struct model {
 };
 
 /* changepoint_spread.c: residuals in; costs, weight, sound and spread out. */
-void spread_fit(struct model *m);
+void changepoint_spread_fit(struct model *m);
 
 /* changepoint_level.c: the cheapest cuts for a given slope, price of a cut in half squared scores. Returns the cost. */
-double level_fit(struct model *m, double slope, double price);
+double changepoint_level_fit(struct model *m, double slope, double price);
 
 /* changepoint_level.c: levels of the current cuts, slope refitted within the segments when asked, and residuals. */
-void level_refit(struct model *m, bool with_slope);
+void changepoint_level_refit(struct model *m, bool with_slope);
 
 /* changepoint_judge.c */
 struct judged {
@@ -46,20 +46,20 @@ struct judged {
     double delta, variance;  /* height of the step and its variance, in y */
 };
 /* Evidence for one step among the places between from and to (a segment boundary on either side). */
-struct judged judge_step(struct model *m, size_t from, size_t to, size_t min_points);
+struct judged changepoint_judge_step(struct model *m, size_t from, size_t to, size_t min_points);
 /* Moves, removes and adds cuts until each has at least the probability asked. */
-void judge_cuts(struct model *m, double confidence, size_t min_points);
+void changepoint_judge_cuts(struct model *m, double confidence, size_t min_points);
 /* changepoint_ramp.c: an even climb from place begin to place end, levels in y less the slope. */
 struct ramp {
     size_t begin, end;
     double before, after, variance;  /* variance of after - before */
 };
 /* How many cuts from cut k on go the same way, k included. Needs the residuals of the current cuts. */
-size_t ramp_stairs(const struct model *m, size_t k);
+size_t changepoint_ramp_stairs(const struct model *m, size_t k);
 /* Whether one ramp explains the points better than cuts k .. k + n_stairs - 1; fills it. */
-bool ramp_instead(const struct model *m, size_t k, size_t n_stairs, struct ramp *ramp);
+bool changepoint_ramp_instead(const struct model *m, size_t k, size_t n_stairs, struct ramp *ramp);
 
-/* Prefix sums of the current weights and slope, which judge_step reads. */
-void judge_prepare(struct model *m);
+/* Prefix sums of the current weights and slope, which changepoint_judge_step reads. */
+void changepoint_judge_prepare(struct model *m);
 
 #endif

@@ -89,7 +89,7 @@ static double search(const struct model *m, size_t from, size_t to, struct ramp 
     }
 }
 
-size_t ramp_stairs(const struct model *m, size_t k)
+size_t changepoint_ramp_stairs(const struct model *m, size_t k)
 {
     size_t n = 1;
     for (; k + n < m->n_cut; n++) {
@@ -102,7 +102,7 @@ size_t ramp_stairs(const struct model *m, size_t k)
     return n;
 }
 
-bool ramp_instead(const struct model *m, size_t k, size_t n_stairs, struct ramp *ramp)
+bool changepoint_ramp_instead(const struct model *m, size_t k, size_t n_stairs, struct ramp *ramp)
 {
     size_t from = k ? m->cut[k - 1] : 0, to = k + n_stairs < m->n_cut ? m->cut[k + n_stairs] : m->n;
     if (n_stairs < 2 || to - from < 8)

@@ -197,7 +197,7 @@ static struct states start_two(const struct model *m, const struct states *one)
     return two;
 }
 
-void spread_fit(struct model *m)
+void changepoint_spread_fit(struct model *m)
 {
     enum { FIRST_ROUNDS = 4, MORE_ROUNDS = 2 };
     bool known = m->spread[0] > 0, known_two = m->spread[1] > m->spread[0];
