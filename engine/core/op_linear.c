@@ -187,14 +187,13 @@ static enum tern_status bind_bitlinear(struct tern_op *op, struct tern_error *er
 
 /* ---- run */
 
-static void part_matmul(void *data, int id, int n, struct tern_team *team)
+static void part_matmul(void *data, int id, int n)
 {
 	struct layer *s = data;
-	(void)team;
 	tern_linear_part_exact(s->linear, &s->activations[0], s->batch, s->turn, s->y, id, n);
 }
 
-static void part_bitlinear(void *data, int id, int n, struct tern_team *team)
+static void part_bitlinear(void *data, int id, int n)
 {
 	struct layer *s = data;
 	const struct tern_kernels *kernels = &s->linear->backend->kernels;
@@ -204,7 +203,7 @@ static void part_bitlinear(void *data, int id, int n, struct tern_team *team)
 		tern_share(s->batch, id, n, &from, &to);
 	tern_activations_fill(a, kernels, s->x, from, to);
 	if (s->blocks == 1)
-		tern_team_barrier(team, n);
+		tern_team_barrier(n);
 	tern_linear_part(s->linear, a, s->batch, s->turn, s->y, id, n);
 }
 
@@ -223,7 +222,7 @@ static void run_matmul(struct tern_op *op)
 static void run_bitlinear(struct tern_op *op)
 {
 	struct layer *s = op->state;
-	tern_team_run(s->threads, part_bitlinear, s);
+	(s->blocks > 1 ? tern_team_run : tern_team_run_together)(s->threads, part_bitlinear, s);
 	next_copy(s);
 }
 

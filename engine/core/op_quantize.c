@@ -43,11 +43,10 @@ static enum tern_status bind(struct tern_op *op, struct tern_error *error)
 	return TERN_OK;
 }
 
-static void part(void *data, int id, int n, struct tern_team *team)
+static void part(void *data, int id, int n)
 {
 	struct quantizer *s = data;
 	size_t from, to;
-	(void)team;
 	tern_share(s->batch, id, n, &from, &to);
 	tern_activations_fill(&s->a, s->kernels, s->x, from, to);
 }

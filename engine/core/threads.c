@@ -13,25 +13,30 @@
 #include <omp.h>
 #endif
 
-/* A worker that has found nothing to do for this long sleeps in the kernel. Longer than the gap between two layers of a model
+/* A worker that has found nothing to do for this long sleeps in the kernel: longer than the gap between two layers of a model
  * step, far shorter than a scheduling slice. */
-enum { SPIN_NS = 100000, LINE = 128 };
+enum { SPIN_NS = 100000, LINE = 128, PARTS_BITS = 9 };
 
-struct tern_team {
-	_Atomic uint32_t turn __attribute__((aligned(LINE))); /* counts regions; workers wait for it to change */
-	_Atomic int sleepers;
-	_Atomic bool parked;  /* sleep at once instead of spinning */
-	int n;                /* parts of the region at hand */
+struct seat {
+	_Atomic uint32_t taken; /* the last turn in which somebody took this part */
+} __attribute__((aligned(LINE)));
+
+/* `turn` counts regions in its upper bits and holds the number of parts in the lower ones, so that a worker that comes late never
+ * mixes two regions. A worker owns its part only once it has moved its seat's `taken` to the turn; the caller takes seats the same
+ * way, and no region ends before all its seats are taken and done. */
+static struct team {
+	_Atomic uint32_t turn __attribute__((aligned(LINE)));
 	tern_part_fn *part;
 	void *data;
-	_Atomic int left __attribute__((aligned(LINE)));      /* workers still in the region */
-	_Atomic uint32_t arrived __attribute__((aligned(LINE)));
-	uint32_t born;        /* turn at which the newest workers start to count */
+	_Atomic int sleepers;
+	_Atomic bool parked;  /* sleep at once instead of spinning */
+	uint32_t born;        /* turn from which the newest workers count */
 	int workers;          /* threads that exist, in addition to the caller */
 	bool crowded;         /* more threads than CPUs: spinning would only keep the others from running */
-};
-
-static struct tern_team the_team;
+	_Atomic int left __attribute__((aligned(LINE))); /* parts not done */
+	_Atomic uint32_t arrived __attribute__((aligned(LINE)));
+	struct seat seats[TERN_THREADS_MAX];
+} the_team;
 static pthread_mutex_t region = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool openmp_used;
 
@@ -62,7 +67,7 @@ static void wake_all(_Atomic uint32_t *word)
 }
 
 /* Spins until *word differs from value, or the time is up, or the team is parked. */
-static bool spin_for_change(struct tern_team *t, uint32_t value)
+static bool spin_for_change(struct team *t, uint32_t value)
 {
 	if (t->crowded)
 		return false;
@@ -81,7 +86,7 @@ static bool spin_for_change(struct tern_team *t, uint32_t value)
 	}
 }
 
-static uint32_t await_turn(struct tern_team *t, uint32_t seen)
+static uint32_t await_turn(struct team *t, uint32_t seen)
 {
 	if (!spin_for_change(t, seen)) {
 		atomic_fetch_add(&t->sleepers, 1);
@@ -92,21 +97,31 @@ static uint32_t await_turn(struct tern_team *t, uint32_t seen)
 	return atomic_load_explicit(&t->turn, memory_order_acquire);
 }
 
+/* Takes part `id` in the region of that turn and does it; false when somebody has. */
+static bool take(struct team *t, int id, uint32_t turn)
+{
+	uint32_t before = atomic_load_explicit(&t->seats[id].taken, memory_order_relaxed);
+	if (before == turn || !atomic_compare_exchange_strong(&t->seats[id].taken, &before, turn))
+		return false;
+	t->part(t->data, id, (int)(turn & ((1u << PARTS_BITS) - 1)));
+	atomic_fetch_sub_explicit(&t->left, 1, memory_order_release);
+	return true;
+}
+
 static void *work(void *argument)
 {
-	struct tern_team *t = &the_team;
+	struct team *t = &the_team;
 	int id = (int)(intptr_t)argument;
 	for (uint32_t seen = t->born;;) {
 		seen = await_turn(t, seen);
-		if (id < t->n)
-			t->part(t->data, id, t->n, t);
-		atomic_fetch_sub_explicit(&t->left, 1, memory_order_release);
+		if ((uint32_t)id < (seen & ((1u << PARTS_BITS) - 1)))
+			take(t, id, seen);
 	}
 	return NULL;
 }
 
 /* Spins with patience: the other side is running unless the machine is crowded, in which case it needs our CPU. */
-static void pause_politely(const struct tern_team *t, unsigned *tries)
+static void pause_politely(const struct team *t, unsigned *tries)
 {
 	if (t->crowded || ++*tries % 4096 == 0)
 		sched_yield();
@@ -114,9 +129,8 @@ static void pause_politely(const struct tern_team *t, unsigned *tries)
 		relax();
 }
 
-/* Workers are started between regions only. A worker may run first after the next region has begun: it counts from `born`, so it
- * joins. `born` changes only here, after every older worker has taken part in a region, so none reads it late. */
-static bool grow(struct tern_team *t, int workers)
+/* Workers are started between regions only, and count from the last one: they join the next even if they first run after it began. */
+static bool grow(struct team *t, int workers)
 {
 	pthread_attr_t attr;
 	if (t->workers >= workers)
@@ -141,38 +155,51 @@ int tern_threads_allowed(void)
 	return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
 }
 
-static void run_region(struct tern_team *t, int n, tern_part_fn *part, void *data)
+static void run_region(struct team *t, int n, tern_part_fn *part, void *data, bool together)
 {
-	t->n = n;
+	uint32_t count = (atomic_load_explicit(&t->turn, memory_order_relaxed) >> PARTS_BITS) + 1, turn = count << PARTS_BITS | (uint32_t)n;
 	t->part = part;
 	t->data = data;
 	atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
-	atomic_store_explicit(&t->left, t->workers, memory_order_relaxed);
+	atomic_store_explicit(&t->left, n - 1, memory_order_relaxed);
 	atomic_store_explicit(&t->parked, false, memory_order_relaxed);
-	atomic_fetch_add(&t->turn, 1);
+	atomic_store(&t->turn, turn);
 	if (atomic_load(&t->sleepers))
 		wake_all(&t->turn);
-	part(data, 0, n, t);
+	part(data, 0, n);
+	for (int id = 1; !together && id < n && atomic_load_explicit(&t->left, memory_order_acquire); id++)
+		take(t, id, turn);
 	for (unsigned tries = 0; atomic_load_explicit(&t->left, memory_order_acquire);)
 		pause_politely(t, &tries);
 }
 
-void tern_team_run(int n, tern_part_fn *part, void *data)
+static void enter(int n, tern_part_fn *part, void *data, bool together)
 {
 	n = n > TERN_THREADS_MAX ? TERN_THREADS_MAX : n;
 	if (n > 1 && !pthread_mutex_trylock(&region)) {
 		bool ready = grow(&the_team, n - 1);
 		if (ready)
-			run_region(&the_team, n, part, data);
+			run_region(&the_team, n, part, data, together);
 		pthread_mutex_unlock(&region);
 		if (ready)
 			return;
 	}
-	part(data, 0, 1, NULL);
+	part(data, 0, 1);
 }
 
-void tern_team_barrier(struct tern_team *t, int n)
+void tern_team_run(int n, tern_part_fn *part, void *data)
 {
+	enter(n, part, data, false);
+}
+
+void tern_team_run_together(int n, tern_part_fn *part, void *data)
+{
+	enter(n, part, data, true);
+}
+
+void tern_team_barrier(int n)
+{
+	struct team *t = &the_team;
 	if (n < 2)
 		return;
 	uint32_t mine = atomic_fetch_add_explicit(&t->arrived, 1, memory_order_acq_rel);
@@ -183,7 +210,7 @@ void tern_team_barrier(struct tern_team *t, int n)
 
 void tern_team_park(void)
 {
-	struct tern_team *t = &the_team;
+	struct team *t = &the_team;
 	atomic_store(&t->parked, true);
 #if defined(_OPENMP) && _OPENMP >= 201811
 	if (atomic_exchange(&openmp_used, false))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The engine's threads. A team of persistent workers serves run: a call hands over by a shared counter on which idle workers spin
- * for a while (the hand-over is then a fraction of a microsecond) and then sleep in the kernel. OpenMP serves packing and first touch.
+ * The engine's threads. A team of persistent workers serves run: a call hands over by a shared word on which idle workers spin for a
+ * while (the hand-over is then a fraction of a microsecond) and then sleep in the kernel. OpenMP serves packing and first touch.
  * One region runs at a time: a caller who finds the team taken does all parts alone, which gives the same bits. */
 #ifndef TERN_CORE_THREADS_H
 #define TERN_CORE_THREADS_H
@@ -11,20 +11,24 @@
 
 enum { TERN_THREADS_MAX = 256 };
 
-struct tern_team; /* the region a part belongs to */
-
-/* One part of a region: id in 0..n-1. */
-typedef void tern_part_fn(void *data, int id, int n, struct tern_team *team);
+/* One part of a region: id in 0..n-1. Part i is worker i's (the caller's for 0), so that it finds in its caches what it left there. */
+typedef void tern_part_fn(void *data, int id, int n);
 
 /* CPUs this process may run on (its affinity), at least 1. */
 int tern_threads_allowed(void);
 
-/* Calls part(data, id, n, team) for id 0..n-1, id 0 in the caller, and returns when all are done. n is cut to TERN_THREADS_MAX;
- * where workers cannot be had, or the team is taken, n is 1 in the call. */
+/*
+ * Calls part(data, id, n) for id 0..n-1 and returns when all are done. A part whose worker has not begun by the time the caller is done
+ * with its own (its CPU is taken by somebody else) is done by the caller: parts must not wait for each other. n is cut to
+ * TERN_THREADS_MAX; where workers cannot be had, or the team is taken, n is 1 in the call.
+ */
 void tern_team_run(int n, tern_part_fn *part, void *data);
 
-/* Within a part: returns when all parts of the region have come here. */
-void tern_team_barrier(struct tern_team *team, int n);
+/* The same with every part on its own thread, all at once, so that parts may meet in tern_team_barrier. */
+void tern_team_run_together(int n, tern_part_fn *part, void *data);
+
+/* Within a part of tern_team_run_together: returns when all n parts have come here. */
+void tern_team_barrier(int n);
 
 /* Parks the workers of the team and those of OpenMP. */
 void tern_team_park(void);

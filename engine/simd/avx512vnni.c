@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * AVX-512 with VNNI: vpdpbusd adds four u8 x s8 products per lane to int32 in one instruction, without saturation. */
+#include "simd/x86_512.h"
+
+#define ISA avx512vnni
+#define A __m512i
+#define A_ZERO _mm512_setzero_si512()
+#define A_DOT(a, w, x) _mm512_dpbusd_epi32(a, w, x)
+#define A_DOT_U8 A_DOT
+#define A_QUADS 0
+#define S_ADD(s, a) ((void)(s), (a))
+#define TILE_R 2
+#define TILE_C 8
+#define TILE_FIELDS 4
+
+#define N_ADD(n, q) ((n) = _mm_dpbusd_epi32(n, _mm_set1_epi8(1), _mm_load_si128((const __m128i *)(const void *)(q))))
+#define N_TOTAL(n) total_of(n)
+
+#include "simd/product.h"
+#include "simd/quantize.h"
+
+void tern_avx512vnni_overlay(struct tern_kernels *t)
+{
+	overlay_products(t);
+	t->quantize = quantize_avx512vnni;
+}
