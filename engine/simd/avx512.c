@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * AVX-512 without VNNI: vpmaddubsw on 512-bit vectors, gathered in 16 bits as in avx2.c. */
+#include "simd/x86_512.h"
+
+#define ISA avx512
+#define A __m512i
+#define A_ZERO _mm512_setzero_si512()
+#define A_DOT(a, w, x) _mm512_add_epi16(a, _mm512_maddubs_epi16(w, x))
+#define A_QUADS 60
+#define S_ADD(s, a) _mm512_add_epi32(s, _mm512_madd_epi16(a, _mm512_set1_epi16(1)))
+#define TILE_R 2
+#define TILE_C 4
+
+#define N_ADD(n, q) ((n) = add_bytes(n, q))
+#define N_TOTAL(n) total_of(n)
+
+static inline __m128i add_bytes(__m128i n, const int8_t *q)
+{
+	__m256i words = _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(const void *)q));
+	__m256i sums = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+	return _mm_add_epi32(n, _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
+}
+
+#include "simd/product.h"
+#include "simd/quantize.h"
+
+void tern_avx512_overlay(struct tern_kernels *t)
+{
+	overlay_products(t);
+	t->quantize = quantize_avx512;
+}

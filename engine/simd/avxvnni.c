@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * AVX-VNNI: vpdpbusd on 256-bit vectors, for CPUs that have it without AVX-512. */
+#include "simd/x86_256.h"
+
+#define ISA avxvnni
+#define A __m256i
+#define A_ZERO _mm256_setzero_si256()
+#define A_DOT(a, w, x) _mm256_dpbusd_avx_epi32(a, w, x)
+#define A_DOT_U8 A_DOT
+#define A_QUADS 0
+#define S_ADD(s, a) ((void)(s), (a))
+#define TILE_R 1
+#define TILE_C 4
+#define TILE_FIELDS 1
+
+#include "simd/product.h"
+
+void tern_avxvnni_overlay(struct tern_kernels *t)
+{
+	overlay_products(t);
+}

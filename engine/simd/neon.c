@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * NEON of the base AArch64: products of bytes gather in 16 bits, two vectors for the four rows of one vector of weights. */
+#include "simd/arm_128.h"
+
+typedef struct {
+	int16x8_t low, high; /* rows 0 and 1, rows 2 and 3: four columns each */
+} pair16;
+
+static inline pair16 dot(pair16 a, uint8x16_t w, uint8x16_t x)
+{
+	int8x16_t sw = vreinterpretq_s8_u8(w), sx = vreinterpretq_s8_u8(x);
+	return (pair16){ vmlal_s8(a.low, vget_low_s8(sw), vget_low_s8(sx)), vmlal_s8(a.high, vget_high_s8(sw), vget_high_s8(sx)) };
+}
+
+#define ISA neon
+#define A pair16
+#define A_ZERO ((pair16){ vdupq_n_s16(0), vdupq_n_s16(0) })
+#define A_DOT(a, w, x) dot(a, w, x)
+#define A_QUADS 120 /* 120 * 2 * 128 < 2^15 */
+#define S_ADD(s, a) vaddq_s32(s, vpaddq_s32(vpaddlq_s16((a).low), vpaddlq_s16((a).high)))
+#define TILE_R 1
+#define TILE_C 2
+
+#include "simd/product.h"
+#include "simd/quantize.h"
+
+void tern_neon_overlay(struct tern_kernels *t)
+{
+	overlay_products(t);
+	t->quantize = quantize_neon;
+}
