@@ -60,9 +60,10 @@ ENGINE_SRC   := $(sort $(wildcard engine/core/*.c engine/memory/*.c engine/forma
 HARNESS_SRC  := $(sort $(wildcard harness/*.c harness/*/*.c))
 HARNESS_SRC  := $(filter-out harness/tests/%,$(HARNESS_SRC))
 LUA_SRC      := $(sort $(wildcard harness/script/lua/*.lua))
+TEMPLATES    := $(sort $(wildcard reports/*.gp reports/*.css reports/*.js))
 obj           = $(patsubst %.c,$(B)/%.o,$(1))
 ENGINE_OBJ   := $(call obj,$(ENGINE_SRC)) $(B)/gen/face.o
-HARNESS_OBJ  := $(call obj,$(HARNESS_SRC)) $(B)/gen/preludes.o
+HARNESS_OBJ  := $(call obj,$(HARNESS_SRC)) $(B)/gen/preludes.o $(B)/gen/templates.o
 ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(wildcard engine/tests/*_test.c))
 HARNESS_TESTS:= $(patsubst %.c,$(B)/%,$(wildcard harness/tests/*_test.c))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark
@@ -94,6 +95,10 @@ $(B)/gen/face.c: engine/tern.h engine/face.lua ci/embed
 $(B)/gen/preludes.c: $(LUA_SRC) ci/embed
 	@mkdir -p $(@D)
 	$(Q)ci/embed preludes $(LUA_SRC) > $@
+# The gnuplot templates and the page's style and script too.
+$(B)/gen/templates.c: $(TEMPLATES) ci/embed
+	@mkdir -p $(@D)
+	$(Q)ci/embed templates $(TEMPLATES) > $@
 
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ternmark report RUN.json…: the page, Markdown and pictures of stored results, and any other format asked for.
+ */
+#include "cli.h"
+#include "report/html.h"
+#include "report/table.h"
+#include "store/runfile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char usual_folder[] = "reports/out";
+
+static json_t **load_all(const struct options *options, struct fault *fault)
+{
+    size_t n = options->operands.n;
+    json_t **runs = calloc(n, sizeof *runs);
+    for (size_t i = 0; runs && i < n; i++) {
+        runs[i] = runfile_load(options->operands.items[i], fault);
+        if (!runs[i]) {
+            while (i--)
+                json_decref(runs[i]);
+            free(runs);
+            return NULL;
+        }
+    }
+    return runs;
+}
+
+enum exit_code command_report(const struct options *options, struct fault *fault)
+{
+    if (options->operands.n == 0) {
+        fault_set(fault, EXIT_CODE_USAGE, "report: expected result files, found none");
+        return fault->code;
+    }
+    json_t **runs = load_all(options, fault);
+    if (!runs)
+        return fault->code;
+    const char *folder = options->out ? options->out : usual_folder;
+    const json_t *last = runs[options->operands.n - 1];
+    bool ok = report_write(runs, options->operands.n, folder, fault);
+    if (ok) {
+        table_print(stdout, last);
+        printf("report: %s/index.html\n", folder);
+    }
+    for (size_t i = 0; i < options->operands.n; i++)
+        json_decref(runs[i]);
+    free(runs);
+    return ok ? EXIT_CODE_PASS : fault->code;
+}

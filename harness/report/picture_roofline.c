@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rooflines: ceilings are cells of the suite `roofline` (those with operations only are arithmetic peaks, those with bytes only are
+ * bandwidths), marks are all other cells that state both operations and bytes.
+ * Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
+ */
+#include "report/picture.h"
+#include "report/view.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CEILINGS = 7 };
+
+struct ceiling {
+    const char *name;
+    double rate;
+};
+
+struct roof {
+    struct ceiling rows[2][CEILINGS]; /* bandwidth, arithmetic; highest first */
+    size_t n[2];
+};
+
+static void add_ceiling(struct roof *roof, int kind, const char *name, double rate)
+{
+    struct ceiling *rows = roof->rows[kind];
+    size_t at = roof->n[kind];
+    while (at > 0 && rows[at - 1].rate < rate)
+        at--;
+    if (at == CEILINGS)
+        return;
+    size_t kept = roof->n[kind] < CEILINGS ? roof->n[kind] : CEILINGS - 1;
+    memmove(&rows[at + 1], &rows[at], (kept - at) * sizeof *rows);
+    rows[at] = (struct ceiling){name, rate};
+    roof->n[kind] = kept + 1;
+}
+
+/* GPU cells have ceilings of their own: whether a cell ran on one. */
+static bool on_gpu(const json_t *cell)
+{
+    return strstr(view_text(cell, "suite"), "gpu") || strcmp(view_text(cell, "backend"), "cuda") == 0;
+}
+
+static void collect_ceilings(struct roof *roof, const json_t *run, bool gpu)
+{
+    const json_t *cells = json_object_get(run, "cells");
+    for (size_t i = 0; i < json_array_size(cells); i++) {
+        const json_t *cell = json_array_get(cells, i), *work = json_object_get(cell, "work");
+        double median = view_number(json_object_get(cell, "summary"), "median", 0), ops = view_number(work, "ops", 0), bytes = view_number(work, "bytes", 0);
+        if (!strstr(view_text(cell, "suite"), "roofline") || on_gpu(cell) != gpu || median <= 0 || (ops > 0) == (bytes > 0))
+            continue;
+        const char *id = view_text(cell, "id"), *name = strchr(id, '/');
+        add_ceiling(roof, ops > 0, name ? name + 1 : id, fmax(ops, bytes) / median); /* per ns: giga per second */
+    }
+}
+
+/* Rows: operations per byte, Gop/s, backend's number, cell. Returns how many; the names of backends go to `backends`. */
+static size_t print_marks(struct picture_job *job, const json_t *run, bool gpu, json_t *backends, double range[4])
+{
+    const json_t *cells = json_object_get(run, "cells");
+    size_t n = 0;
+    fputs("# operations per byte\tGop/s\tbackend\tcell\n", job->data);
+    for (size_t i = 0; i < json_array_size(cells); i++) {
+        const json_t *cell = json_array_get(cells, i), *work = json_object_get(cell, "work");
+        double median = view_number(json_object_get(cell, "summary"), "median", 0), ops = view_number(work, "ops", 0), bytes = view_number(work, "bytes", 0);
+        if (strstr(view_text(cell, "suite"), "roofline") || on_gpu(cell) != gpu || median <= 0 || ops <= 0 || bytes <= 0)
+            continue;
+        const char *backend = view_text(cell, "backend");
+        if (!json_object_get(backends, backend))
+            json_object_set_new(backends, backend, json_integer((json_int_t)json_object_size(backends)));
+        fprintf(job->data, "%.6g\t%.6g\t%d\t", ops / bytes, ops / median, (int)json_integer_value(json_object_get(backends, backend)));
+        picture_name(job->data, view_text(cell, "id"), 80);
+        fputc('\n', job->data);
+        range[0] = fmin(range[0], ops / bytes);
+        range[1] = fmax(range[1], ops / bytes);
+        range[2] = fmin(range[2], ops / median);
+        range[3] = fmax(range[3], ops / median);
+        n++;
+    }
+    return n;
+}
+
+static void print_ceilings(struct picture_job *job, const struct roof *roof)
+{
+    static const char *const heads[] = {"GB/s", "Gop/s"};
+    for (int kind = 0; kind < 2; kind++) {
+        fprintf(job->data, "\n\n# %s\tceiling\n", heads[kind]);
+        for (size_t i = 0; i < roof->n[kind]; i++) {
+            char label[40];
+            snprintf(label, sizeof label, "  %.4g %s", roof->rows[kind][i].rate, heads[kind]);
+            fprintf(job->data, "%.6g\t", roof->rows[kind][i].rate);
+            picture_name(job->data, roof->rows[kind][i].name, 44);
+            fprintf(job->data, "\t\"%s\"\n", label);
+        }
+    }
+}
+
+static bool has_roof(const json_t *run, bool gpu, struct roof *roof)
+{
+    *roof = (struct roof){0};
+    collect_ceilings(roof, run, gpu);
+    return roof->n[0] && roof->n[1];
+}
+
+static void print_constants(FILE *out, const struct roof *roof, size_t marks, const double range[4])
+{
+    double top_band = roof->rows[0][0].rate, low_band = roof->rows[0][roof->n[0] - 1].rate;
+    double top_peak = roof->rows[1][0].rate, low_peak = roof->rows[1][roof->n[1] - 1].rate;
+    fprintf(out, "MARKS = %zu\nBANDS = %zu\nPEAKS = %zu\nLEFT = %.6g\nRIGHT = %.6g\nBOTTOM = %.6g\nTOP = %.6g\n", marks, roof->n[0], roof->n[1],
+            fmin(range[0], 0.25 * low_peak / top_band) / 2, 8 * fmax(range[1], top_peak / low_band), fmin(range[2], 0.25 * low_peak) / 2, 3 * fmax(top_peak, range[3]));
+}
+
+bool picture_roofline(const struct picture_source *source, size_t index, struct picture_job *job)
+{
+    struct roof roof;
+    bool gpu = !has_roof(source->main, false, &roof) || index == 1;
+    if (index == 1 && !roof.n[1]) /* there is one roof, and it was the GPU's */
+        return false;
+    if (gpu && !has_roof(source->main, true, &roof))
+        return false;
+    const char *name;
+    json_t *number, *backends = json_object();
+    double range[4] = {INFINITY, 0, INFINITY, 0};
+    size_t marks = print_marks(job, source->main, gpu, backends, range);
+    print_ceilings(job, &roof);
+    json_object_foreach(backends, name, number)
+    {
+        picture_name(job->names, *name ? name : "other", 32);
+        fputc('\n', job->names);
+    }
+    fprintf(job->constants, "BACKENDS = %zu\n", json_object_size(backends));
+    print_constants(job->constants, &roof, marks, range);
+    job->height = 600;
+    snprintf(job->heading, sizeof job->heading, "Roofline of the %s", gpu ? "GPU" : "CPU");
+    snprintf(job->alt, sizeof job->alt, "Operations per second over operations per byte of %zu cells, under %zu bandwidth and %zu arithmetic ceilings measured here", marks, roof.n[0], roof.n[1]);
+    json_decref(backends);
+    return true;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/table.h"
+
+#include "report/view.h"
+#include "text.h"
+#include "units.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool wants_colour(FILE *out)
+{
+    const char *no = getenv("NO_COLOR");
+    return isatty(fileno(out)) && !(no && *no);
+}
+
+static void print_state(FILE *out, const struct view_state *state, bool colour)
+{
+    if (colour)
+        fprintf(out, "\x1b[%sm%s %-14s\x1b[0m", state->ansi, state->mark, state->label);
+    else
+        fprintf(out, "%s %-14s", state->mark, state->label);
+}
+
+static void print_interval(FILE *out, const json_t *verdict)
+{
+    char low[24], high[24], both[64];
+    snprintf(both, sizeof both, "%s .. %s", view_change(view_number(verdict, "low", 0), low, sizeof low), view_change(view_number(verdict, "high", 0), high, sizeof high));
+    fprintf(out, "%-20s", json_is_number(json_object_get(verdict, "low")) ? both : "");
+}
+
+static void print_reason(FILE *out, const char *reason)
+{
+    if (!*reason)
+        return;
+    fprintf(out, "\n%18s", "");
+    text_print(out, reason);
+}
+
+static void print_differs(FILE *out, const json_t *verdict)
+{
+    const json_t *differs = json_object_get(verdict, "differs");
+    for (size_t i = 0; i < json_array_size(differs); i++)
+        print_reason(out, json_string_value(json_array_get(differs, i)));
+}
+
+static void print_verdict(FILE *out, const json_t *cell, const json_t *verdict, bool colour)
+{
+    char change[24], what[48];
+    print_state(out, view_verdict_state(verdict), colour);
+    bool has_ratio = json_is_number(json_object_get(verdict, "ratio"));
+    fprintf(out, " %9s  ", has_ratio ? view_change(view_number(verdict, "ratio", 0), change, sizeof change) : "");
+    print_interval(out, verdict);
+    text_escape(view_text(verdict, "metric"), what, 16);
+    fprintf(out, "%-8s %-8s ", what, view_text(verdict, "against"));
+    text_print(out, view_text(cell, "id"));
+    print_reason(out, view_text(verdict, "reason"));
+    print_differs(out, verdict);
+    fputc('\n', out);
+}
+
+static void print_measured(FILE *out, const json_t *cell, bool colour)
+{
+    char time[32] = "", spread[32] = "", rate_text[40] = "";
+    const json_t *summary = json_object_get(cell, "summary");
+    struct view_rate rate;
+    if (view_rate(cell, &rate)) {
+        double median = view_number(summary, "median", 0);
+        units_print(UNIT_TIME_NS, median, time, sizeof time);
+        snprintf(spread, sizeof spread, "+-%.1f %%", 100 * view_number(summary, "mad", 0) / median);
+        units_print(UNIT_RATE, rate.value, rate_text, sizeof rate_text - 8);
+        strcat(rate_text, rate.unit);
+    }
+    print_state(out, view_cell_state(cell), colour);
+    fprintf(out, " %10s  %-10s %-16s ", time, spread, rate_text);
+    text_print(out, view_text(cell, "id"));
+    print_reason(out, view_text(cell, "reason"));
+    fputc('\n', out);
+}
+
+static void print_notes(FILE *out, const json_t *run)
+{
+    const json_t *lists[] = {json_object_get(json_object_get(run, "fitness"), "reasons"), json_object_get(json_object_get(run, "gate"), "notes")};
+    for (size_t l = 0; l < 2; l++)
+        for (size_t i = 0; i < json_array_size(lists[l]); i++) {
+            fputs("note: ", out);
+            text_print(out, json_string_value(json_array_get(lists[l], i)));
+            fputc('\n', out);
+        }
+}
+
+void table_print(FILE *out, const json_t *run)
+{
+    bool colour = wants_colour(out), judged = json_object_get(run, "gate") != NULL;
+    size_t n;
+    const json_t **cells = view_sorted(run, &n);
+    if (n && judged)
+        fprintf(out, "  %-14s %9s  %-20s%-8s %-8s %s\n", "verdict", "change", "interval", "metric", "against", "cell");
+    else if (n)
+        fprintf(out, "  %-14s %10s  %-10s %-16s %s\n", "cell is", "median", "spread", "rate", "cell");
+    for (size_t c = 0; c < n; c++) {
+        const json_t *verdicts = json_object_get(cells[c], "verdicts");
+        for (size_t i = 0; i < json_array_size(verdicts); i++)
+            print_verdict(out, cells[c], json_array_get(verdicts, i), colour);
+        if (json_array_size(verdicts) == 0)
+            print_measured(out, cells[c], colour);
+    }
+    free(cells);
+    print_notes(out, run);
+    char headline[512];
+    view_headline(run, headline, sizeof headline);
+    fprintf(out, "%s\n", headline);
+}

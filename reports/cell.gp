@@ -1,0 +1,28 @@
+# Blocks 0-2: turns of base, base2, head; 3: process starts; 4-6: distributions. T[1]: label of time.
+array T[1]
+stats NAMES using (T[int($0) + 1] = strcol(1), 0) nooutput
+array L[3] = ["base", "base2 (the same build again)", "head"]
+array Q[3] = [1, 6, 2]
+set multiplot
+set lmargin at screen 0.09
+set rmargin at screen 0.98
+set bmargin at screen 0.56
+set tmargin at screen 0.92
+set xrange [-1:ROUNDS]
+set yrange [LOW:HIGH]
+set xlabel "round" offset 0,0.5
+set ylabel T[1]
+set key at screen 0.98, screen 0.995 right top horizontal samplen 1.5 width 2
+plot DATA index 3 using 1:(LOW):(0):(HIGH - LOW) with vectors nohead linecolor rgb faint linewidth 1 notitle, \
+     for [i = 0:2] DATA index i using 1:2 with points pointtype P[i + 1] pointsize 0.55 linecolor rgb C[Q[i + 1]] title L[i + 1]
+set bmargin at screen 0.10
+set tmargin at screen 0.46
+set xrange [LOW:HIGH]
+set yrange [0:1]
+set ytics 0.25 format "%.2f"
+set xlabel T[1]
+set ylabel "share of turns"
+unset key
+plot for [i = 0:2] DATA index i + 4 using 1:2 with steps linewidth 2 dashtype (i == 1 ? 2 : 1) linecolor rgb C[Q[i + 1]] notitle
+unset multiplot
+set output
