@@ -23,6 +23,8 @@ set ytics 0.25 format "%.2f"
 set xlabel T[1]
 set ylabel "share of turns"
 unset key
-plot for [i = 0:2] DATA index i + 4 using 1:2 with steps linewidth 2 dashtype (i == 1 ? 2 : 1) linecolor rgb C[Q[i + 1]] notitle
+plot DATA index 4 using 1:2 with steps linewidth 2 linecolor rgb C[Q[1]] notitle, \
+     DATA index 5 using 1:2 with steps linewidth 2 dashtype 2 linecolor rgb C[Q[2]] notitle, \
+     DATA index 6 using 1:2 with steps linewidth 2 linecolor rgb C[Q[3]] notitle
 unset multiplot
 set output

@@ -7,6 +7,7 @@
 #include "report/view.h"
 #include "units.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -60,7 +60,9 @@ bool picture_hardware(const struct picture_source *source, size_t index, struct 
         fputc('\n', job->data);
         for (size_t i = 0; i < rows; i++) {
             double median = median_in(runs[m], ids[i]);
-            fprintf(job->data, median > 0 ? "%zu\t%.6g\t" : "%zu\tNaN%.0s\t", rows - i, median);
+            if (!(median > 0))
+                continue;
+            fprintf(job->data, "%zu\t%.6g\t", rows - i, median);
             picture_name(job->data, ids[i], 64);
             fputc('\n', job->data);
         }
