@@ -9,7 +9,7 @@ set format x "%+g"
 unset key
 set grid noytics
 set ytics scale 0 font ",10" noenhanced
-set object 1 rectangle from (100/(1 + TOLERANCE/100) - 100), graph 0 to TOLERANCE, graph 1 behind fillcolor rgb band fillstyle solid noborder
+set object 1 rectangle from (100.0/(1 + TOLERANCE/100.0) - 100), graph 0 to TOLERANCE, graph 1 behind fillcolor rgb band fillstyle solid noborder
 set arrow 1 from 0, graph 0 to 0, graph 1 nohead back linecolor rgb ink linewidth 1 dashtype 3
 plot DATA using 2:1:3:4:(C[K[int($6) + 1]]):ytic(strcol(7)) with xerrorbars pointtype 0 linewidth 2 linecolor rgb variable, \
      DATA using 2:1:(M[int($6) + 1]):(C[K[int($6) + 1]]) with points pointtype variable pointsize 1.1 linecolor rgb variable

@@ -13,10 +13,11 @@ set ylabel "Gop/s"
 set format "%g"
 set key outside right top vertical samplen 1.5
 set samples 2
+set style textbox opaque margins 0.3,0.3 fillcolor rgb paper noborder
 bandwidth(x, i) = W[i] * x <= A[1] ? W[i] * x : NaN
 plot for [i = 1:BANDS] [t = LEFT:A[1] / W[i]] '+' using (t):(W[i] * t) with lines linewidth 1.5 linecolor rgb C[6] notitle, \
      for [i = 1:PEAKS] [t = A[i] / W[1]:RIGHT] '+' using (t):(A[i]) with lines linewidth 1.5 linecolor rgb C[6] notitle, \
-     DATA index 1 using (LEFT * 1.15):($1 * LEFT * 1.15 < BOTTOM ? NaN : $1 * LEFT * 1.35):(strcol(2).strcol(3)) with labels left font ",9" textcolor rgb ink notitle, \
-     DATA index 2 using (RIGHT / 1.1):($1 * 1.13):(strcol(2).strcol(3)) with labels right font ",9" textcolor rgb ink notitle, \
+     DATA index 1 using (LEFT * 1.15):($1 * LEFT * 1.15 < BOTTOM ? NaN : $1 * LEFT * 1.35):(strcol(2).strcol(3)) with labels left boxed font ",9" textcolor rgb ink notitle, \
+     DATA index 2 using (RIGHT / 1.1):($1 * 1.13):(strcol(2).strcol(3)) with labels right boxed font ",9" textcolor rgb ink notitle, \
      for [i = 0:BACKENDS - 1] DATA index 0 using 1:($3 == i ? $2 : NaN) with points pointtype shape(i) pointsize 1 linecolor rgb colour(i) title T[i + 1]
 set output
