@@ -19,6 +19,8 @@
 #ifndef TERN_CORE_KERNELS_H
 #define TERN_CORE_KERNELS_H
 
+#include "core/vector.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -75,6 +77,8 @@ struct tern_kernels {
 	 * A NaN becomes -128 and does not count for a. Source: BitNet b1.58, arXiv:2402.17764, section 2, absmax per token.
 	 */
 	float (*quantize)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum);
+
+	struct tern_vector_kernels vector;
 };
 
 #define BACKEND(name, arch, flags, needs) void tern_##name##_overlay(struct tern_kernels *);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The backend that defines right: complete, plain C, no vector instructions (the row's flags switch auto-vectorisation off). */
 #include "core/kernels.h"
+#include "simd/scalar_vector.h"
 
 #include <string.h>
 
@@ -76,7 +77,7 @@ static void matmul_base3_i8_scalar(const struct tern_product *p, size_t from, si
 }
 
 /* Adding 1.5 * 2^23 rounds |v| < 2^22 to an integer, half to even, and leaves it in the low bits (IEEE 754 default rounding). */
-static int8_t round_to_int8(float v)
+int8_t tern_round_to_int8(float v)
 {
 	const float magic = 12582912.0f;
 	float shifted = v + magic;
@@ -99,7 +100,7 @@ static float quantize_scalar(const float *x, size_t k, int8_t *q, size_t stride,
 	float to_int = 127.0f / a;
 	int32_t total = 0;
 	for (size_t i = 0; i < k; i++) {
-		q[i] = round_to_int8(x[i] * to_int);
+		q[i] = tern_round_to_int8(x[i] * to_int);
 		total += q[i];
 	}
 	memset(q + k, 0, stride - k);
@@ -118,4 +119,5 @@ void tern_scalar_overlay(struct tern_kernels *t)
 	};
 	memcpy(t->product, products, sizeof products);
 	t->quantize = quantize_scalar;
+	tern_scalar_vector_overlay(&t->vector);
 }
