@@ -48,7 +48,7 @@ struct tern_vector_kernels {
 	/* x[i] = e[i] / sum e,  e[i] = exp(x[i] - max x)  by the engine's own exp: relative error below 2e-7, 0 below -87. In place. */
 	void (*softmax)(float *x, size_t n);
 
-	/* y[t] = sum_i x[i] rows[t][i], of n rows; for int8 rows the scale multiplies the sum. Rows of the f16 and int8 types widen exactly. */
+	/* y[t] = sum_i x[i] rows[t][i], of n rows; for int8 rows the scale multiplies the sum. Rows of the f16 and int8 types widen exactly (format/quants.h has the halves). */
 	void (*dots)(const float *x, size_t d, const struct tern_rows *rows, size_t n, float *y);
 
 	/* y[i] += p[t] rows[t][i] for t = 0..n-1 in this order; for int8 rows the factor is p[t] * scale[t]. */
@@ -57,12 +57,6 @@ struct tern_vector_kernels {
 	/* y[t] = (scale_x * scale[t]) * sum_i q[i] rows[t][i] over int8 rows: exact integer sums. */
 	void (*dots_int8)(const int8_t *q, float scale_x, size_t d, const struct tern_rows *rows, size_t n, float *y);
 };
-
-/* IEEE half to float, exact; subnormals, infinities and NaN included. */
-float tern_half_to_float(uint16_t half);
-
-/* Float to half, rounded to nearest even; too large gives infinity. */
-uint16_t tern_float_to_half(float value);
 
 /* One row of a table to floats: embedding look-up and the slow path of everything. */
 void tern_row_to_floats(const struct tern_rows *rows, size_t row, size_t d, float *out);

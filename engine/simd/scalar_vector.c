@@ -3,6 +3,7 @@
 #include "simd/scalar_vector.h"
 #include "core/kernels.h"
 #include "core/sums.h"
+#include "format/quants.h"
 
 #include <math.h>
 #include <string.h>
