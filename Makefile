@@ -71,16 +71,16 @@ PRODUCTS     := $(B)/libtern.so $(B)/ternmark
 .PHONY: build gate test lint dist install coverage help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
-$(B)/libtern.so: $(ENGINE_OBJ)
-	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) $(RPATH) -Wl,--build-id=none -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(ENGINE_LIBS)
-$(B)/ternmark: $(HARNESS_OBJ)
-	$(Q)$(CC) -pie -rdynamic $(SANFLAGS) $(LDHARDEN) $(NODLOPEN) $(RPATH) -Wl,--build-id=none -o $@ $^ $(HARNESS_LIBS)
+$(B)/libtern.so: $(ENGINE_OBJ) Makefile
+	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) $(RPATH) -Wl,--build-id=none -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(ENGINE_LIBS)
+$(B)/ternmark: $(HARNESS_OBJ) Makefile
+	$(Q)$(CC) -pie -rdynamic $(SANFLAGS) $(LDHARDEN) $(NODLOPEN) $(RPATH) -Wl,--build-id=none -o $@ $(filter %.o,$^) $(HARNESS_LIBS)
 
 $(foreach b,$(BACKENDS),$(eval $(B)/engine/simd/$(b).o $(patsubst engine/%.c,$(B)/engine/%.o,$(wildcard engine/simd/$(b)_*.c)): ISA := $(call backend_flags,$(b))))
-$(B)/engine/%.o: engine/%.c
+$(B)/engine/%.o: engine/%.c Makefile engine/core/backends.def
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ENGINE_CFLAGS) $(ISA) -c $< -o $@
-$(B)/harness/%.o: harness/%.c
+$(B)/harness/%.o: harness/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HARNESS_CFLAGS) -c $< -o $@
 $(B)/gen/%.o: $(B)/gen/%.c
