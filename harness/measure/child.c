@@ -122,8 +122,9 @@ static bool serve(struct child *child)
     for (size_t i = 0; name && i < sizeof handlers / sizeof *handlers; i++)
         if (strcmp(handlers[i].name, name) == 0)
             ok = reply(child, handlers[i].run(child, request, &fault), &fault);
+    bool opened = ok && child->open && strcmp(name, "open") == 0;
     json_decref(request);
-    if (ok && child->open && strcmp(name, "open") == 0)
+    if (opened)
         take_turns(child);
     return ok;
 }

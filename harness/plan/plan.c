@@ -60,6 +60,13 @@ static char *suite_name(const char *path)
     return name;
 }
 
+/* A suite's name begins its cells' ids and names its baseline's file. */
+static bool is_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+    return n > 0 && n <= 100 && !name[n] && name[0] != '.';
+}
+
 static bool names_differ(const json_t *paths, struct fault *fault)
 {
     json_t *seen = json_object(), *path;
@@ -67,6 +74,9 @@ static bool names_differ(const json_t *paths, struct fault *fault)
     bool ok = true;
     json_array_foreach(paths, i, path) {
         char *name = suite_name(json_string_value(path));
+        if (!is_name(name))
+            ok = fault_set(fault, EXIT_CODE_USAGE, "%s: expected a file name of letters, digits, '_', '-' and '.', found '%s'",
+                           json_string_value(path), name);
         const char *other = json_string_value(json_object_get(seen, name));
         if (other)
             ok = fault_set(fault, EXIT_CODE_USAGE, "two suites have the name '%s': %s and %s", name, other, json_string_value(path));
@@ -104,10 +114,10 @@ static json_t *new_cell(const char *suite, const char *path, const json_t *bench
 {
     const char *name = json_string_value(json_object_get(bench, "name"));
     char *id = cells_id(suite, name, params);
-    json_t *cell = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:n}", "id", id, "suite", suite, "bench", name, "file", path,
+    json_t *cell = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:n}", "id", id, "suite", suite, "bench", name, "file", path,
                              "kind", or_null(bench, "kind"), "about", or_null(bench, "about"), "params", params, "tags", or_null(said, "tags"),
                              "tolerance", or_null(said, "tolerance"), "compare", or_null(bench, "compare"), "target", or_null(bench, "target"),
-                             "artifacts", or_null(bench, "artifacts"), "skip", or_null(said, "skip"), "selected", 1, "broken");
+                             "artifacts", or_null(bench, "artifacts"), "skip", or_null(said, "skip"), "workload_hash", or_null(said, "workload_hash"), "selected", 1, "broken");
     free(id);
     return cell;
 }
@@ -156,9 +166,9 @@ static void add_broken(const char *suite, const char *path, const char *why, jso
 {
     json_t *params = json_object();
     char *id = cells_id(suite, suite, params);
-    json_array_append_new(cells, json_pack("{s:s,s:s,s:s,s:s,s:s,s:n,s:o,s:[],s:n,s:n,s:n,s:[],s:n,s:b,s:o}", "id", id, "suite", suite, "bench",
+    json_array_append_new(cells, json_pack("{s:s,s:s,s:s,s:s,s:s,s:n,s:o,s:[],s:n,s:n,s:n,s:[],s:n,s:n,s:b,s:o}", "id", id, "suite", suite, "bench",
                                            suite, "file", path, "kind", "lua", "about", "params", params, "tags", "tolerance", "compare", "target",
-                                           "artifacts", "skip", "selected", 1, "broken", json_sprintf("while it was loaded: %s", why)));
+                                           "artifacts", "skip", "workload_hash", "selected", 1, "broken", json_sprintf("while it was loaded: %s", why)));
     free(id);
 }
 

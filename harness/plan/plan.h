@@ -3,7 +3,7 @@
  * The plan: every cell of the suites named, as a JSON array of objects
  *
  *   {id, suite, bench, file, kind, about|null, params {}, tags [], tolerance number|null, compare {}|null, target {}|null,
- *    artifacts [names], skip: reason|null, selected bool, broken: reason|null}
+ *    artifacts [names], skip: reason|null, workload_hash|null, selected bool, broken: reason|null}
  *
  * `broken` marks the one cell that stands for a suite which took its worker down while it was loaded. Suites are evaluated in
  * workers, so a hostile one cannot hurt this process.

@@ -27,8 +27,8 @@ function host.engine()
   local ok, library = pcall(ffi.load, path)
   if not ok then error("the engine cannot be loaded: " .. tostring(library), 3) end
   ffi.cdef "extern const char tern_face[];"
-  local chunk = assert(loadstring(ffi.string(library.tern_face), "=tern"))
-  return chunk(path)
+  host.tern = assert(loadstring(ffi.string(library.tern_face), "=tern"))(path)
+  return host.tern
 end
 
 -- ---- loading
@@ -187,11 +187,55 @@ local function tolerance_of(bench, params)
   return tolerance
 end
 
--- { bench =, cells = [params] } → [{ skip, tags, tolerance }]
+local function number_text(value)
+  if type(value) ~= "number" then return type(value) .. ":" .. tostring(value) end
+  return string.format("%.17g", value)
+end
+
+local function input_hashes(bench, params)
+  local inputs, hashes = bench.inputs, {}
+  if type(inputs) == "function" then inputs = inputs(params) end
+  for i, name in ipairs(inputs or {}) do
+    local hash, why = core.sha256_file(name:sub(1, 1) == "/" and name or host.folder .. name)
+    if not hash then error("field 'inputs': " .. why, 0) end
+    hashes[i] = hash
+  end
+  return hashes
+end
+
+local hash_of_source = {}
+
+-- Of the suite and of each local module loaded so far, in the order of their paths.
+local function source_hashes()
+  local paths, hashes = {}, {}
+  for _, path in ipairs(sandbox.order) do paths[#paths + 1] = path end
+  table.sort(paths)
+  for i, path in ipairs(paths) do
+    hash_of_source[path] = hash_of_source[path] or core.sha256(tokens.normal(sandbox.sources[path]))
+    hashes[i] = hash_of_source[path]
+  end
+  return hashes
+end
+
+-- SHA-256 over the tokens of the suite and of the local modules it has loaded, the bench, its parameters, work and inputs.
+local function workload_hash(bench, params, work)
+  local parts, names = source_hashes(), {}
+  parts[#parts + 1] = bench.name
+  for name in pairs(params) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do parts[#parts + 1] = name .. "=" .. number_text(params[name]) end
+  for _, name in ipairs { "ops", "bytes", "items" } do parts[#parts + 1] = name .. "=" .. number_text(work and work[name]) end
+  for _, hash in ipairs(input_hashes(bench, params)) do parts[#parts + 1] = hash end
+  for i, part in ipairs(parts) do parts[i] = #part .. ":" .. part end
+  return "sha256:" .. core.sha256(table.concat(parts, ","))
+end
+
+-- { bench =, cells = [params] } → [{ skip, tags, tolerance, workload_hash (without work, which a cell has only when it is open) }]
 function host_functions.describe(request)
   local bench, list = the_bench(request.bench), setmetatable({}, json_list)
   for i, params in ipairs(request.cells) do
-    list[i] = { skip = reason_of(bench, params), tags = tags_of(bench, params), tolerance = tolerance_of(bench, params) }
+    list[i] = { skip = reason_of(bench, params), tags = tags_of(bench, params), tolerance = tolerance_of(bench, params),
+                workload_hash = workload_hash(bench, params, nil) }
   end
   return list
 end
@@ -199,11 +243,6 @@ end
 -- ---- an open cell
 
 local open
-
-local function number_text(value)
-  if type(value) ~= "number" then return type(value) .. ":" .. tostring(value) end
-  return string.format("%.17g", value)
-end
 
 local function work_of(bench, state, params)
   local work = bench.work
@@ -219,33 +258,6 @@ local function work_of(bench, state, params)
     kept[name] = value
   end
   return kept
-end
-
-local function input_hashes(bench, params)
-  local inputs, hashes = bench.inputs, {}
-  if type(inputs) == "function" then inputs = inputs(params) end
-  for i, name in ipairs(inputs or {}) do
-    local hash, why = core.sha256_file(name:sub(1, 1) == "/" and name or host.folder .. name)
-    if not hash then error("field 'inputs': " .. why, 0) end
-    hashes[i] = hash
-  end
-  return hashes
-end
-
--- SHA-256 over the tokens of the suite and of the local modules it has loaded, the bench, its parameters, work and inputs.
-local function workload_hash(bench, params, work)
-  local parts, paths, names = {}, {}, {}
-  for _, path in ipairs(sandbox.order) do paths[#paths + 1] = path end
-  table.sort(paths)
-  for _, path in ipairs(paths) do parts[#parts + 1] = core.sha256(tokens.normal(sandbox.sources[path])) end
-  parts[#parts + 1] = bench.name
-  for name in pairs(params) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do parts[#parts + 1] = name .. "=" .. number_text(params[name]) end
-  for _, name in ipairs { "ops", "bytes", "items" } do parts[#parts + 1] = name .. "=" .. number_text(work and work[name]) end
-  for _, hash in ipairs(input_hashes(bench, params)) do parts[#parts + 1] = hash end
-  for i, part in ipairs(parts) do parts[i] = #part .. ":" .. part end
-  return "sha256:" .. core.sha256(table.concat(parts, ","))
 end
 
 local function pointer_of(state)
@@ -297,7 +309,7 @@ local function check(bench, state, params)
 end
 
 local function backend_of(bench, state, params)
-  if kind_of(bench) == "native" and type(state) == "table" and type(state.backend) == "string" then return state.backend end
+  if host.tern and bench.run == host.tern.run then return host.tern.backend(state) end
   return type(params.backend) == "string" and params.backend or nil
 end
 

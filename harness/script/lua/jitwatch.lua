@@ -21,6 +21,7 @@ local on = {
     local info = record and util.traceinfo(trace)
     if info and info.linktype == "loop" then record.compiled = true end
   end,
+  flush = function() for _, record in pairs(seen) do record.started, record.compiled = false, false end end,
   abort = function(trace, _, _, code, detail)
     local record = seen[watch.began[trace]]
     if record then record.why = reason(code, detail) end
@@ -29,8 +30,8 @@ local on = {
 
 jit.attach(function(what, ...) if on[what] then on[what](...) end end, "trace")
 
--- Begins to watch a function.
-function watch.add(func) seen[func] = { started = false, compiled = false } end
+-- Begins to watch a function; one that is watched keeps what is known of it, since its traces stay for the next cell.
+function watch.add(func) seen[func] = seen[func] or { started = false, compiled = false } end
 
 -- compiled (true, false or nil where it has no hot loop), and why it is interpreted.
 function watch.result(func)

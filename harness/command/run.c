@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+#include "command/progress.h"
+#include "command/request.h"
+#include "command/resume.h"
+#include "measure/interrupt.h"
+#include "measure/record.h"
+#include "measure/session.h"
+#include "measure/top.h"
+#include "store/durable.h"
+#include "store/journal.h"
+#include "store/runfile.h"
+#include "text.h"
+#include "units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char default_out[] = "reports/out/run.json";
+
+struct run {
+    struct options options;  /* a copy: --resume overwrites some */
+    struct resume state;
+    struct journal *journal;
+    struct progress progress;
+    json_t *cells;  /* the plan */
+    struct sampling sampling;
+};
+
+/* ---- where the result goes */
+
+static void name_default(struct run *run)
+{
+    run->state.out = strdup(run->options.out ? run->options.out : default_out);
+    if (asprintf(&run->state.journal, "%s.journal", run->state.out) < 0)
+        abort();
+    if (!run->options.out) {
+        mkdir("reports", 0777);
+        mkdir("reports/out", 0777);
+    }
+}
+
+/* An earlier run's journal holds what was measured: it is kept beside, not replaced. */
+static void keep_old_journal(const char *path)
+{
+    char *kept = NULL;
+    if (access(path, F_OK) != 0 || asprintf(&kept, "%s.kept", path) < 0)
+        return;
+    if (rename(path, kept) == 0)
+        fprintf(stderr, "ternmark: the journal of an earlier run that did not end is kept as %s\n", kept);
+    free(kept);
+}
+
+static bool open_files(struct run *run, struct fault *fault)
+{
+    if (!durable_check(run->state.out, fault))
+        return false;
+    if (run->state.top) {
+        run->journal = journal_open(run->state.journal, NULL, fault);
+        return run->journal != NULL;
+    }
+    json_t *arguments = resume_arguments(&run->options);
+    run->state.top = top_new("run", arguments);
+    json_decref(arguments);
+    keep_old_journal(run->state.journal);
+    json_t *line = json_copy(run->state.top);
+    json_object_del(line, "cells");
+    run->journal = journal_open(run->state.journal, line, fault);
+    json_decref(line);
+    return run->journal != NULL;
+}
+
+/* ---- measuring */
+
+static json_t *find_cell(const struct run *run, const char *id)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(run->cells, i, cell)
+        if (strcmp(json_string_value(json_object_get(cell, "id")), id) == 0)
+            return cell;
+    return NULL;
+}
+
+static bool on_finished(void *context, const char *id, const json_t *generation, struct fault *fault)
+{
+    struct run *run = context;
+    const json_t *cell = find_cell(run, id);
+    json_object_set((json_t *)(uintptr_t)generation, "plan_hash", json_object_get(cell, "workload_hash"));
+    json_t *line = json_pack("{s:s,s:O}", "cell", id, "generation", (json_t *)(uintptr_t)generation);
+    bool ok = journal_append(run->journal, line, fault);
+    json_decref(line);
+    return ok;
+}
+
+static void on_progress(void *context, const char *id, size_t done, size_t all)
+{
+    struct run *run = context;
+    progress_show(&run->progress, id, done, all);
+}
+
+static size_t count_selected(const json_t *cells)
+{
+    size_t n = 0, i;
+    json_t *cell;
+    json_array_foreach(cells, i, cell)
+        n += !record_is_done(cell, NULL, 1);
+    return n;
+}
+
+static bool measure(struct run *run, struct fault *fault)
+{
+    struct plan_request request = request_of(&run->options);
+    struct clock_quality clock = clock_measure();
+    struct sampling sampling = sampling_default();
+    if (run->options.budget > 0)
+        sampling = sampling_for_budget(run->options.budget, count_selected(run->cells), &clock);
+    if (sampling.sample_ns < sampling_floor_ns(&clock))
+        sampling.sample_ns = sampling_floor_ns(&clock);
+    if (!run->state.generations)
+        run->state.generations = json_object();
+    resume_keep_planned(&run->state, run->cells);
+    run->sampling = sampling;
+    struct session session = {.request = &request, .sampling = sampling, .cells = run->cells, .generations = run->state.generations,
+                              .seed = (uint64_t)run->options.seed, .finished = on_finished, .progress = on_progress, .context = run};
+    bool ok = session_run(&session, fault);
+    progress_clear(&run->progress);
+    return ok;
+}
+
+/* ---- the result */
+
+static enum exit_code judge(const json_t *cells)
+{
+    size_t measured = 0, i, k;
+    enum exit_code code = EXIT_CODE_PASS;
+    json_t *cell, *verdict;
+    json_array_foreach(cells, i, cell) {
+        const char *status = json_string_value(json_object_get(cell, "status"));
+        measured += strcmp(status, "ok") == 0;
+        if (strcmp(status, "failed") == 0)
+            code = exit_worst(code, EXIT_CODE_FAILED);
+        if (strcmp(status, "unfit") == 0)
+            code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
+        json_array_foreach(json_object_get(cell, "verdicts"), k, verdict)
+            if (strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0)
+                code = exit_worst(code, EXIT_CODE_REGRESSION);
+    }
+    return measured ? code : exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
+}
+
+static json_t *result_cells(const struct run *run)
+{
+    struct record_run common = {.run_id = json_string_value(json_object_get(run->state.top, "run_id")),
+                                .tolerance = run->options.tolerance,
+                                .generations = run->sampling.generations};
+    json_t *cells = json_array(), *planned;
+    size_t i;
+    json_array_foreach(run->cells, i, planned) {
+        json_t *generations = json_object_get(run->state.generations, json_string_value(json_object_get(planned, "id")));
+        json_t *cell = record_cell(planned, generations, &common);
+        record_targets(planned, cell);
+        json_array_append_new(cells, cell);
+    }
+    record_compare(run->cells, cells);
+    return cells;
+}
+
+/* One cell's line of what is printed at the end. */
+static void print_cell(const json_t *cell)
+{
+    char time[32], mad[32];
+    const json_t *summary = json_object_get(cell, "summary");
+    const char *status = json_string_value(json_object_get(cell, "status")), *reason = json_string_value(json_object_get(cell, "reason"));
+    double overhead = json_number_value(json_object_get(json_object_get(json_object_get(cell, "metrics"), "overhead"), "value"));
+    if (strcmp(status, "not selected") == 0)
+        return;
+    if (json_is_object(summary))
+        printf("%10s ± %-10s %5.2f%%  ", units_print(UNIT_TIME_NS, json_number_value(json_object_get(summary, "median")), time, sizeof time),
+               units_print(UNIT_TIME_NS, json_number_value(json_object_get(summary, "mad")), mad, sizeof mad), overhead * 100);
+    else
+        printf("%10s %21s ", status, "");
+    text_print(stdout, json_string_value(json_object_get(cell, "id")));
+    if (reason) {
+        fputs("  ", stdout);
+        text_print(stdout, reason);
+    }
+    putchar('\n');
+}
+
+static void print_result(const json_t *top, bool as_json)
+{
+    size_t i;
+    json_t *cell;
+    if (as_json) {
+        json_dumpf(top, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);
+        putchar('\n');
+        return;
+    }
+    printf("%10s   %-10s %6s  %s\n", "median", "MAD", "clock", "cell");
+    json_array_foreach(json_object_get(top, "cells"), i, cell)
+        print_cell(cell);
+}
+
+static enum exit_code finish(struct run *run, enum exit_code ended, struct fault *fault)
+{
+    json_t *top = run->state.top, *cells = result_cells(run);
+    bool complete = ended == EXIT_CODE_PASS;
+    enum exit_code code = complete ? judge(cells) : ended;
+    json_object_set_new(top, "cells", cells);
+    json_object_set_new(top, "complete", json_boolean(complete));
+    json_object_set_new(top, "exit", json_integer(code));
+    struct fault saving = {0};
+    if (!runfile_save(run->state.out, top, &saving)) {
+        *fault = saving;
+        return exit_worst(code, saving.code);
+    }
+    print_result(top, run->options.json);
+    if (complete)
+        unlink(run->state.journal);
+    fprintf(stderr, "%s: %s%s\n", complete ? "result" : "incomplete result", run->state.out,
+            complete ? "" : " (go on with --resume)");
+    return code;
+}
+
+static enum exit_code run_all(struct run *run, struct fault *fault)
+{
+    if (!request_check(&run->options, fault) || !(run->options.resume ? resume_load(&run->state, &run->options, fault) : (name_default(run), true)))
+        return fault->code;
+    struct plan_request request = request_of(&run->options);
+    run->cells = plan_collect(&request, fault);
+    if (!run->cells || !open_files(run, fault))
+        return fault->code;
+    bool ok = measure(run, fault);
+    return finish(run, ok ? EXIT_CODE_PASS : fault->code, fault);
+}
+
+enum exit_code command_run(const struct options *options, struct fault *fault)
+{
+    struct run run = {.options = *options};
+    struct text_list none = {0};
+    if (options->resume)
+        run.options.operands = run.options.set = run.options.artifact = none;  /* the journal's take their place */
+    interrupt_install();
+    enum exit_code code = run_all(&run, fault);
+    journal_close(run.journal);
+    if (options->resume) {
+        free(run.options.operands.items);
+        free(run.options.set.items);
+        free(run.options.artifact.items);
+    }
+    json_decref(run.cells);
+    resume_clear(&run.state);
+    return code;
+}

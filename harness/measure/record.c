@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/record.h"
+
+#include "stats/summary.h"
+#include "units.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char no_workload[] = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";  /* of nothing */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static double number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+/* The first generation that could not be measured, or NULL. */
+static const json_t *find_lost(const json_t *generations, const char **why, const char **status)
+{
+    size_t i;
+    json_t *g;
+    json_array_foreach(generations, i, g) {
+        *why = text_of(g, "failed");
+        *status = "failed";
+        if (*why)
+            return g;
+        *why = text_of(g, "unfit");
+        *status = "unfit";
+        if (*why)
+            return g;
+    }
+    return NULL;
+}
+
+bool record_is_done(const json_t *planned, const json_t *generations, unsigned wanted)
+{
+    const char *why, *status;
+    bool idle = text_of(planned, "skip") || text_of(planned, "broken") || !json_is_true(json_object_get(planned, "selected"));
+    return idle || json_array_size(generations) >= wanted || find_lost(generations, &why, &status);
+}
+
+/* status and reason of a cell */
+static const char *status_of(const json_t *planned, const json_t *generations, unsigned wanted, const char **reason)
+{
+    const char *status;
+    *reason = NULL;
+    if ((*reason = text_of(planned, "broken")))
+        return "failed";
+    if (!json_is_true(json_object_get(planned, "selected")))
+        return "not selected";
+    if ((*reason = text_of(planned, "skip")))
+        return "skipped";
+    if (find_lost(generations, reason, &status))
+        return status;
+    if (json_array_size(generations) >= wanted)
+        return "ok";
+    *reason = "the run ended before this cell was measured";
+    return json_array_size(generations) ? "ok" : "not selected";
+}
+
+static json_t *runs_of(const json_t *generations, const struct record_run *run)
+{
+    json_t *iterations = json_array(), *samples = json_array(), *g;
+    size_t i;
+    json_array_foreach(generations, i, g) {
+        json_array_append(iterations, json_object_get(g, "iterations"));
+        json_array_append(samples, json_object_get(g, "samples_ns"));
+    }
+    return json_pack("[{s:s,s:o,s:o}]", "run_id", run->run_id, "iterations", iterations, "samples_ns", samples);
+}
+
+static size_t count_samples(const json_t *generations)
+{
+    size_t n = 0, i;
+    json_t *g;
+    json_array_foreach(generations, i, g)
+        n += json_array_size(json_object_get(g, "samples_ns"));
+    return n;
+}
+
+static json_t *summary_json(const json_t *generations)
+{
+    size_t n = count_samples(generations), at = 0, i, k;
+    double *x = calloc(n + 1, sizeof *x);
+    json_t *g, *value;
+    if (!x)
+        return json_null();
+    json_array_foreach(generations, i, g)
+        json_array_foreach(json_object_get(g, "samples_ns"), k, value)
+            x[at++] = json_number_value(value);
+    struct summary s;
+    bool ok = summary_of(x, n, &s);
+    free(x);
+    return ok ? json_pack("{s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "median", s.median, "mad", s.mad, "p50", s.p50, "p95", s.p95, "p99", s.p99, "min", s.min, "max", s.max)
+              : json_null();
+}
+
+enum fold { FOLD_MEAN, FOLD_MAX, FOLD_SUM };
+
+/* Every metric that a generation carries, one row. */
+static const struct metric_row {
+    const char *name, *field, *unit;
+    enum fold fold;
+} metric_rows[] = {
+    {"cpu", "cpu_ns", "ns", FOLD_MEAN},
+    {"memory", "peak_bytes", "bytes", FOLD_MAX},
+    {"page_faults", "faults", "per iteration", FOLD_MEAN},
+    {"context_switches", "switches", "per run", FOLD_SUM},
+    {"overhead", "overhead", "of a sample", FOLD_MAX},
+    {"voided_samples", "voided", "per run", FOLD_SUM},
+};
+
+static double fold(const json_t *generations, const struct metric_row *row)
+{
+    double sum = 0, most = 0;
+    size_t i;
+    json_t *g;
+    json_array_foreach(generations, i, g) {
+        double value = number_of(g, row->field);
+        sum += value;
+        most = fmax(most, value);
+    }
+    return row->fold == FOLD_MAX ? most : row->fold == FOLD_SUM ? sum : sum / (double)json_array_size(generations);
+}
+
+static void add_metric(json_t *metrics, const char *name, double value, const char *unit)
+{
+    json_t *metric = isfinite(value) ? json_pack("{s:f,s:s}", "value", value, "unit", unit) : json_pack("{s:s}", "absent", "not a finite number");
+    json_object_set_new(metrics, name, metric);
+}
+
+static json_t *metrics_of(const json_t *generations)
+{
+    json_t *metrics = json_object();
+    const json_t *first = json_array_get(generations, 0);
+    for (size_t i = 0; first && i < sizeof metric_rows / sizeof *metric_rows; i++)
+        add_metric(metrics, metric_rows[i].name, fold(generations, &metric_rows[i]), metric_rows[i].unit);
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(first, "counters"), name, value)
+        json_object_set(metrics, name, value);
+    return metrics;
+}
+
+static json_t *work_of(const json_t *generation)
+{
+    const json_t *work = json_object_get(generation, "work");
+    if (!json_is_object(work))
+        return json_null();
+    json_t *kept = json_object();
+    static const char *const names[] = {"ops", "bytes", "items"};
+    for (size_t i = 0; i < 3; i++)
+        json_object_set(kept, names[i], json_object_get(work, names[i]) ? json_object_get(work, names[i]) : json_null());
+    return kept;
+}
+
+static json_t *or_null(json_t *value)
+{
+    return value ? json_incref(value) : json_null();
+}
+
+/* The workload is what all generations say; the plan's word where none was measured. */
+static const char *workload_of(const json_t *planned, const json_t *generation)
+{
+    const char *hash = text_of(generation, "workload_hash");
+    if (!hash)
+        hash = text_of(planned, "workload_hash");
+    return hash ? hash : no_workload;
+}
+
+json_t *record_cell(const json_t *planned, const json_t *generations, const struct record_run *run)
+{
+    const char *reason, *status = status_of(planned, generations, run->generations, &reason);
+    bool ok = strcmp(status, "ok") == 0;
+    const json_t *measured = ok ? generations : NULL, *first = json_array_get(generations, 0);
+    json_t *tolerance = json_object_get(planned, "tolerance");
+    if (ok && !reason)
+        reason = text_of(first, "interpreted") ? "interpreted: the loop was not compiled" : NULL;
+    return json_pack("{s:O,s:O,s:O,s:O,s:s,s:s,s:s?,s:o,s:o,s:o,s:o,s:o,s:f,s:O,s:o,s:n,s:[]}", "id", json_object_get(planned, "id"), "suite",
+                     json_object_get(planned, "suite"), "bench", json_object_get(planned, "bench"), "params", json_object_get(planned, "params"),
+                     "workload_hash", workload_of(planned, first), "status", status, "reason", reason, "backend",
+                     or_null(json_object_get(first, "backend")), "runs", ok ? runs_of(measured, run) : json_array(), "summary",
+                     ok ? summary_json(measured) : json_null(), "metrics", metrics_of(measured), "work", work_of(first), "tolerance",
+                     json_is_number(tolerance) ? json_number_value(tolerance) : run->tolerance, "tags", json_object_get(planned, "tags"), "compiled",
+                     or_null(json_object_get(first, "compiled")), "paired", "verdicts");
+}
+
+/* ---- compare */
+
+static double median_of(const json_t *cell)
+{
+    return number_of(json_object_get(cell, "summary"), "median");
+}
+
+/* Whether `other` is the same bench with the same parameters but for the compared axis, on which it has the base's value. */
+static bool is_base_of(const json_t *other, const json_t *planned, const char *axis, const json_t *base)
+{
+    const json_t *mine = json_object_get(planned, "params"), *theirs = json_object_get(other, "params");
+    if (strcmp(text_of(other, "suite"), text_of(planned, "suite")) != 0 || strcmp(text_of(other, "bench"), text_of(planned, "bench")) != 0)
+        return false;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)mine, name, value)
+        if (!json_equal(json_object_get(theirs, name), strcmp(name, axis) == 0 ? base : value))
+            return false;
+    return true;
+}
+
+static void compare_cell(const json_t *planned, json_t *cells, size_t index)
+{
+    const json_t *me = json_array_get(planned, index), *compare = json_object_get(me, "compare"), *base = json_object_get(compare, "base");
+    const char *axis = text_of(compare, "axis");
+    json_t *cell = json_array_get(cells, index);
+    if (!axis || median_of(cell) <= 0)
+        return;
+    for (size_t i = 0; i < json_array_size(planned); i++) {
+        double theirs = median_of(json_array_get(cells, i));
+        if (theirs <= 0 || !is_base_of(json_array_get(planned, i), me, axis, base))
+            continue;
+        char unit[160], value[64];
+        char *text = json_dumps(base, JSON_ENCODE_ANY | JSON_COMPACT);
+        snprintf(value, sizeof value, "%s", json_is_string(base) ? json_string_value(base) : text ? text : "?");
+        free(text);
+        snprintf(unit, sizeof unit, "x against %s=%s", axis, value);
+        add_metric(json_object_get(cell, "metrics"), "speedup", theirs / median_of(cell), unit);
+        return;
+    }
+}
+
+void record_compare(const json_t *planned, json_t *cells)
+{
+    for (size_t i = 0; i < json_array_size(cells); i++)
+        compare_cell(planned, cells, i);
+}
+
+/* ---- targets */
+
+/* A limit as the suite wrote it: "5ms", "2MiB", or a plain number in the metric's own unit. */
+static bool limit_of(const json_t *limit, double *value)
+{
+    const char *text = json_string_value(limit);
+    *value = json_number_value(limit);
+    return json_is_number(limit) || (text && (units_parse(UNIT_TIME_NS, text, value) || units_parse(UNIT_BYTES, text, value)));
+}
+
+/* What the cell measured under this name: a quantile of its times ("time" is the median), else a metric. */
+static bool measured_of(const json_t *cell, const char *name, double *value)
+{
+    const json_t *summary = json_object_get(cell, "summary");
+    const json_t *time = json_object_get(summary, strcmp(name, "time") == 0 ? "median" : name);
+    const json_t *metric = json_object_get(json_object_get(json_object_get(cell, "metrics"), name), "value");
+    *value = json_number_value(time ? time : metric);
+    return json_is_number(time) || json_is_number(metric);
+}
+
+void record_targets(const json_t *planned, json_t *cell)
+{
+    const char *name;
+    json_t *limit, *verdicts = json_object_get(cell, "verdicts");
+    const json_t *runs = json_object_get(json_array_get(json_object_get(cell, "runs"), 0), "samples_ns");
+    if (strcmp(text_of(cell, "status"), "ok") != 0)
+        return;
+    json_object_foreach(json_object_get(planned, "target"), name, limit) {
+        double wanted = 0, found = 0;
+        bool known = limit_of(limit, &wanted) && measured_of(cell, name, &found) && wanted > 0;
+        json_array_append_new(
+            verdicts, json_pack("{s:s,s:s,s:s,s:o,s:n,s:n,s:f,s:n,s:i,s:i,s:s?,s:[]}", "metric", name, "against", "target", "verdict",
+                                !known ? "inconclusive" : found <= wanted ? "pass" : "regression", "ratio",
+                                known ? json_real(found / wanted) : json_null(), "low", "high", "tolerance", 0.0, "smallest_visible", "rounds", 0,
+                                "generations", (int)json_array_size(runs), "reason", known ? NULL : "no such quantity was measured", "differs"));
+    }
+}

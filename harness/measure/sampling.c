@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/sampling.h"
+
+#include "stats/summary.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { WARM_SAMPLES = 4, TURN_SAMPLES = 8, EMPTY_SAMPLES = 5, VOIDS_IN_A_ROW = 8 };
+
+struct sampling sampling_default(void)
+{
+    return (struct sampling){.sample_ns = 1e6, .warm_ns = 30e6, .generation_ns = 300e6, .samples = 20, .generations = 3};
+}
+
+double sampling_floor_ns(const struct clock_quality *clock)
+{
+    return fmax(200 * clock->cost_ns, 100 * clock->resolution_ns);
+}
+
+struct sampling sampling_for_budget(double budget_ns, size_t cells, const struct clock_quality *clock)
+{
+    struct sampling s = sampling_default();
+    double start_ns = 12e6;  /* a worker's start and a cell's setup, seen on a 2-core machine */
+    double share = budget_ns / (double)(cells ? cells : 1);
+    s.generations = share > 3 * (60e6 + start_ns) ? 3 : 2;
+    double each = fmax(share / s.generations - start_ns / 2, 1e6);
+    s.samples = (unsigned)fmin(20, fmax(5, each / 2e6));
+    s.sample_ns = fmin(1e6, fmax(each * 0.5 / s.samples, sampling_floor_ns(clock)));
+    s.warm_ns = fmin(30e6, each * 0.2);
+    s.generation_ns = fmin(300e6, each * 0.6);
+    return s;
+}
+
+uint64_t sampling_next_iterations(uint64_t iterations, double ns, double aim_ns)
+{
+    double factor = ns > 0 ? aim_ns / ns : 100;
+    double next = ceil((double)iterations * fmin(100, factor));
+    if (next < (double)iterations + 1)
+        next = (double)iterations + 1;
+    return next < 9007199254740992.0 ? (uint64_t)next : 9007199254740992u;
+}
+
+/* Median of the samples that the clock did not void; 0 when none is left. */
+static double median_of(const double *ns, size_t n)
+{
+    double kept[WORKER_SAMPLES];
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++)
+        if (ns[i] > 0)
+            kept[m++] = ns[i];
+    struct summary s;
+    return m && summary_of(kept, m, &s) ? s.median : 0;
+}
+
+static bool one_turn(struct worker *worker, enum worker_verb verb, uint64_t iterations, uint32_t samples, double *ns, struct worker_usage *usage,
+                     struct fault *fault)
+{
+    struct worker_turn turn = {.verb = verb, .iterations = iterations, .samples = samples};
+    return worker_turn(worker, &turn, ns, usage, fault);
+}
+
+/* Finds iterations whose sample is about `aim_ns` long: grows from one until a sample is within a fifth of it. */
+static bool calibrate(struct worker *worker, double aim_ns, uint64_t *iterations, double *sample_ns, struct fault *fault)
+{
+    uint64_t n = 1;
+    for (int voids = 0;;) {
+        double ns;
+        if (!one_turn(worker, WORKER_VERB_TURN, n, 1, &ns, NULL, fault))
+            return false;
+        if (ns <= 0 && ++voids > VOIDS_IN_A_ROW && n > 1000000)
+            return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "the clock does not move while the subject runs");
+        *iterations = n;
+        *sample_ns = ns;
+        if (ns >= 0.8 * aim_ns || n >= 9007199254740992u)
+            return true;
+        n = sampling_next_iterations(n, ns, aim_ns);
+    }
+}
+
+/* Corrects n when the body turned out faster or slower once warm (a loop was compiled, memory was touched). */
+static uint64_t corrected(uint64_t iterations, double ns, double aim_ns)
+{
+    double wanted = (double)iterations * aim_ns / ns;
+    if (ns <= 0 || (wanted > 0.75 * (double)iterations && wanted < 1.25 * (double)iterations))
+        return iterations;
+    return (uint64_t)fmax(1, fmin(wanted, 9007199254740992.0));
+}
+
+/* Runs until the medians of three batches in a row lie within 2 %, or the time for it is used up. */
+static bool warm_up(struct worker *worker, const struct sampling *s, uint64_t *iterations, double first_ns, struct fault *fault)
+{
+    double medians[3] = {first_ns, 0, 0}, used = first_ns, ns[WORKER_SAMPLES];
+    for (int batch = 1; used < s->warm_ns; batch++) {
+        uint32_t samples = used + WARM_SAMPLES * medians[0] < s->warm_ns ? WARM_SAMPLES : 1;
+        if (!one_turn(worker, WORKER_VERB_TURN, *iterations, samples, ns, NULL, fault))
+            return false;
+        medians[2] = medians[1];
+        medians[1] = medians[0];
+        medians[0] = median_of(ns, samples);
+        used += fmax(1000, medians[0]) * samples;
+        uint64_t better = corrected(*iterations, medians[0], s->sample_ns);
+        double high = fmax(medians[0], fmax(medians[1], medians[2])), low = fmin(medians[0], fmin(medians[1], medians[2]));
+        if (better != *iterations) {
+            *iterations = better;
+            medians[0] = medians[1] = 0;  /* batches of other lengths are not compared */
+        } else if (batch >= 2 && low > 0 && high <= 1.02 * low)
+            break;
+    }
+    return true;
+}
+
+struct taken {
+    double *ns;
+    size_t n, voided;
+    double total_ns;  /* of all samples, voided ones included as nothing */
+    struct worker_usage usage;
+};
+
+static void add_usage(struct worker_usage *sum, const struct worker_usage *one)
+{
+    sum->cpu_ns += one->cpu_ns;
+    sum->faults += one->faults;
+    sum->switches += one->switches;
+    sum->peak_bytes = fmax(sum->peak_bytes, one->peak_bytes);
+}
+
+/* Takes one turn's samples; voided ones are counted and taken again by the caller. */
+static bool take_turn(struct worker *worker, uint64_t iterations, uint32_t samples, struct taken *taken, struct fault *fault)
+{
+    double ns[WORKER_SAMPLES];
+    struct worker_usage usage;
+    if (!one_turn(worker, WORKER_VERB_TURN, iterations, samples, ns, &usage, fault))
+        return false;
+    add_usage(&taken->usage, &usage);
+    for (uint32_t i = 0; i < samples; i++) {
+        taken->total_ns += ns[i];
+        if (ns[i] > 0)
+            taken->ns[taken->n++] = ns[i];
+        else
+            taken->voided++;
+    }
+    return true;
+}
+
+static bool take_samples(struct worker *worker, const struct sampling *s, uint64_t iterations, struct taken *taken, struct fault *fault)
+{
+    while (taken->n < s->samples && (taken->n < SAMPLING_LEAST || taken->total_ns < s->generation_ns)) {
+        size_t left = s->samples - taken->n;
+        double expected = taken->n ? taken->total_ns / (double)taken->n : s->sample_ns;
+        size_t fits = expected > 0 ? (size_t)fmax(1, s->generation_ns / 4 / expected) : TURN_SAMPLES;
+        uint32_t samples = (uint32_t)(left < TURN_SAMPLES ? left : TURN_SAMPLES);
+        if (samples > fits)
+            samples = (uint32_t)fits;
+        if (!take_turn(worker, iterations, samples, taken, fault))
+            return false;
+        if (taken->voided > 2 && (double)taken->voided > 0.01 * (double)(taken->n + taken->voided) && taken->voided >= s->samples)
+            break;
+    }
+    if ((double)taken->voided > 0.01 * (double)(taken->n + taken->voided) && taken->voided > 1)
+        return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "the clock stood still or stepped back in %zu of %zu samples", taken->voided, taken->n + taken->voided);
+    return true;
+}
+
+static json_t *describe(const struct taken *taken, uint64_t iterations, double empty_ns)
+{
+    json_t *samples = json_array();
+    double per = (double)iterations;
+    struct summary s = {0};
+    summary_of(taken->ns, taken->n, &s);
+    for (size_t i = 0; i < taken->n; i++)
+        json_array_append_new(samples, json_real(taken->ns[i] / per));
+    double all = per * (double)(taken->n + taken->voided);
+    return json_pack("{s:I,s:o,s:I,s:f,s:f,s:f,s:f,s:f,s:f}", "iterations", (json_int_t)iterations, "samples_ns", samples, "voided",
+                     (json_int_t)taken->voided, "overhead", s.median > 0 ? empty_ns / s.median : 0.0, "empty_ns", empty_ns, "cpu_ns",
+                     taken->usage.cpu_ns / all, "faults", taken->usage.faults / all, "switches", taken->usage.switches, "peak_bytes",
+                     taken->usage.peak_bytes);
+}
+
+json_t *sampling_generation(struct worker *worker, const struct sampling *s, struct fault *fault)
+{
+    uint64_t iterations;
+    double first_ns, empty[WORKER_SAMPLES];
+    struct taken taken = {.ns = calloc(s->samples + TURN_SAMPLES, sizeof(double))};
+    json_t *generation = NULL;
+    bool ok = taken.ns && calibrate(worker, s->sample_ns, &iterations, &first_ns, fault) && warm_up(worker, s, &iterations, first_ns, fault) &&
+              take_samples(worker, s, iterations, &taken, fault) &&
+              one_turn(worker, WORKER_VERB_EMPTY, iterations, EMPTY_SAMPLES, empty, NULL, fault);
+    if (ok)
+        generation = describe(&taken, iterations, median_of(empty, EMPTY_SAMPLES));
+    free(taken.ns);
+    return generation;
+}
