@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One stretch of address space for all pools of the process, and a record of 16 bytes for each of its pages. A pointer is ours
+ * when it lies in the stretch, and what it belongs to is one load away: that is what makes foreign frees cheap to catch.
+ *
+ *   page    4 KiB; number 0 is never handed out, so it means none
+ *   region  pages that a pool has taken out of the space; it comes back zeroed, records included
+ *
+ * A record's key, from the lowest bit: class (8) | tag (3) | pool (7) | shard (4) | state (3).
+ */
+#ifndef TERN_MEMORY_SPACE_H
+#define TERN_MEMORY_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TERN_PAGE_SHIFT = 12, TERN_PAGE = 1 << TERN_PAGE_SHIFT, TERN_HUGE_PAGES = 512 };
+enum { TERN_KEY_TAG = 8, TERN_KEY_POOL = 11, TERN_KEY_SHARD = 18, TERN_KEY_STATE = 22, TERN_KEY_SHELVES = 1024 };
+
+enum tern_page_state {
+	TERN_PAGE_NONE,  /* inside a span, or nobody's */
+	TERN_PAGE_RUN,   /* of a run of blocks of one class: `run` holds */
+	TERN_PAGE_BUDDY, /* first of a free piece of a buddy's chunk: span is its order */
+	TERN_PAGE_USED,  /* first of a span in use: span is its pages, next its owner's number of bytes below the last page */
+	TERN_PAGE_TAIL,  /* last of a span in use that has more than one */
+	TERN_PAGE_DIRTY, /* first or last of a free span whose pages the system holds */
+	TERN_PAGE_CLEAN  /* the same, whose pages it does not hold */
+};
+
+struct tern_run;
+
+struct tern_page {
+	uint32_t key, span;
+	union {
+		struct {
+			uint32_t next, prev;
+		};
+		struct tern_run *run;
+	};
+};
+
+struct tern_space {
+	uintptr_t base;
+	size_t bytes;
+	struct tern_page *page;
+	uint64_t secret; /* of the mark in free blocks, different in each process */
+};
+
+extern struct tern_space tern_space;
+
+/* Reserves the space once for the process; false when the system gives no addresses. */
+bool tern_space_open(void);
+/* First page of a zeroed region of n pages, a multiple of `align` pages (a power of two); 0 when there is none. */
+uint32_t tern_space_take(size_t n, size_t align);
+/* Gives the region back to the system and forgets its records. */
+void tern_space_give(uint32_t first, size_t n);
+/* Pages from the system for records, zeroed; null when it refuses. Counted by nobody here. */
+void *tern_space_map(size_t bytes);
+void tern_space_unmap(void *at, size_t bytes);
+/* Tells the system that the pages' content is not needed; they read as zero afterwards. */
+void tern_space_purge(uint32_t first, size_t n);
+
+static inline void *tern_space_address(uint32_t page)
+{
+	return (void *)(tern_space.base + ((uintptr_t)page << TERN_PAGE_SHIFT));
+}
+
+/* Page of an address inside the space. */
+static inline uint32_t tern_space_page(const void *at)
+{
+	return (uint32_t)(((uintptr_t)at - tern_space.base) >> TERN_PAGE_SHIFT);
+}
+
+static inline bool tern_space_holds(const void *at)
+{
+	return (uintptr_t)at - tern_space.base < tern_space.bytes;
+}
+
+static inline enum tern_page_state tern_page_state(const struct tern_page *page)
+{
+	return (enum tern_page_state)(page->key >> TERN_KEY_STATE & 7);
+}
+
+static inline size_t tern_pages_of(size_t bytes)
+{
+	return (bytes >> TERN_PAGE_SHIFT) + ((bytes & (TERN_PAGE - 1)) != 0);
+}
+
+#endif
