@@ -38,6 +38,12 @@ static struct contrast contrast_at(const struct model *m, size_t from, size_t at
     return (struct contrast){delta, 1 / left + 1 / right + m->slope_variance * run * run};
 }
 
+/* ln(1 + x), x >= 0; most x are small here, and exact to 1e-9 by the series then. */
+static double log_above_one(double x)
+{
+    return x < 0.01 ? x * (1 - x * (0.5 - x * (1.0 / 3 - 0.25 * x))) : log(1 + x);
+}
+
 /*
  * Natural log of the evidence for the step over that for none:
  *   -ln(1 + D²/V)/2 + (v+1)/2 ln(1 + z²/v) D²/(D²+V),  z = delta/sqrt(V), v the degrees of freedom of the spread
@@ -46,7 +52,7 @@ static double log_evidence(const struct model *m, struct contrast c)
 {
     double prior = usual_step * usual_step, shrink = prior / (prior + c.variance);
     double z2 = c.delta * c.delta / c.variance;
-    return -0.5 * log1p(prior / c.variance) + 0.5 * (m->dof + 1) * log1p(z2 / m->dof) * shrink;
+    return -0.5 * log_above_one(prior / c.variance) + 0.5 * (m->dof + 1) * log_above_one(z2 / m->dof) * shrink;
 }
 
 /* The window of CHANGEPOINT_NEAR places either way that holds most of the sum of e[from..to). */
@@ -63,7 +69,7 @@ static size_t best_window(const double *e, size_t from, size_t to, double *held)
         if (i > from + CHANGEPOINT_NEAR)
             sum -= e[i - CHANGEPOINT_NEAR - 1];
         if (sum > *held * (1 + 1e-9) || (sum > *held * (1 - 1e-9) && e[i] > e[best])) {
-            *held = fmax(sum, *held);
+            *held = sum > *held ? sum : *held;
             best = i;
         }
     }
@@ -93,7 +99,7 @@ struct judged changepoint_judge_step(struct model *m, size_t from, size_t to, si
     double *e = m->evidence, most = -INFINITY, total = 0;
     for (size_t i = begin; i < end; i++) {
         e[i] = log_evidence(m, contrast_at(m, from, i, to));
-        most = fmax(most, e[i]);
+        most = e[i] > most ? e[i] : most;
     }
     for (size_t i = begin; i < end; i++)
         total += e[i] = exp(e[i] - most);

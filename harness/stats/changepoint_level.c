@@ -48,7 +48,8 @@ static inline vector least_of(vector a, vector b)
 
 static double middle_of(double a, double b, double c)
 {
-    return fmax(fmin(a, b), fmin(fmax(a, b), c));
+    double low = a < b ? a : b, high = a < b ? b : a;
+    return c < low ? low : c > high ? high : c;
 }
 
 /* The grid spans the medians of three neighbours, so that single outliers do not stretch it. */
@@ -57,8 +58,8 @@ static struct grid grid_over(const struct model *m, double slope)
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i + 2 < m->n; i++) {
         double v = middle_of(m->y[i] - slope * m->x[i], m->y[i + 1] - slope * m->x[i + 1], m->y[i + 2] - slope * m->x[i + 2]);
-        low = fmin(low, v);
-        high = fmax(high, v);
+        low = v < low ? v : low;
+        high = v > high ? v : high;
     }
     double step = fmax(0.5 * m->spread[0], (high - low) / (MAX_LEVELS - 2 * LANES));  /* coarser where the range asks for it */
     size_t n = (size_t)((high - low) / step) + 2;

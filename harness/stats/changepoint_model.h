@@ -52,6 +52,7 @@ void changepoint_judge_cuts(struct model *m, double confidence, size_t min_point
 /* changepoint_ramp.c: an even climb from place begin to place end, levels in y less the slope. */
 struct ramp {
     size_t begin, end;
+    double rise;                     /* share of the climb a point */
     double before, after, variance;  /* variance of after - before */
 };
 /* How many cuts from cut k on go the same way, k included. Needs the residuals of the current cuts. */

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { TRIALS = 16 };                        /* places tried for each end, before the search narrows */
+enum { TRIALS = 8 };                         /* places tried for each end, before the search narrows */
 static const double bounded_at = 8.0;        /* most half squared score of one point */
 static const double ramp_margin = 3.0;       /* natural log: stairs are kept unless the ramp is this much better */
 static const double price_of_stair = 7.0;    /* for each stair above the two that a ramp's ends cost */
@@ -18,7 +18,7 @@ static double share(const struct ramp *r, size_t i)
 {
     if (i < r->begin)
         return 0;
-    double t = (double)(i - r->begin + 1) / (double)(r->end - r->begin + 1);
+    double t = (double)(i - r->begin + 1) * r->rise;
     return t < 1 ? t : 1;
 }
 
@@ -45,13 +45,19 @@ static void fit_levels(const struct model *m, size_t from, size_t to, struct ram
     r->after = determinant > 0 ? (by * aa - ay * ab) / determinant : 0;
 }
 
-static double cost_of(const struct model *m, size_t from, size_t to, struct ramp *r)
+static double bounded(double half_square)
+{
+    return half_square < bounded_at ? half_square : bounded_at;
+}
+
+/* Fits the levels too; gives up once the cost is above `enough`. */
+static double cost_of(const struct model *m, size_t from, size_t to, double enough, struct ramp *r)
 {
     double cost = 0;
     fit_levels(m, from, to, r);
-    for (size_t i = from; i < to; i++) {
+    for (size_t i = from; i < to && cost < enough; i++) {
         double t = share(r, i), d = flat(m, i) - r->before * (1 - t) - r->after * t;
-        cost += fmin(0.5 * m->weight[i] * d * d, bounded_at);
+        cost += bounded(0.5 * m->weight[i] * d * d);
     }
     return cost;
 }
@@ -60,27 +66,27 @@ static double cost_of_stairs(const struct model *m, size_t from, size_t to)
 {
     double cost = 0;
     for (size_t i = from; i < to; i++)
-        cost += fmin(0.5 * m->weight[i] * m->residual[i] * m->residual[i], bounded_at);
+        cost += bounded(0.5 * m->weight[i] * m->residual[i] * m->residual[i]);
     return cost;
 }
 
-/* Tries ends on a lattice around the best so far, halving it each round. */
-static double search(const struct model *m, size_t from, size_t to, struct ramp *best)
+/* Tries ends on a lattice around the best so far, halving it each round. Returns `enough` where nothing costs less. */
+static double search(const struct model *m, size_t from, size_t to, double enough, struct ramp *best)
 {
-    double least = INFINITY;
+    double least = enough;
     size_t step = (to - from) / TRIALS + 1, low = from + 1, high = to - 1;
     size_t begins[2] = {low, high}, ends[2] = {low, high};
     for (;; step = (step + 1) / 2) {
         for (size_t b = begins[0]; b <= begins[1]; b += step)
             for (size_t e = ends[0]; e <= ends[1]; e += step) {
-                struct ramp r = {.begin = b, .end = e};
-                double cost = e > b + 1 ? cost_of(m, from, to, &r) : INFINITY;
+                struct ramp r = {.begin = b, .end = e, .rise = 1 / ((double)e - (double)b + 1)};
+                double cost = e > b + 1 ? cost_of(m, from, to, least, &r)  : INFINITY;
                 if (cost < least) {
                     least = cost;
                     *best = r;
                 }
             }
-        if (step == 1 || isinf(least))
+        if (step == 1 || least >= enough)
             return least;
         begins[0] = best->begin > low + step ? best->begin - step : low;
         begins[1] = best->begin + step < high ? best->begin + step : high;
@@ -108,5 +114,5 @@ bool changepoint_ramp_instead(const struct model *m, size_t k, size_t n_stairs, 
     if (n_stairs < 2 || to - from < 8)
         return false;
     double stairs = cost_of_stairs(m, from, to) + price_of_stair * (double)(n_stairs - 2);
-    return search(m, from, to, ramp) + ramp_margin < stairs;
+    return search(m, from, to, stairs - ramp_margin, ramp) < stairs - ramp_margin;
 }
