@@ -9,9 +9,10 @@
 
 #include <math.h>
 
-enum { TRIALS = 8 };                         /* places tried for each end, before the search narrows */
+enum { TRIALS = 10 };                        /* places tried for each end, before the search narrows */
 static const double bounded_at = 8.0;        /* most half squared score of one point */
 static const double ramp_margin = 3.0;       /* natural log: stairs are kept unless the ramp is this much better */
+static const double coarse_slack = 20.0;     /* a coarse trial this much worse than the stairs may still be refined */
 static const double price_of_stair = 7.0;    /* for each stair above the two that a ramp's ends cost */
 
 static double share(const struct ramp *r, size_t i)
@@ -70,10 +71,10 @@ static double cost_of_stairs(const struct model *m, size_t from, size_t to)
     return cost;
 }
 
-/* Tries ends on a lattice around the best so far, halving it each round. Returns `enough` where nothing costs less. */
-static double search(const struct model *m, size_t from, size_t to, double enough, struct ramp *best)
+/* Tries ends on a lattice around the best so far, halving it each round. Returns `hope` where nothing costs less. */
+static double search(const struct model *m, size_t from, size_t to, double hope, struct ramp *best)
 {
-    double least = enough;
+    double least = hope;
     size_t step = (to - from) / TRIALS + 1, low = from + 1, high = to - 1;
     size_t begins[2] = {low, high}, ends[2] = {low, high};
     for (;; step = (step + 1) / 2) {
@@ -86,7 +87,7 @@ static double search(const struct model *m, size_t from, size_t to, double enoug
                     *best = r;
                 }
             }
-        if (step == 1 || least >= enough)
+        if (step == 1 || least >= hope)
             return least;
         begins[0] = best->begin > low + step ? best->begin - step : low;
         begins[1] = best->begin + step < high ? best->begin + step : high;
@@ -114,5 +115,5 @@ bool changepoint_ramp_instead(const struct model *m, size_t k, size_t n_stairs, 
     if (n_stairs < 2 || to - from < 8)
         return false;
     double stairs = cost_of_stairs(m, from, to) + price_of_stair * (double)(n_stairs - 2);
-    return search(m, from, to, stairs - ramp_margin, ramp) < stairs - ramp_margin;
+    return search(m, from, to, stairs + coarse_slack, ramp) < stairs - ramp_margin;
 }
