@@ -57,7 +57,7 @@ enum { TERN_K_MAX = 1 << 18 };
 /* Does groups [from, to). */
 typedef void tern_product_fn(const struct tern_product *p, size_t from, size_t to);
 
-/* Batches that take different kernels: one row, a few, many. */
+/* Batches that take different kernels: exactly one row, a few, many (these take any number, 0 included). */
 enum tern_class { TERN_ONE, TERN_FEW, TERN_MANY, TERN_CLASSES };
 enum { TERN_FEW_MAX = 8 };
 
