@@ -90,9 +90,9 @@ static void residuals(const triple *x, const size_t *length, size_t n_generation
     triple *at = e;
     for (size_t g = 0; g < n_generations; at += length[g++])
         centre_twice(at, length[g]);
-    double cut = cut_scales * robust_scale(e[0], n * PAIRED_LANES, work);
+    double *flat = (double *)e, cut = cut_scales * robust_scale(flat, n * PAIRED_LANES, work);
     for (size_t i = 0; i < n * PAIRED_LANES; i++)
-        e[0][i] = fmin(fmax(e[0][i], -cut), cut);
+        flat[i] = fmin(fmax(flat[i], -cut), cut);
 }
 
 static void fit(const struct paired_round *rounds, const size_t *length, size_t n_generations, level_of *level, triple *x,
