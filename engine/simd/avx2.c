@@ -15,8 +15,13 @@
 #include "simd/product.h"
 #include "simd/quantize.h"
 
+#define W 32
+#define HALVES(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#include "simd/vector.h"
+
 void tern_avx2_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_avx2;
+	overlay_vectors(&t->vector);
 }

@@ -24,8 +24,13 @@ static inline __m128i add_bytes(__m128i n, const int8_t *q)
 #include "simd/product.h"
 #include "simd/quantize.h"
 
+#define W 64
+#define HALVES(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
+#include "simd/vector.h"
+
 void tern_avx512_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_avx512;
+	overlay_vectors(&t->vector);
 }

@@ -24,8 +24,13 @@ static inline pair16 dot(pair16 a, uint8x16_t w, uint8x16_t x)
 #include "simd/product.h"
 #include "simd/quantize.h"
 
+#define W 16
+#define HALVES(p) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)(const void *)(p))))
+#include "simd/vector.h"
+
 void tern_neon_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_neon;
+	overlay_vectors(&t->vector);
 }

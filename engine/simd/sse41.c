@@ -83,8 +83,12 @@ static inline __m128i add_bytes(__m128i n, const int8_t *q)
 #include "simd/product.h"
 #include "simd/quantize.h"
 
+#define W 16
+#include "simd/vector.h"
+
 void tern_sse41_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_sse41;
+	overlay_vectors(&t->vector);
 }
