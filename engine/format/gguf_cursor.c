@@ -239,10 +239,10 @@ static bool read_type(struct tern_gguf_cursor *c, struct tern_gguf_tensor *t)
     if (!t->type)
         return tern_gguf_broken(c, TERN_GGUF_RULE_TENSOR_TYPE, at, "type %" PRIu32 "%s%s%s", id, foreign ? " (" : "",
                                 foreign ? foreign : "", foreign ? ")" : "");
-    if (t->dims[0] % t->type->weights)
-        return tern_gguf_broken(c, TERN_GGUF_RULE_BLOCK, at, "%" PRIu64 " columns of %s, whose blocks have %" PRIu32, t->dims[0],
-                                t->type->name, t->type->weights);
     uint64_t rows = t->dims[1] * t->dims[2] * t->dims[3]; /* no wrap: read_dims counted all elements */
+    if ((t->type->is_flat ? t->dims[0] * rows : t->dims[0]) % t->type->weights)
+        return tern_gguf_broken(c, TERN_GGUF_RULE_BLOCK, at, "%" PRIu64 " x %" PRIu64 " %s, whose blocks have %" PRIu32, t->dims[0], rows,
+                                t->type->name, t->type->weights);
     uint64_t bytes;
     if (!tern_type_bytes(t->type, t->dims[0], rows, &bytes) || !tern_checked_size(bytes, &t->size))
         return tern_gguf_broken(c, TERN_GGUF_RULE_TENSOR_SIZE, at, "bytes of %" PRIu64 " x %" PRIu64 " %s", t->dims[0], rows,

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const struct tern_type_row types[] = {
-#define TYPE(name, id, weights, bytes, extra) {#name, id, weights, bytes, extra},
+#define TYPE(name, id, weights, bytes, extra, is_flat) {#name, id, weights, bytes, extra, is_flat},
 #include "format/types.def"
 #undef TYPE
 };
@@ -63,9 +63,9 @@ bool tern_i2s_order_named(const char *name, enum tern_i2s_order *order)
 
 bool tern_type_bytes(const struct tern_type_row *type, uint64_t n_columns, uint64_t n_rows, uint64_t *out)
 {
-    uint64_t blocks, bytes;
-    return n_columns % type->weights == 0 && tern_checked_mul(n_columns / type->weights, n_rows, &blocks) &&
-           tern_checked_mul(blocks, type->bytes, &bytes) && tern_checked_add(bytes, type->extra, out);
+    uint64_t weights, bytes;
+    return tern_checked_mul(n_columns, n_rows, &weights) && (type->is_flat ? weights : n_columns) % type->weights == 0 &&
+           tern_checked_mul(weights / type->weights, type->bytes, &bytes) && tern_checked_add(bytes, type->extra, out);
 }
 
 bool tern_type_is_ternary(enum tern_type type)
@@ -222,6 +222,14 @@ float tern_i2s_scale(const struct tern_matrix *m)
 
 static void trits_i2s(const struct tern_matrix *m, uint64_t row, int8_t *trits)
 {
+    if (m->order == TERN_I2S_INTERLEAVED_128 && m->n_columns % 128 == 0) { /* whole blocks: the same codes, without divisions */
+        const uint8_t *p = m->bytes + row * m->n_columns / 4;
+        for (uint64_t block = 0; block < m->n_columns / 128; block++, p += 32, trits += 128)
+            for (int i = 0; i < 32; i++)
+                for (int group = 0; group < 4; group++)
+                    trits[32 * group + i] = (int8_t)((p[i] >> (6 - 2 * group) & 3) - 1);
+        return;
+    }
     for (uint64_t i = 0; i < m->n_columns; i++)
         trits[i] = (int8_t)(i2s_code(m, row, i) - 1);
 }

@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 enum tern_type {
-#define TYPE(name, id, weights, bytes, extra) TERN_TYPE_##name = id,
+#define TYPE(name, id, weights, bytes, extra, is_flat) TERN_TYPE_##name = id,
 #include "types.def"
 #undef TYPE
 };
@@ -40,6 +40,7 @@ struct tern_type_row {
     uint32_t weights; /* per block */
     uint32_t bytes;   /* per block */
     uint32_t extra;   /* behind the last block of the tensor */
+    bool is_flat;     /* blocks count through the whole tensor, not from the start of each row */
 };
 
 /* Orders of I2_S codes that public writers have used. */
@@ -66,8 +67,8 @@ const char *tern_type_foreign(uint32_t id);
 /* The order named "128", "64" or "rows"; false when there is none. */
 bool tern_i2s_order_named(const char *name, enum tern_i2s_order *order);
 
-/* Bytes of a tensor whose first dimension is `n_columns` and which has n_rows such rows; false when a row is no whole
- * number of blocks or the size does not fit. */
+/* Bytes of a tensor whose first dimension is `n_columns` and which has n_rows such rows; false when a row (a flat type: the
+ * tensor) is no whole number of blocks or the size does not fit. */
 bool tern_type_bytes(const struct tern_type_row *type, uint64_t n_columns, uint64_t n_rows, uint64_t *out);
 
 /* Types whose weights are a scale times -1, 0 or +1. */

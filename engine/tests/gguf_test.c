@@ -80,7 +80,7 @@ static const struct row rows[] = {
     {17, "second dimension 0", "dimensions", {{offsetof(struct recipe, tensors[1].dims[1]), 0}}, 1, NULL, 0},
     {18, "dimension -1", "tensor-size", {{offsetof(struct recipe, tensors[0].dims[0]), UINT64_MAX}}, 1, NULL, 0},
     {19, "columns not a multiple of the block", "block", {{offsetof(struct recipe, tensors[2].dims[0]), 255}}, 1, NULL, 0},
-    {19, "I2_S columns not a multiple of 128", "block", {{offsetof(struct recipe, tensors[1].dims[0]), 64}}, 1, NULL, 0},
+    {19, "I2_S weights not a multiple of 128", "block", {{offsetof(struct recipe, tensors[1].dims[0]), 62}}, 1, NULL, 0},
     {20, "bytes wrap where elements fit", "tensor-size", {{offsetof(struct recipe, tensors[0].n_dims), 2}, {offsetof(struct recipe, tensors[0].dims[0]), 1ull << 31}, {offsetof(struct recipe, tensors[0].dims[1]), 1ull << 31}}, 3, NULL, 0},
     {21, "sum of two tensors wraps", "tensor-range", {{offsetof(struct recipe, tensors[0].dims[0]), (1ull << 60)}, {offsetof(struct recipe, tensors[1].offset), 1ull << 62}, {offsetof(struct recipe, tensors[2].dims[0]), 1ull << 62}, {offsetof(struct recipe, tensors[2].offset), UINT64_MAX - 31}}, 4, NULL, 0},
     {22, "sum fits, with the header it wraps", "tensor-range", {{offsetof(struct recipe, tensors[2].offset), INT64_MAX - 95}}, 1, NULL, 0},

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/forward.h"
+
+#include "core/attention.h"
+#include "model/layers.h"
+
+#include <string.h>
+
+/* What the steps of one pass share. `position` of a row is found by counting its sequence's rows before it. */
+struct work {
+    struct tern_session *s;
+    const struct tern_plan *plan;
+    const struct tern_config *c;
+    const struct tern_pass *pass;
+    const size_t *positions;
+    size_t n, n_last;
+    const struct tern_vector_kernels *vector;
+    uint32_t layer;
+    bool use_int8;
+};
+
+typedef void step_fn(const struct work *w, int id, int n);
+
+static uint32_t sequence_of(const struct work *w, size_t row)
+{
+    return w->pass->sequences ? w->pass->sequences[row] : 0;
+}
+
+static const struct tern_bound_matrix *matrix(const struct work *w, enum tern_role role)
+{
+    return &w->plan->layers[w->layer][role];
+}
+
+static float *own(const struct work *w, int id)
+{
+    return w->s->own + (size_t)id * w->s->own_floats;
+}
+
+/* The normalised row, in the form that products take: int8 in `a`, or floats in h. */
+static void norm_row(const struct work *w, const float *x, const float *weights, size_t width, size_t row, struct tern_activations *a)
+{
+    if (w->use_int8)
+        a->scale[row] = w->vector->rms_norm_quantize(x + row * width, weights, width, w->c->eps, a->q + row * a->stride, a->stride, &a->sum[row]);
+    else
+        w->vector->rms_norm(x + row * width, weights, width, w->c->eps, w->s->h + row * width);
+}
+
+static void product(const struct work *w, enum tern_role role, const struct tern_activations *a, float *y, int id, int n)
+{
+    struct tern_input in = {w->s->h, w->use_int8 ? a : NULL};
+    tern_bound_matrix_part(matrix(w, role), in, w->n, y, own(w, id), id, n);
+}
+
+/* ---- steps */
+
+static void step_embed(const struct work *w, int id, int n)
+{
+    size_t from, to;
+    tern_share(w->n, id, n, &from, &to);
+    for (size_t r = from; r < to; r++)
+        tern_matrix_row(&w->plan->model->embedding.matrix, w->pass->tokens[r], w->s->x + r * w->c->width);
+}
+
+static void step_attention_input(const struct work *w, int id, int n)
+{
+    size_t from, to;
+    tern_share(w->n, id, n, &from, &to);
+    for (size_t r = from; r < to; r++) {
+        if (w->layer) /* what the layer before added */
+            w->vector->add(w->s->added + r * w->c->width, w->c->width, w->s->x + r * w->c->width);
+        norm_row(w, w->s->x, tern_plan_norm(w->plan, w->layer, TERN_ROLE_attn_norm), w->c->width, r, &w->s->wide);
+    }
+}
+
+static void step_qkv(const struct work *w, int id, int n)
+{
+    product(w, TERN_ROLE_attn_q, &w->s->wide, w->s->q, id, n);
+    product(w, TERN_ROLE_attn_k, &w->s->wide, w->s->k, id, n);
+    product(w, TERN_ROLE_attn_v, &w->s->wide, w->s->v, id, n);
+}
+
+/* Where the layer's keys (or values) of a sequence start. */
+static float *cache_of(const struct work *w, float *cache, uint32_t sequence)
+{
+    size_t kv = (size_t)w->c->n_kv_heads * w->c->head_size;
+    return cache + ((size_t)w->layer * w->s->sequences + sequence) * w->s->context * kv;
+}
+
+static void rotate(const struct work *w, float *x, size_t heads, size_t position)
+{
+    size_t d = w->c->head_size;
+    for (size_t h = 0; h < heads; h++)
+        w->vector->rope(x + h * d, w->s->cosine + position * (d / 2), w->s->sine + position * (d / 2), d);
+}
+
+static void step_rotate(const struct work *w, int id, int n)
+{
+    size_t from, to, d = w->c->head_size, kv = w->c->n_kv_heads * d;
+    tern_share(w->n, id, n, &from, &to);
+    for (size_t r = from; r < to; r++) {
+        size_t p = w->positions[r];
+        rotate(w, w->s->q + r * w->c->width, w->c->n_heads, p);
+        rotate(w, w->s->k + r * kv, w->c->n_kv_heads, p);
+        memcpy(cache_of(w, w->s->keys, sequence_of(w, r)) + p * kv, w->s->k + r * kv, kv * sizeof(float));
+        memcpy(cache_of(w, w->s->values, sequence_of(w, r)) + p * kv, w->s->v + r * kv, kv * sizeof(float));
+    }
+}
+
+/* Rows [from, to) are one sequence's, one position after another. */
+static void attend_run(const struct work *w, size_t from, size_t to, int id, int n)
+{
+    size_t d = w->c->head_size, kv = w->c->n_kv_heads * d;
+    struct tern_rows keys[w->c->n_kv_heads], values[w->c->n_kv_heads];
+    for (size_t g = 0; g < w->c->n_kv_heads; g++) {
+        keys[g] = (struct tern_rows){.type = TERN_F32, .data = cache_of(w, w->s->keys, sequence_of(w, from)) + g * d, .stride = kv * sizeof(float)};
+        values[g] = keys[g];
+        values[g].data = cache_of(w, w->s->values, sequence_of(w, from)) + g * d;
+    }
+    struct tern_attention a = {
+        .tokens = to - from, .before = w->positions[from], .heads = w->c->n_heads, .groups = w->c->n_kv_heads, .d = d,
+        .q = w->s->q + from * w->c->width, .k = keys, .v = values, .out = w->s->mixed + from * w->c->width, .scores = w->s->own,
+        .score_stride = w->s->own_floats,
+    };
+    tern_attention_part(&w->plan->backend->kernels, &a, id, n);
+}
+
+static void step_attend(const struct work *w, int id, int n)
+{
+    for (size_t from = 0, to; from < w->n; from = to) {
+        for (to = from + 1; to < w->n && sequence_of(w, to) == sequence_of(w, from); to++)
+            ;
+        attend_run(w, from, to, id, n);
+    }
+}
+
+static void step_attention_norm(const struct work *w, int id, int n)
+{
+    size_t from, to;
+    tern_share(w->n, id, n, &from, &to);
+    for (size_t r = from; r < to; r++)
+        norm_row(w, w->s->mixed, tern_plan_norm(w->plan, w->layer, TERN_ROLE_attn_sub_norm), w->c->width, r, &w->s->wide);
+}
+
+static void step_attention_output(const struct work *w, int id, int n)
+{
+    product(w, TERN_ROLE_attn_output, &w->s->wide, w->s->added, id, n);
+}
+
+static void step_ffn_input(const struct work *w, int id, int n)
+{
+    size_t from, to;
+    tern_share(w->n, id, n, &from, &to);
+    for (size_t r = from; r < to; r++) {
+        w->vector->add(w->s->added + r * w->c->width, w->c->width, w->s->x + r * w->c->width);
+        norm_row(w, w->s->x, tern_plan_norm(w->plan, w->layer, TERN_ROLE_ffn_norm), w->c->width, r, &w->s->wide);
+    }
+}
+
+static void step_gate_up(const struct work *w, int id, int n)
+{
+    product(w, TERN_ROLE_ffn_gate, &w->s->wide, w->s->gate, id, n);
+    product(w, TERN_ROLE_ffn_up, &w->s->wide, w->s->up, id, n);
+}
+
+static void step_ffn_norm(const struct work *w, int id, int n)
+{
+    size_t from, to, ffn = w->c->ffn;
+    tern_share(w->n, id, n, &from, &to);
+    for (size_t r = from; r < to; r++) {
+        float *gate = w->s->gate + r * ffn;
+        if (w->c->activation == TERN_ACTIVATION_RELU2)
+            w->vector->gate(gate, w->s->up + r * ffn, ffn, gate);
+        else
+            tern_layer_silu(gate, w->s->up + r * ffn, ffn);
+        norm_row(w, w->s->gate, tern_plan_norm(w->plan, w->layer, TERN_ROLE_ffn_sub_norm), ffn, r, &w->s->tall);
+    }
+}
+
+static void step_down(const struct work *w, int id, int n)
+{
+    product(w, TERN_ROLE_ffn_down, &w->s->tall, w->s->added, id, n);
+}
+
+/* The rows whose logits are wanted, side by side; shared by their number among the wanted. */
+static void step_last(const struct work *w, int id, int n)
+{
+    size_t from, to, k = 0, width = w->c->width;
+    tern_share(w->n_last, id, n, &from, &to);
+    for (size_t r = 0; r < w->n; r++) {
+        if (!w->pass->wants[r])
+            continue;
+        if (k >= from && k < to) {
+            float *x = w->s->x + r * width;
+            w->vector->add(w->s->added + r * width, width, x);
+            w->vector->rms_norm(x, tern_plan_output_norm(w->plan), width, w->c->eps, w->s->last_x + k * width);
+            if (w->s->last.q)
+                tern_activations_fill(&w->s->last, &w->plan->backend->kernels, w->s->last_x, k, k + 1);
+        }
+        k++;
+    }
+}
+
+static void step_logits(const struct work *w, int id, int n)
+{
+    struct tern_input in = {w->s->last_x, &w->s->last};
+    tern_output_part(&w->plan->output, in, w->n_last, w->pass->logits, own(w, id), id, n);
+}
+
+static step_fn *const layer_steps[] = {
+    step_attention_input, step_qkv,       step_rotate,  step_attend,   step_attention_norm,
+    step_attention_output, step_ffn_input, step_gate_up, step_ffn_norm, step_down,
+};
+static step_fn *const last_steps[] = {step_last, step_logits};
+
+/* ---- a pass: one region for all steps, or one for each */
+
+struct step {
+    const struct work *work;
+    step_fn *run;
+};
+
+static void run_steps(const struct work *w, step_fn *const *steps, size_t n_steps, int id, int n)
+{
+    for (size_t i = 0; i < n_steps; i++) {
+        steps[i](w, id, n);
+        tern_team_barrier(n);
+    }
+}
+
+static void step_part(void *data, int id, int n)
+{
+    const struct step *s = data;
+    s->run(s->work, id, n);
+}
+
+static void whole_part(void *data, int id, int n)
+{
+    struct work w = *(const struct work *)data; /* each thread counts layers for itself */
+    step_embed(&w, id, n);
+    tern_team_barrier(n);
+    for (w.layer = 0; w.layer < w.c->n_layers; w.layer++)
+        run_steps(&w, layer_steps, sizeof layer_steps / sizeof *layer_steps, id, n);
+    if (w.n_last)
+        run_steps(&w, last_steps, sizeof last_steps / sizeof *last_steps, id, n);
+}
+
+static void region_a_step(struct work *w, step_fn *const *steps, size_t n_steps, int threads)
+{
+    for (size_t i = 0; i < n_steps; i++)
+        tern_team_run(threads, step_part, &(struct step){w, steps[i]});
+}
+
+static void run_apart(struct work *w, int threads)
+{
+    static step_fn *const first[] = {step_embed};
+    region_a_step(w, first, 1, threads);
+    for (w->layer = 0; w->layer < w->c->n_layers; w->layer++)
+        region_a_step(w, layer_steps, sizeof layer_steps / sizeof *layer_steps, threads);
+    if (w->n_last)
+        region_a_step(w, last_steps, sizeof last_steps / sizeof *last_steps, threads);
+}
+
+static void take_positions(struct tern_session *s, const struct tern_pass *pass, size_t *positions)
+{
+    for (size_t r = 0; r < pass->n; r++)
+        positions[r] = s->lengths[pass->sequences ? pass->sequences[r] : 0]++;
+}
+
+size_t tern_forward(struct tern_session *s, const struct tern_pass *pass)
+{
+    struct work w = {.s = s, .plan = s->plan, .c = &s->plan->model->config, .pass = pass, .positions = s->positions, .n = pass->n,
+                     .vector = &s->plan->backend->kernels.vector, .use_int8 = s->plan->options.precision == TERN_PRECISION_INT8};
+    take_positions(s, pass, s->positions);
+    for (size_t r = 0; r < pass->n && pass->logits; r++)
+        w.n_last += pass->wants[r] != 0;
+    if (s->plan->features.use_one_region)
+        tern_team_run_together(s->plan->options.threads, whole_part, &w);
+    else
+        run_apart(&w, s->plan->options.threads);
+    return w.n_last;
+}

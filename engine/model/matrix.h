@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A matrix of a model, bound: how its product is computed.
+ *
+ *   TERNARY   int8 activations, weights -1, 0, +1 with one scale: packed for the backend, exact in the integer part (core/linear.h)
+ *   DECODED   rows are decoded from the file at each use; activations float32, or int8 and their scale. Serves every type, and
+ *             is what f32 activations use: nothing is rounded that the file did not round
+ */
+#ifndef TERN_MATRIX_H
+#define TERN_MATRIX_H
+
+#include "core/linear.h"
+#include "model/model.h"
+
+enum tern_matrix_kind { TERN_MATRIX_TERNARY, TERN_MATRIX_DECODED };
+
+struct tern_bound_matrix {
+    enum tern_matrix_kind kind;
+    struct tern_matrix matrix; /* the file's bytes */
+    float scale;               /* of the ".scale" tensor */
+    struct tern_linear *linear;
+    const struct tern_kernels *kernels;
+};
+
+/* Input of a product: B rows of K floats, or the same quantised. `a` is NULL in float mode. */
+struct tern_input {
+    const float *x;
+    const struct tern_activations *a;
+};
+
+struct tern_matrix_binding {
+    const struct tern_backend *backend;
+    enum tern_storage storage; /* TERN_STORAGES: the backend chooses */
+    size_t batch;              /* rows of a usual call */
+    int threads;
+    bool use_int8;             /* else DECODED */
+    const char *name;          /* of the tensor, for errors */
+};
+
+/* Errors: TERN_INVALID for a code that is no trit or a scale that is no number, TERN_NO_MEMORY. */
+enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, const struct tern_matrix_binding *how,
+                                        struct tern_bound_matrix *out, struct tern_error *err);
+void tern_bound_matrix_close(struct tern_bound_matrix *m);
+
+/* Part id of n of y = W x; y: batch x N floats. `room` is this thread's: 2 K + batch floats (DECODED only). */
+void tern_bound_matrix_part(const struct tern_bound_matrix *m, struct tern_input in, size_t batch, float *y, float *room, int id, int n);
+
+/* Bytes of weights that one product reads. */
+size_t tern_bound_matrix_bytes(const struct tern_bound_matrix *m);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The output matrix: vocabulary x width, dense, a third of what a decoded token reads. It can be packed smaller than the file
+ * has it, at an error that is measured while packing and stated by the plan.
+ *
+ *   EXACT   decoded from the file at each use, float32 activations
+ *   INT8    one int8 a weight, one scale a row (absmax / 127); int8 activations
+ *   INT4    one nibble a weight, one scale a group of 32 (absmax / 7); int8 activations
+ *
+ * A packed row:   INT8   k bytes, padded to 32
+ *                 INT4   groups of 16 bytes, byte i holds weights i (low nibble, code - 8) and i + 16 (high nibble)
+ * Sums of products are exact in int32 within a row (INT8) or a group (INT4); groups are added in order. INT8 goes through the
+ * backend's dots_int8.
+ * Threads: a product's parts on disjoint rows.
+ */
+#ifndef TERN_OUTPUT_H
+#define TERN_OUTPUT_H
+
+#include "model/matrix.h"
+
+enum tern_output_kind { TERN_OUTPUT_EXACT, TERN_OUTPUT_INT8, TERN_OUTPUT_INT4, TERN_OUTPUT_AUTO };
+
+struct tern_output {
+    enum tern_output_kind kind;
+    struct tern_bound_matrix exact; /* EXACT */
+    const struct tern_kernels *kernels;
+    size_t n, k, row_bytes, groups; /* groups of scales in a row */
+    uint8_t *rows;
+    float *scales;                  /* n x groups */
+    size_t bytes, scale_bytes;
+    double error;                   /* root of (sum of squared errors of the weights / sum of their squares); 0 when EXACT */
+};
+
+/* Packs on `threads` threads. Errors: TERN_NO_MEMORY; TERN_INVALID where the width does not fit groups of 32. */
+enum tern_status tern_output_open(const struct tern_model_weight *weight, enum tern_output_kind kind, const struct tern_backend *backend, int threads,
+                                  struct tern_output *out, struct tern_error *err);
+void tern_output_close(struct tern_output *o);
+
+/* Part id of n of y = W x over `batch` rows; y: batch x n floats. `room`: 2 k + batch floats (EXACT). */
+void tern_output_part(const struct tern_output *o, struct tern_input in, size_t batch, float *y, float *room, int id, int n);
+
+/* Bytes that one product reads. */
+size_t tern_output_bytes(const struct tern_output *o);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/plan.h"
+
+#include "core/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const level_names[] = {"none", "basic", "aggressive"};
+static const char *const output_names[] = {"exact", "int8", "int4", "auto"};
+static const char *const storage_names[] = {"int8", "2 bit", "1.6 bit", "bit planes", "the backend's choice"};
+
+static const struct {
+    const char *name;
+    bool on[TERN_LEVELS];
+    const char *about;
+} features[] = {
+#define FEATURE(field, name, none, basic, aggressive, about) {name, {none, basic, aggressive}, about},
+#include "model/levels.def"
+#undef FEATURE
+};
+
+static const struct {
+    const char *name;
+    enum tern_level level;
+    size_t batch;
+} presets[] = {{"optimized_for_speed", TERN_LEVEL_AGGRESSIVE, 64}, {"optimized_for_memory", TERN_LEVEL_NONE, 8}};
+
+static bool named(const char *const *names, size_t n, const char *name, size_t *out)
+{
+    for (*out = 0; *out < n; ++*out)
+        if (strcmp(names[*out], name) == 0)
+            return true;
+    return false;
+}
+
+bool tern_level_named(const char *name, enum tern_level *out)
+{
+    size_t i;
+    bool found = named(level_names, TERN_LEVELS, name, &i);
+    *out = found ? (enum tern_level)i : TERN_LEVEL_BASIC;
+    return found;
+}
+
+bool tern_output_named(const char *name, enum tern_output_kind *out)
+{
+    size_t i;
+    bool found = named(output_names, 4, name, &i);
+    *out = found ? (enum tern_output_kind)i : TERN_OUTPUT_AUTO;
+    return found;
+}
+
+bool tern_preset_named(const char *name, struct tern_plan_options *options)
+{
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
+        if (strcmp(presets[i].name, name) == 0) {
+            options->level = presets[i].level;
+            options->batch = presets[i].batch;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct tern_features tern_level_features(enum tern_level level)
+{
+    const struct tern_features sets[TERN_LEVELS] = {
+        {
+#define FEATURE(field, name, none, basic, aggressive, about) .field = none,
+#include "model/levels.def"
+#undef FEATURE
+        },
+        {
+#define FEATURE(field, name, none, basic, aggressive, about) .field = basic,
+#include "model/levels.def"
+#undef FEATURE
+        },
+        {
+#define FEATURE(field, name, none, basic, aggressive, about) .field = aggressive,
+#include "model/levels.def"
+#undef FEATURE
+        },
+    };
+    return sets[level];
+}
+
+struct tern_plan_options tern_plan_defaults(void)
+{
+    return (struct tern_plan_options){.level = TERN_LEVEL_BASIC, .output = TERN_OUTPUT_AUTO, .storage = TERN_STORAGES, .batch = 1};
+}
+
+static void resolve(struct tern_plan *p)
+{
+    struct tern_plan_options *o = &p->options;
+    p->features = tern_level_features(o->level);
+    if (o->threads <= 0)
+        o->threads = p->features.use_threads ? tern_threads_allowed() : 1;
+    if (o->batch == 0)
+        o->batch = 1;
+    if (o->output == TERN_OUTPUT_AUTO && o->precision == TERN_PRECISION_F32)
+        o->output = TERN_OUTPUT_EXACT;
+    if (o->output == TERN_OUTPUT_AUTO)
+        o->output = !p->features.use_packed_output ? TERN_OUTPUT_EXACT : p->features.use_small_output ? TERN_OUTPUT_INT4 : TERN_OUTPUT_INT8;
+    if (o->storage == TERN_STORAGES && !p->features.use_small_weights)
+        o->storage = TERN_STORAGE_2BIT;
+}
+
+/* Norms are small: decoded once, so that a pass reads plain floats. */
+static enum tern_status decode_norms(struct tern_plan *p, struct tern_error *err)
+{
+    const struct tern_config *c = &p->model->config;
+    uint64_t size, inputs;
+    for (enum tern_role r = 0; r < TERN_N_ROLES; r++) {
+        tern_role_shape(c, r, &size, &inputs);
+        p->norms_of_layer += tern_role(r)->is_matrix ? 0 : size;
+    }
+    p->norms = malloc((p->norms_of_layer * c->n_layers + c->width) * sizeof *p->norms);
+    if (!p->norms)
+        return tern_error_memory(err, "norms", p->norms_of_layer * c->n_layers * sizeof *p->norms);
+    for (uint32_t layer = 0; layer < c->n_layers; layer++)
+        for (enum tern_role r = 0; r < TERN_N_ROLES; r++)
+            if (!tern_role(r)->is_matrix)
+                tern_matrix_row(&p->model->layers[layer][r].matrix, 0, p->norms + (tern_plan_norm(p, layer, r) - p->norms));
+    tern_matrix_row(&p->model->output_norm.matrix, 0, p->norms + p->norms_of_layer * c->n_layers);
+    return TERN_OK;
+}
+
+static enum tern_status bind_layers(struct tern_plan *p, struct tern_error *err)
+{
+    const struct tern_config *c = &p->model->config;
+    char name[64];
+    struct tern_matrix_binding how = {p->backend, p->options.storage, p->options.batch, p->options.threads,
+                                      p->options.precision == TERN_PRECISION_INT8, name};
+    p->layers = calloc(c->n_layers, sizeof *p->layers);
+    if (!p->layers)
+        return tern_error_memory(err, "a plan's layers", c->n_layers * sizeof *p->layers);
+    for (uint32_t layer = 0; layer < c->n_layers; layer++) {
+        for (enum tern_role r = 0; r < TERN_N_ROLES; r++) {
+            if (!tern_role(r)->is_matrix)
+                continue;
+            snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)layer, tern_role(r)->name);
+            enum tern_status status = tern_bound_matrix_open(&p->model->layers[layer][r], &how, &p->layers[layer][r], err);
+            if (status != TERN_OK)
+                return status;
+            p->matrix_bytes += tern_bound_matrix_bytes(&p->layers[layer][r]);
+        }
+    }
+    return TERN_OK;
+}
+
+enum tern_status tern_plan_open(const struct tern_model *model, const struct tern_plan_options *options, struct tern_plan **out,
+                                struct tern_error *err)
+{
+    *out = NULL;
+    struct tern_plan *p = calloc(1, sizeof *p);
+    if (!p)
+        return tern_error_memory(err, "a plan", sizeof *p);
+    p->model = model;
+    p->options = options ? *options : tern_plan_defaults();
+    resolve(p);
+    enum tern_status status = tern_backend_find(p->options.backend, &p->backend, err);
+    if (status == TERN_OK)
+        status = decode_norms(p, err);
+    if (status == TERN_OK)
+        status = bind_layers(p, err);
+    if (status == TERN_OK)
+        status = tern_output_open(&model->output, p->options.output, p->backend, p->options.threads, &p->output, err);
+    if (status == TERN_OK)
+        *out = p;
+    else
+        tern_plan_close(p);
+    return status;
+}
+
+void tern_plan_close(struct tern_plan *p)
+{
+    if (!p)
+        return;
+    for (uint32_t layer = 0; p->layers && layer < p->model->config.n_layers; layer++)
+        for (enum tern_role r = 0; r < TERN_N_ROLES; r++)
+            tern_bound_matrix_close(&p->layers[layer][r]);
+    tern_output_close(&p->output);
+    free(p->layers);
+    free(p->norms);
+    free(p);
+}
+
+const float *tern_plan_norm(const struct tern_plan *p, uint32_t layer, enum tern_role role)
+{
+    const float *at = p->norms + p->norms_of_layer * layer;
+    uint64_t size, inputs;
+    for (enum tern_role r = 0; r < role; r++) {
+        tern_role_shape(&p->model->config, r, &size, &inputs);
+        at += tern_role(r)->is_matrix ? 0 : size;
+    }
+    return at;
+}
+
+const float *tern_plan_output_norm(const struct tern_plan *p)
+{
+    return p->norms + p->norms_of_layer * p->model->config.n_layers;
+}
+
+size_t tern_plan_bytes(const struct tern_plan *p)
+{
+    return p->matrix_bytes + tern_output_bytes(&p->output);
+}
+
+/* ---- what it does, in words */
+
+struct page {
+    char *text;
+    size_t size, used;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct page *page, const char *format, ...)
+{
+    va_list args;
+    size_t room = page->used < page->size ? page->size - page->used : 0;
+    va_start(args, format);
+    int n = vsnprintf(room ? page->text + page->used : NULL, room, format, args);
+    va_end(args);
+    page->used += n > 0 ? (size_t)n : 0;
+}
+
+size_t tern_levels_explain(char *text, size_t size)
+{
+    struct page page = {text, size, 0};
+    say(&page, "%-14s %-5s %-5s %-10s\n", "feature", level_names[0], level_names[1], level_names[2]);
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        say(&page, "%-14s %-5s %-5s %-10s %s\n", features[i].name, features[i].on[0] ? "on" : "-", features[i].on[1] ? "on" : "-",
+            features[i].on[2] ? "on" : "-", features[i].about);
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
+        say(&page, "%s: level %s, batch %zu\n", presets[i].name, level_names[presets[i].level], presets[i].batch);
+    return page.used;
+}
+
+size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
+{
+    struct page page = {text, size, 0};
+    const struct tern_bound_matrix *up = &p->layers[0][TERN_ROLE_ffn_up];
+    say(&page, "level %s, backend %s, %d thread%s, activations %s\n", level_names[p->options.level], p->backend->name, p->options.threads,
+        p->options.threads == 1 ? "" : "s", p->options.precision == TERN_PRECISION_INT8 ? "int8" : "f32");
+    if (up->linear)
+        say(&page, "layers: %.1f MB, %s, kernel of ffn_up at batch %zu: %s\n", (double)p->matrix_bytes * 1e-6, storage_names[up->linear->storage],
+            p->options.batch, tern_linear_kernel(up->linear, p->options.batch)->name);
+    else
+        say(&page, "layers: %.1f MB, decoded from the file's %s at each use\n", (double)p->matrix_bytes * 1e-6,
+            tern_type_find(up->matrix.type)->name);
+    say(&page, "output matrix: %s, %.1f MB, weights off by %.2f %% (rms of their own)\n", output_names[p->output.kind],
+        (double)tern_output_bytes(&p->output) * 1e-6, p->output.error * 100);
+    say(&page, "fused: %s; norm, quantisation and the addition before them in one step; gate and up, and q, k and v, in one step each\n",
+        p->features.use_one_region ? "a pass is one region" : "nothing across steps");
+    say(&page, "a decoded token reads %.1f MB of weights\n", (double)tern_plan_bytes(p) * 1e-6);
+    return page.used;
+}

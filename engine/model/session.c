@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/session.h"
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "format/checked.h"
+#include "model/forward.h"
+#include "model/layers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE = 64, CONTEXT_USUAL = 4096, ROWS_USUAL = 512 };
+
+/* Cuts pieces of whole cache lines from a block; with a null block it only counts. */
+struct cutter {
+    char *block;
+    uint64_t used;
+    bool is_too_large;
+};
+
+static void *cut(struct cutter *c, uint64_t n, uint64_t each, uint64_t size)
+{
+    uint64_t bytes, end;
+    char *at = c->block ? c->block + c->used : NULL;
+    if (!tern_checked_mul(n, each, &bytes) || !tern_checked_mul(bytes, size, &bytes) || !tern_checked_align(bytes, LINE, &bytes) ||
+        !tern_checked_add(c->used, bytes, &end) || end > PTRDIFF_MAX) {
+        c->is_too_large = true;
+        return NULL;
+    }
+    c->used = end;
+    return at;
+}
+
+/* The KV cache first: it is what a decoded token reads. */
+static void lay_out(struct tern_session *s, struct cutter *c)
+{
+    const struct tern_config *m = &s->plan->model->config;
+    uint64_t kv = (uint64_t)m->n_kv_heads * m->head_size, positions = 0;
+    if (!tern_checked_mul(s->sequences, s->context, &positions) || !tern_checked_mul(positions, m->n_layers, &positions))
+        c->is_too_large = true;
+    s->keys = cut(c, positions, kv, sizeof(float));
+    s->values = cut(c, positions, kv, sizeof(float));
+    s->lengths = cut(c, s->sequences, 1, sizeof *s->lengths);
+    s->positions = cut(c, s->rows, 1, sizeof *s->positions);
+    s->cosine = cut(c, s->context, m->head_size / 2, sizeof(float));
+    s->sine = cut(c, s->context, m->head_size / 2, sizeof(float));
+    const struct { float **at; uint64_t width; } scratch[] = {
+        {&s->x, m->width}, {&s->h, m->ffn > m->width ? m->ffn : m->width}, {&s->q, m->width}, {&s->k, kv}, {&s->v, kv},
+        {&s->mixed, m->width}, {&s->added, m->width}, {&s->gate, m->ffn}, {&s->up, m->ffn}, {&s->last_x, m->width},
+    };
+    for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
+        *scratch[i].at = cut(c, s->rows, scratch[i].width, sizeof(float));
+    s->own_floats = (2 * (size_t)(m->ffn > m->width ? m->ffn : m->width) + s->rows + s->context + 15) / 16 * 16;
+    s->own = cut(c, (uint64_t)s->plan->options.threads, s->own_floats, sizeof(float));
+}
+
+static enum tern_status choose_sizes(struct tern_session *s, const struct tern_session_options *o, struct tern_error *err)
+{
+    size_t most = s->plan->model->config.context;
+    s->sequences = o && o->sequences ? o->sequences : 1;
+    s->context = o && o->context ? o->context : most < CONTEXT_USUAL ? most : CONTEXT_USUAL;
+    s->rows = o && o->rows ? o->rows : s->context < ROWS_USUAL ? s->context : ROWS_USUAL;
+    if (s->context > most)
+        return tern_error_set(err, TERN_INVALID, "a context of %zu positions, the model has %zu", s->context, most);
+    return TERN_OK;
+}
+
+static enum tern_status take_memory(struct tern_session *s, struct tern_error *err)
+{
+    const struct tern_config *m = &s->plan->model->config;
+    struct cutter count = {0};
+    lay_out(s, &count);
+    s->bytes = (size_t)count.used;
+    if (count.is_too_large)
+        return tern_error_set(err, TERN_NO_MEMORY, "a session of %zu sequences and %zu positions is larger than memory can be", s->sequences,
+                              s->context);
+    s->block = tern_block_open(s->bytes);
+    if (!s->block)
+        return tern_error_memory(err, "a session", s->bytes);
+    lay_out(s, &(struct cutter){.block = s->block});
+    if (s->plan->options.precision == TERN_PRECISION_F32 && s->plan->output.kind == TERN_OUTPUT_EXACT)
+        return TERN_OK;
+    enum tern_status status = tern_activations_open(&s->wide, s->rows, m->width, err);
+    if (status == TERN_OK)
+        status = tern_activations_open(&s->tall, s->rows, m->ffn, err);
+    return status == TERN_OK ? tern_activations_open(&s->last, s->rows, m->width, err) : status;
+}
+
+enum tern_status tern_session_open(const struct tern_plan *plan, const struct tern_session_options *options, struct tern_session **out,
+                                   struct tern_error *err)
+{
+    *out = NULL;
+    struct tern_session *s = calloc(1, sizeof *s);
+    if (!s)
+        return tern_error_memory(err, "a session", sizeof *s);
+    s->plan = plan;
+    enum tern_status status = choose_sizes(s, options, err);
+    if (status == TERN_OK)
+        status = take_memory(s, err);
+    if (status != TERN_OK) {
+        tern_session_close(s);
+        return status;
+    }
+    const struct tern_config *c = &plan->model->config;
+    for (size_t p = 0; p < s->context; p++)
+        tern_layer_angles((double)p * (double)c->rope_scale, (double)c->rope_base, c->head_size, s->cosine + p * (c->head_size / 2),
+                          s->sine + p * (c->head_size / 2));
+    *out = s;
+    return TERN_OK;
+}
+
+void tern_session_close(struct tern_session *s)
+{
+    if (!s)
+        return;
+    tern_activations_close(&s->wide);
+    tern_activations_close(&s->tall);
+    tern_activations_close(&s->last);
+    tern_block_close(s->block, s->bytes);
+    free(s);
+}
+
+void tern_session_rewind(struct tern_session *s, size_t sequence, size_t length)
+{
+    if (sequence < s->sequences && length < s->lengths[sequence])
+        s->lengths[sequence] = length;
+}
+
+static uint32_t sequence_of(const struct tern_pass *p, size_t i)
+{
+    return p->sequences ? p->sequences[i] : 0;
+}
+
+/* Counts positions as the pass will, then takes them back. */
+static enum tern_status check(struct tern_session *s, const struct tern_pass *p, struct tern_error *err)
+{
+    uint32_t vocabulary = s->plan->model->config.vocabulary;
+    enum tern_status status = TERN_OK;
+    size_t i = 0;
+    for (; i < p->n && status == TERN_OK; i++) {
+        uint32_t sequence = sequence_of(p, i);
+        if (p->tokens[i] >= vocabulary)
+            status = tern_error_set(err, TERN_INVALID, "token %zu is %u; the vocabulary has %u", i, (unsigned)p->tokens[i], (unsigned)vocabulary);
+        else if (sequence >= s->sequences)
+            status = tern_error_set(err, TERN_INVALID, "token %zu is of sequence %u; there are %zu", i, (unsigned)sequence, s->sequences);
+        else if (s->lengths[sequence]++ >= s->context)
+            status = tern_error_set(err, TERN_INVALID, "token %zu would be position %zu; the context has %zu", i, s->lengths[sequence] - 1, s->context);
+    }
+    for (size_t k = 0; k < i; k++)
+        if (sequence_of(p, k) < s->sequences && p->tokens[k] < vocabulary)
+            s->lengths[sequence_of(p, k)]--;
+    return status;
+}
+
+enum tern_status tern_session_forward(struct tern_session *s, const struct tern_pass *p, struct tern_error *err)
+{
+    enum tern_status status = check(s, p, err);
+    float *logits = p->logits;
+    uint8_t *wants = NULL;
+    if (status != TERN_OK || p->n == 0)
+        return status;
+    if (!p->wants && !(wants = calloc(p->n, 1)))
+        return tern_error_memory(err, "a pass", p->n);
+    if (wants)
+        wants[p->n - 1] = 1;
+    for (size_t from = 0; from < p->n; from += s->rows) {
+        size_t n = p->n - from < s->rows ? p->n - from : s->rows;
+        struct tern_pass piece = {n, p->tokens + from, p->sequences ? p->sequences + from : NULL, (p->wants ? p->wants : wants) + from, logits};
+        size_t wanted = tern_forward(s, &piece);
+        if (logits)
+            logits += wanted * s->plan->model->config.vocabulary;
+    }
+    free(wants);
+    return TERN_OK;
+}
+
+enum tern_status tern_session_greedy(struct tern_session *s, float *logits, size_t n, uint32_t *out, struct tern_error *err)
+{
+    enum tern_status status = TERN_OK;
+    for (size_t i = 0; i < n && status == TERN_OK; i++) {
+        out[i] = (uint32_t)tern_layer_largest(logits, s->plan->model->config.vocabulary);
+        if (i + 1 < n)
+            status = tern_session_forward(s, &(struct tern_pass){.n = 1, .tokens = &out[i], .logits = logits}, err);
+    }
+    return status;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A session: the timelines of one or more sequences over a plan. It owns the KV cache and the scratch of a pass.
+ *
+ *   row   one token of one sequence in a pass; a pass has up to `rows` of them, of any sequences in any mixture
+ *
+ * Rows of one sequence in a pass come one after another in time; each sees what its sequence saw before it, and no other.
+ *
+ * KV cache, per layer and sequence: `context` positions of heads of keys x head size floats, keys and values apart.
+ * Threads: a session is used by one thread at a time; it runs on the plan's threads. Results are the same bits for any number.
+ */
+#ifndef TERN_SESSION_H
+#define TERN_SESSION_H
+
+#include "model/plan.h"
+
+struct tern_session_options {
+    size_t sequences; /* 0: 1 */
+    size_t context;   /* positions of each; 0: the model's, at most 4096 */
+    size_t rows;      /* of a pass; 0: 512 or the context, whichever is less */
+};
+
+struct tern_session {
+    const struct tern_plan *plan;
+    size_t sequences, context, rows;
+    size_t *lengths;     /* positions each sequence has */
+    size_t *positions;   /* of the rows of the pass at hand */
+    float *keys, *values;
+    float *cosine, *sine; /* context x head_size / 2 */
+    /* scratch of a pass, row-major: `rows` rows each */
+    float *x, *h, *q, *k, *v, *mixed, *added, *gate, *up;
+    float *own;          /* threads x own_floats: a thread's scores or decoded row */
+    size_t own_floats;
+    struct tern_activations wide, tall, last; /* of width, ffn; of the rows whose logits are wanted */
+    float *last_x;
+    char *block;
+    size_t bytes;
+};
+
+/* A pass. Rows with wants[i] != 0 get logits, in order: logits is their number x vocabulary. NULL wants: the last row only. */
+struct tern_pass {
+    size_t n;
+    const uint32_t *tokens;
+    const uint32_t *sequences; /* NULL: all 0 */
+    const uint8_t *wants;
+    float *logits;             /* NULL: none wanted */
+};
+
+/* The plan must outlive the session. Errors: TERN_INVALID (context above the model's), TERN_NO_MEMORY. */
+enum tern_status tern_session_open(const struct tern_plan *plan, const struct tern_session_options *options, struct tern_session **out,
+                                   struct tern_error *err);
+void tern_session_close(struct tern_session *session);
+
+/* Forgets all positions of a sequence from `length` on. */
+void tern_session_rewind(struct tern_session *session, size_t sequence, size_t length);
+
+/* Runs any number of rows, in pieces of `rows`. Errors, before anything is run: TERN_INVALID for a token outside the vocabulary, a
+ * sequence that is not there, a position beyond the context. */
+enum tern_status tern_session_forward(struct tern_session *session, const struct tern_pass *pass, struct tern_error *err);
+
+/* Appends the most likely token n times after what was fed last; ids to `out`. `logits` are those of the last row, and hold those
+ * of the last token made at the end. */
+enum tern_status tern_session_greedy(struct tern_session *session, float *logits, size_t n, uint32_t *out, struct tern_error *err);
+
+#endif
