@@ -117,6 +117,8 @@ static bool measure(struct run *run, struct fault *fault)
     struct plan_request request = request_of(&run->options);
     struct clock_quality clock = clock_measure();
     struct sampling sampling = sampling_default();
+    if (clock.resolution_ns > 1e6)
+        return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "the clock has steps of %.3g ms: nothing can be measured with it", clock.resolution_ns / 1e6);
     if (run->options.budget > 0)
         sampling = sampling_for_budget(run->options.budget, count_selected(run->cells), &clock);
     if (sampling.sample_ns < sampling_floor_ns(&clock))

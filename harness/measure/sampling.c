@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WARM_SAMPLES = 4, TURN_SAMPLES = 8, EMPTY_SAMPLES = 5, VOIDS_IN_A_ROW = 8 };
+enum { WARM_SAMPLES = 4, TURN_SAMPLES = 8, EMPTY_SAMPLES = 5 };
 
 struct sampling sampling_default(void)
 {
@@ -60,20 +60,23 @@ static bool one_turn(struct worker *worker, enum worker_verb verb, uint64_t iter
     return worker_turn(worker, &turn, ns, usage, fault);
 }
 
+/* At a millisecond a sample, more iterations would take less than a thousandth of a cycle each: the body does not do its work n times. */
+static const uint64_t iterations_max = 10000000000000u;
+
 /* Finds iterations whose sample is about `aim_ns` long: grows from one until a sample is within a fifth of it. */
 static bool calibrate(struct worker *worker, double aim_ns, uint64_t *iterations, double *sample_ns, struct fault *fault)
 {
     uint64_t n = 1;
-    for (int voids = 0;;) {
+    for (;;) {
         double ns;
         if (!one_turn(worker, WORKER_VERB_TURN, n, 1, &ns, NULL, fault))
             return false;
-        if (ns <= 0 && ++voids > VOIDS_IN_A_ROW && n > 1000000)
-            return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "the clock does not move while the subject runs");
         *iterations = n;
         *sample_ns = ns;
-        if (ns >= 0.8 * aim_ns || n >= 9007199254740992u)
+        if (ns >= 0.8 * aim_ns)
             return true;
+        if (n >= iterations_max)
+            return ns <= 0 ? fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "the clock does not move while the subject runs") : fault_set(fault, EXIT_CODE_FAILED, "the body takes %.3g ns for %llu iterations: it does not do its work n times", ns, (unsigned long long)n);
         n = sampling_next_iterations(n, ns, aim_ns);
     }
 }
@@ -179,8 +182,8 @@ static json_t *describe(const struct taken *taken, uint64_t iterations, double e
 
 json_t *sampling_generation(struct worker *worker, const struct sampling *s, struct fault *fault)
 {
-    uint64_t iterations;
-    double first_ns, empty[WORKER_SAMPLES];
+    uint64_t iterations = 1;
+    double first_ns = 0, empty[WORKER_SAMPLES];
     struct taken taken = {.ns = calloc(s->samples + TURN_SAMPLES, sizeof(double))};
     json_t *generation = NULL;
     bool ok = taken.ns && calibrate(worker, s->sample_ns, &iterations, &first_ns, fault) && warm_up(worker, s, &iterations, first_ns, fault) &&
