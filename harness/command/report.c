@@ -3,6 +3,7 @@
  * ternmark report RUN.json…: the page, Markdown and pictures of stored results, and any other format asked for.
  */
 #include "cli.h"
+#include "report/formats.h"
 #include "report/html.h"
 #include "report/table.h"
 #include "store/runfile.h"
@@ -28,6 +29,15 @@ static json_t **load_all(const struct options *options, struct fault *fault)
     return runs;
 }
 
+static bool write_page(json_t *const *runs, size_t n, const char *folder, struct fault *fault)
+{
+    if (!report_write(runs, n, folder, fault))
+        return false;
+    table_print(stdout, runs[n - 1]);
+    printf("report: %s/index.html\n", folder);
+    return true;
+}
+
 enum exit_code command_report(const struct options *options, struct fault *fault)
 {
     if (options->operands.n == 0) {
@@ -39,11 +49,11 @@ enum exit_code command_report(const struct options *options, struct fault *fault
         return fault->code;
     const char *folder = options->out ? options->out : usual_folder;
     const json_t *last = runs[options->operands.n - 1];
-    bool ok = report_write(runs, options->operands.n, folder, fault);
-    if (ok) {
-        table_print(stdout, last);
-        printf("report: %s/index.html\n", folder);
-    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < options->format.n; i++)
+        ok = formats_write(last, options->format.items[i], fault);
+    if (ok && (options->given_out || options->format.n == 0)) /* formats alone need no page */
+        ok = write_page(runs, options->operands.n, folder, fault);
     for (size_t i = 0; i < options->operands.n; i++)
         json_decref(runs[i]);
     free(runs);

@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,7 +128,8 @@ static const char *skip_characters(const char *text, size_t n)
 
 void escape_gnuplot(FILE *out, const char *text, size_t limit)
 {
-    static const struct replacement rows[] = {{'"', "'"}, {'\\', "/"}, {0}};
+    /* gnuplot leaves > as it is in SVG, where ]]> may not stand */
+    static const struct replacement rows[] = {{'"', "'"}, {'\\', "/"}, {'>', "›"}, {0}};
     size_t n = count_characters(text);
     if (n <= limit) {
         print_replaced(out, text, rows, SIZE_MAX);
@@ -151,8 +153,12 @@ void escape_command_property(FILE *out, const char *text)
 
 void escape_go(FILE *out, const char *text)
 {
-    for (; *text; text++)
-        fprintf(out, isalnum((unsigned char)*text) || strchr("._=-", *text) ? "%c" : "%%%02X", (unsigned char)*text);
+    for (; *text; text++) {
+        /* digits after the last - would be read as a number of processors */
+        bool is_suffix = *text == '-' && text[1 + strspn(text + 1, "0123456789")] == 0;
+        bool stays = isalnum((unsigned char)*text) || (strchr("._=-", *text) && !is_suffix);
+        fprintf(out, stays ? "%c" : "%%%02X", (unsigned char)*text);
+    }
 }
 
 void escape_shell_expression(FILE *out, const char *text)

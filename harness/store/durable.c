@@ -42,10 +42,23 @@ static mode_t usual_mode(void)
     return 0666 & ~mask;
 }
 
+/* Devices and pipes (/dev/stdout, /dev/full) are written as they are: there is nothing to replace them by. */
+static bool is_special(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode);
+}
+
 bool durable_open(struct durable *file, const char *path, struct fault *fault)
 {
     *file = (struct durable){.path = strdup(path)};
     int fd = -1;
+    if (is_special(path)) {
+        file->stream = file->path ? fopen(path, "we") : NULL;
+        if (file->stream)
+            return true;
+        goto fail;
+    }
     if (!file->path || asprintf(&file->temporary, "%s.new-XXXXXX", path) < 0) {
         file->temporary = NULL;
         goto fail;
@@ -83,12 +96,12 @@ bool durable_close(struct durable *file, struct fault *fault)
 {
     const char *step = "cannot write";
     errno = 0;
-    bool ok = fflush(file->stream) == 0 && !ferror(file->stream) && fsync(fileno(file->stream)) == 0;
+    bool ok = fflush(file->stream) == 0 && !ferror(file->stream) && (!file->temporary || fsync(fileno(file->stream)) == 0);
     int closed = fclose(file->stream);
     file->stream = NULL;
     if (ok && closed == 0) {
         step = "cannot put the new file in its place";
-        ok = rename(file->temporary, file->path) == 0;
+        ok = !file->temporary || rename(file->temporary, file->path) == 0;
     } else
         ok = false;
     if (!ok) {
@@ -96,7 +109,7 @@ bool durable_close(struct durable *file, struct fault *fault)
         durable_abandon(file);
         return false;
     }
-    ok = durable_sync_folder(file->path, fault);
+    ok = !file->temporary || durable_sync_folder(file->path, fault);
     free(file->temporary);
     free(file->path);
     *file = (struct durable){0};
@@ -115,6 +128,8 @@ bool durable_write(const char *path, const void *bytes, size_t n, struct fault *
 bool durable_check(const char *path, struct fault *fault)
 {
     struct stat there;
+    if (is_special(path))
+        return access(path, W_OK) == 0 || failed(path, "cannot write", fault);
     if (stat(path, &there) == 0 && S_ISDIR(there.st_mode)) {
         errno = EISDIR;
         return failed(path, "cannot write", fault);

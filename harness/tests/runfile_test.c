@@ -312,6 +312,20 @@ static void a_kill_leaves_the_old_or_the_new_file(void **state)
     }
 }
 
+static void devices_are_written_not_replaced(void **state)
+{
+    (void)state;
+    struct stat info;
+    struct fault fault = {0};
+    assert_false(durable_write("/dev/full", "x", 1, &fault));
+    assert_int_equal(fault.code, EXIT_CODE_USAGE);
+    assert_int_equal(stat("/dev/full", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+    assert_true(durable_write("/dev/null", "x", 1, &fault));
+    assert_int_equal(stat("/dev/null", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+}
+
 static void durable_check_touches_nothing(void **state)
 {
     (void)state;
@@ -344,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_failed_save_leaves_the_old_file),
         cmocka_unit_test(a_kill_leaves_the_old_or_the_new_file),
         cmocka_unit_test(durable_check_touches_nothing),
+        cmocka_unit_test(devices_are_written_not_replaced),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
