@@ -7,11 +7,11 @@
 #include "measure/record.h"
 #include "measure/session.h"
 #include "measure/top.h"
+#include "probe/fitness.h"
+#include "report/table.h"
 #include "store/durable.h"
 #include "store/journal.h"
 #include "store/runfile.h"
-#include "text.h"
-#include "units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +29,7 @@ struct run {
     struct progress progress;
     json_t *cells;  /* the plan */
     struct sampling sampling;
+    struct fitness_snapshot before;
 };
 
 /* ---- where the result goes */
@@ -172,40 +173,26 @@ static json_t *result_cells(const struct run *run)
     return cells;
 }
 
-/* One cell's line of what is printed at the end. */
-static void print_cell(const json_t *cell)
+static void print_result(const json_t *top, bool as_json)
 {
-    char time[32], mad[32];
-    const json_t *summary = json_object_get(cell, "summary");
-    const char *status = json_string_value(json_object_get(cell, "status")), *reason = json_string_value(json_object_get(cell, "reason"));
-    double overhead = json_number_value(json_object_get(json_object_get(json_object_get(cell, "metrics"), "overhead"), "value"));
-    if (strcmp(status, "not selected") == 0)
+    if (!as_json) {
+        table_print(stdout, top);
         return;
-    if (json_is_object(summary))
-        printf("%10s ± %-10s %5.2f%%  ", units_print(UNIT_TIME_NS, json_number_value(json_object_get(summary, "median")), time, sizeof time),
-               units_print(UNIT_TIME_NS, json_number_value(json_object_get(summary, "mad")), mad, sizeof mad), overhead * 100);
-    else
-        printf("%10s %21s ", status, "");
-    text_print(stdout, json_string_value(json_object_get(cell, "id")));
-    if (reason) {
-        fputs("  ", stdout);
-        text_print(stdout, reason);
     }
+    json_dumpf(top, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);
     putchar('\n');
 }
 
-static void print_result(const json_t *top, bool as_json)
+/* What happened to the machine meanwhile. Notes stand among the reasons; only reasons make it unfit. */
+static bool set_fitness(const struct run *run)
 {
-    size_t i;
-    json_t *cell;
-    if (as_json) {
-        json_dumpf(top, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);
-        putchar('\n');
-        return;
-    }
-    printf("%10s   %-10s %6s  %s\n", "median", "MAD", "clock", "cell");
-    json_array_foreach(json_object_get(top, "cells"), i, cell)
-        print_cell(cell);
+    struct fitness_snapshot now = fitness_take();
+    json_t *reasons = json_array(), *notes = json_array();
+    bool fit = fitness_judge(&run->before, &now, reasons, notes);
+    json_array_extend(reasons, notes);
+    json_decref(notes);
+    json_object_set_new(run->state.top, "fitness", json_pack("{s:b,s:o}", "fit", fit, "reasons", reasons));
+    return fit;
 }
 
 static enum exit_code finish(struct run *run, enum exit_code ended, struct fault *fault)
@@ -213,6 +200,8 @@ static enum exit_code finish(struct run *run, enum exit_code ended, struct fault
     json_t *top = run->state.top, *cells = result_cells(run);
     bool complete = ended == EXIT_CODE_PASS;
     enum exit_code code = complete ? judge(cells) : ended;
+    if (!set_fitness(run))
+        code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
     json_object_set_new(top, "cells", cells);
     json_object_set_new(top, "complete", json_boolean(complete));
     json_object_set_new(top, "exit", json_integer(code));
@@ -237,6 +226,7 @@ static enum exit_code run_all(struct run *run, struct fault *fault)
     run->cells = plan_collect(&request, fault);
     if (!run->cells || !open_files(run, fault))
         return fault->code;
+    run->before = fitness_take();
     bool ok = measure(run, fault);
     return finish(run, ok ? EXIT_CODE_PASS : fault->code, fault);
 }

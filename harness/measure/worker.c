@@ -225,47 +225,41 @@ static json_t *artifacts_of(const struct worker_start *start)
     return artifacts;
 }
 
-/* "file:line: field 'x': expected …, found …" for every mistake, one a line. */
+const char *worker_mistake_text(const json_t *m, char *buffer, size_t size)
+{
+    const char *field = json_string_value(json_object_get(m, "field")), *file = json_string_value(json_object_get(m, "file"));
+    const char *expected = json_string_value(json_object_get(m, "expected")), *found = json_string_value(json_object_get(m, "found"));
+    const char *text = json_string_value(json_object_get(m, "text"));
+    int line = (int)json_integer_value(json_object_get(m, "line"));
+    if (field && expected && found)
+        snprintf(buffer, size, "%s:%d: field '%s': expected %s, found %s", file, line, field, expected, found);
+    else
+        snprintf(buffer, size, "%s:%d: %s", file, line, text ? text : "unknown mistake");
+    return buffer;
+}
+
 static void fault_of_mistakes(const json_t *mistakes, struct fault *fault)
 {
-    char text[sizeof fault->text] = "";
-    size_t i, used = 0;
-    json_t *m;
-    json_array_foreach(mistakes, i, m) {
-        const char *field = json_string_value(json_object_get(m, "field"));
-        const char *found = json_string_value(json_object_get(m, "found"));
-        const char *rest = json_string_value(json_object_get(m, "text"));
-        int n = snprintf(text + used, sizeof text - used, "%s%s:%d: ", i ? "\n" : "", json_string_value(json_object_get(m, "file")),
-                         (int)json_integer_value(json_object_get(m, "line")));
-        used += n > 0 ? (size_t)n : 0;
-        if (used < sizeof text) {
-            n = field ? snprintf(text + used, sizeof text - used, "field '%s': expected %s, found %s", field,
-                                 json_string_value(json_object_get(m, "expected")), found)
-                      : snprintf(text + used, sizeof text - used, "%s", rest);
-            used += n > 0 ? (size_t)n : 0;
-        }
-        if (used >= sizeof text)
-            break;
-    }
-    fault_set(fault, EXIT_CODE_USAGE, "%s", text);
+    char text[1200];
+    size_t n = json_array_size(mistakes);
+    worker_mistake_text(json_array_get(mistakes, 0), text, sizeof text);
+    if (n == 1)
+        fault_set(fault, EXIT_CODE_USAGE, "%s", text);
+    else
+        fault_set(fault, EXIT_CODE_USAGE, "%s (and %zu more: ternmark check lists them)", text, n - 1);
 }
 
-static bool load(struct worker *w, const struct worker_start *start, struct fault *fault)
+/* Loads the suite; the answer's array of mistakes, borrowed from `*answer`, or NULL. */
+static const json_t *load(struct worker *w, const struct worker_start *start, json_t **answer, struct fault *fault)
 {
     json_t *settings = json_pack("{s:o,s:I}", "artifacts", artifacts_of(start), "seed", (json_int_t)start->seed);
-    json_t *answer = ask(w, json_pack("{s:s,s:s,s:o,s:i,s:f}", "do", "load", "path", start->suite, "settings", settings, "cpu", start->cpu,
-                                      "memory_bytes", start->memory_bytes), fault);
-    if (!answer)
-        return false;
-    const json_t *mistakes = json_object_get(answer, "mistakes");
-    bool ok = json_array_size(mistakes) == 0;
-    if (!ok)
-        fault_of_mistakes(mistakes, fault);
-    json_decref(answer);
-    return ok;
+    *answer = ask(w, json_pack("{s:s,s:s,s:o,s:i,s:f}", "do", "load", "path", start->suite, "settings", settings, "cpu", start->cpu,
+                               "memory_bytes", start->memory_bytes), fault);
+    return json_object_get(*answer, "mistakes");
 }
 
-struct worker *worker_start(const struct worker_start *start, struct fault *fault)
+/* A process that has begun to load its suite; NULL when it could not be started. */
+static struct worker *begin(const struct worker_start *start, struct fault *fault)
 {
     struct worker *w = calloc(1, sizeof *w);
     if (!w) {
@@ -276,7 +270,33 @@ struct worker *worker_start(const struct worker_start *start, struct fault *faul
     w->memory_bytes = start->memory_bytes;
     w->to = w->from = w->said = -1;
     reaper_install();
-    if (launch(w, fault) && load(w, start, fault))
+    if (launch(w, fault))
+        return w;
+    worker_stop(w);
+    return NULL;
+}
+
+json_t *worker_mistakes(const struct worker_start *start, struct fault *fault)
+{
+    json_t *answer = NULL;
+    struct worker *w = begin(start, fault);
+    const json_t *mistakes = w ? load(w, start, &answer, fault) : NULL;
+    json_t *kept = mistakes ? json_deep_copy(mistakes) : NULL;
+    json_decref(answer);
+    worker_stop(w);
+    return kept;
+}
+
+struct worker *worker_start(const struct worker_start *start, struct fault *fault)
+{
+    json_t *answer = NULL;
+    struct worker *w = begin(start, fault);
+    const json_t *mistakes = w ? load(w, start, &answer, fault) : NULL;
+    bool ok = mistakes && json_array_size(mistakes) == 0;
+    if (mistakes && !ok)
+        fault_of_mistakes(mistakes, fault);
+    json_decref(answer);
+    if (ok)
         return w;
     worker_stop(w);
     return NULL;
@@ -292,8 +312,17 @@ json_t *worker_describe(struct worker *w, const char *bench, const json_t *cells
     return ask(w, json_pack("{s:s,s:s,s:O}", "do", "describe", "bench", bench, "cells", cells), fault);
 }
 
+/* What was printed so far belongs to an earlier cell. */
+static void forget_output(const struct worker *w)
+{
+    char text[4096];
+    for (int i = 0; i < 64 && read(w->said, text, sizeof text) > 0; i++)
+        ;
+}
+
 bool worker_open(struct worker *w, const char *bench, const json_t *params, json_t **info, struct fault *fault)
 {
+    forget_output(w);
     json_t *answer = ask(w, json_pack("{s:s,s:s,s:O}", "do", "open", "bench", bench, "params", params), fault);
     w->open = answer != NULL;
     if (!answer)

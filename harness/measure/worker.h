@@ -84,6 +84,15 @@ struct worker_start {
 struct worker *worker_start(const struct worker_start *start, struct fault *fault);
 
 /*
+ * Only loads the suite: a new array of its mistakes, {file, line, field|absent, expected, found, text}, empty for a suite without any.
+ * NULL with `fault` when its worker was lost.
+ */
+json_t *worker_mistakes(const struct worker_start *start, struct fault *fault);
+
+/* A mistake as "file:line: field 'x': expected …, found …"; returns `buffer`. */
+const char *worker_mistake_text(const json_t *mistake, char *buffer, size_t size);
+
+/*
  * The suite's benches, as loaded: a new array of {name, line, about, axes [[name, [values]]], kind "native"|"lua"|"command"|"stream",
  * tolerance, target, compare, inputs, artifacts [names asked for while loading]}.
  */
