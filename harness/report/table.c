@@ -63,7 +63,7 @@ static void print_verdict(FILE *out, const json_t *cell, const json_t *verdict, 
 
 static void print_measured(FILE *out, const json_t *cell, bool colour)
 {
-    char time[32] = "", spread[32] = "", rate_text[40] = "";
+    char time[32] = "", spread[32] = "", rate_text[40] = "", clock[16] = "";
     const json_t *summary = json_object_get(cell, "summary");
     struct view_rate rate;
     if (view_rate(cell, &rate)) {
@@ -73,8 +73,11 @@ static void print_measured(FILE *out, const json_t *cell, bool colour)
         units_print(UNIT_RATE, rate.value, rate_text, sizeof rate_text - 8);
         strcat(rate_text, rate.unit);
     }
+    const json_t *overhead = json_object_get(json_object_get(json_object_get(cell, "metrics"), "overhead"), "value");
+    if (json_is_number(overhead))
+        snprintf(clock, sizeof clock, "%.2f %%", 100 * json_number_value(overhead));
     print_state(out, view_cell_state(cell), colour);
-    fprintf(out, " %10s  %-10s %-16s ", time, spread, rate_text);
+    fprintf(out, " %10s  %-10s %-9s %-16s ", time, spread, clock, rate_text);
     text_print(out, view_text(cell, "id"));
     print_reason(out, view_text(cell, "reason"));
     fputc('\n', out);
@@ -99,7 +102,7 @@ void table_print(FILE *out, const json_t *run)
     if (n && judged)
         fprintf(out, "  %-14s %9s  %-20s%-8s %-8s %s\n", "verdict", "change", "interval", "metric", "against", "cell");
     else if (n)
-        fprintf(out, "  %-14s %10s  %-10s %-16s %s\n", "cell is", "median", "spread", "rate", "cell");
+        fprintf(out, "  %-14s %10s  %-10s %-9s %-16s %s\n", "cell is", "median", "spread", "clock", "rate", "cell");
     for (size_t c = 0; c < n; c++) {
         const json_t *verdicts = json_object_get(cells[c], "verdicts");
         for (size_t i = 0; i < json_array_size(verdicts); i++)
