@@ -77,6 +77,9 @@ $(B)/ternmark: $(HARNESS_OBJ) Makefile
 	$(Q)$(CC) -pie -rdynamic $(SANFLAGS) $(LDHARDEN) $(NODLOPEN) $(RPATH) -Wl,--build-id=none -o $@ $(filter %.o,$^) $(HARNESS_LIBS)
 
 $(foreach b,$(BACKENDS),$(eval $(B)/engine/simd/$(b).o $(patsubst engine/%.c,$(B)/engine/%.o,$(wildcard engine/simd/$(b)_*.c)): ISA := $(call backend_flags,$(b))))
+# The AMX kernels with emulated tiles are a test's second object.
+$(B)/engine/tests/amx_emulated.o: ISA := $(call backend_flags,amx)
+$(if $(filter x86,$(MY_ARCH)),$(eval $(B)/engine/tests/amx_test: $(B)/engine/tests/amx_emulated.o))
 $(B)/engine/%.o: engine/%.c Makefile engine/core/backends.def
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ENGINE_CFLAGS) $(ISA) -c $< -o $@

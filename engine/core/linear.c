@@ -11,10 +11,11 @@
 
 /* ---- activations */
 
-/* A row reaches beyond K to the end of the last line of every storage (at most 19 columns on) and of a tile of 64. */
+/* A row reaches beyond K to the end of the last line of every storage (at most 19 columns on) and of a tile of 64. An odd number of cache
+ * lines, so that the 16 rows that a tile load touches at once spread over the sets of the cache. */
 static size_t stride_for(size_t k)
 {
-	return (k + 20 + 63) / 64 * 64;
+	return ((k + 20 + 63) / 64 | 1) * 64;
 }
 
 enum tern_status tern_activations_open(struct tern_activations *a, size_t rows, size_t k, struct tern_error *error)

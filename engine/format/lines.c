@@ -55,13 +55,13 @@ static int code_base3(uint8_t byte, size_t field)
 }
 
 static const struct {
-	size_t step;
+	size_t step, multiple;                         /* columns of a line; lines come in multiples of this */
 	uint32_t (*word)(const int8_t *trits);         /* one row's lane of a line */
 	int (*code)(uint8_t byte, size_t field);
 } orders[TERN_STORAGES] = {
-	[TERN_STORAGE_INT8] = { 4, word_int8, code_int8 },
-	[TERN_STORAGE_2BIT] = { 16, word_2bit, code_2bit },
-	[TERN_STORAGE_BASE3] = { 20, word_base3, code_base3 },
+	[TERN_STORAGE_INT8] = { 4, 1, word_int8, code_int8 },
+	[TERN_STORAGE_2BIT] = { 16, 4, word_2bit, code_2bit },
+	[TERN_STORAGE_BASE3] = { 20, 1, word_base3, code_base3 },
 };
 
 size_t tern_lines_step(enum tern_storage storage)
@@ -71,7 +71,8 @@ size_t tern_lines_step(enum tern_storage storage)
 
 size_t tern_lines_count(enum tern_storage storage, size_t k)
 {
-	return (k + orders[storage].step - 1) / orders[storage].step;
+	size_t unit = orders[storage].step * orders[storage].multiple;
+	return (k + unit - 1) / unit * orders[storage].multiple;
 }
 
 void tern_lines_pack(enum tern_storage storage, const int8_t *trits, size_t stride, size_t k, uint8_t *lines)

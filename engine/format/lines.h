@@ -8,7 +8,7 @@
 /* Columns that one line covers. */
 size_t tern_lines_step(enum tern_storage storage);
 
-/* Lines of a group of rows of k columns. */
+/* Lines of a group of rows of k columns; for two-bit weights a multiple of 4 (64 columns), which is a tile of AMX. */
 size_t tern_lines_count(enum tern_storage storage, size_t k);
 
 /*

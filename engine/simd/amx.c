@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * AMX int8: a tile product takes 16 activation rows by 64 columns by 16 weight rows. Four lines of two-bit weights (core/kernels.h) are one
+ * tile of weights already in the order that the machine wants: field f of line s is tile row 4 s + f. So unpacking a tile row is one
+ * instruction that gives -1, 0 or 1: a table look-up by the lower six bits (vpermb) for fields 0 and 1, a linear map of bits
+ * (gf2p8affineqb) for fields 2 and 3.
+ *
+ * Unpacked tiles go through a ring in L1, written one step before they are loaded, between the tile products that hide the work. Up to 16
+ * activation rows take four weight tiles side by side (64 outputs), more take two by two (32 rows, 32 outputs). Sums stay in the tiles over
+ * all of K; they are turned into outputs a few rows at a time during the next panel, so that their stores hide as well.
+ */
+#include "core/kernels.h"
+#include "simd/amx_tiles.h"
+
+#include <immintrin.h>
+
+enum {
+	TILE_BYTES = 1024, /* 16 rows of 64 */
+	PACKED = 256,      /* a tile of two-bit weights: four lines */
+	AHEAD = 2048,      /* prefetch in the packed weights */
+	LEAST_ROWS = 4     /* below, vpdpbusd is faster than a tile that is mostly empty */
+};
+
+#define INLINE static inline __attribute__((always_inline))
+
+static struct tern_product_kernel few_without_tiles;
+
+/* ---- unpacking */
+
+struct unpacker {
+	__m512i field0, field1, field2, field3;
+};
+
+/* Codes 0, 1, 2 become -1, 0, 1: bit 0 is not b0, every higher bit is 1 + b0 + b1 modulo 2 (code 3 does not occur). A row of a bit matrix
+ * is the byte of bits that are added; the row of result bit i is byte 7 - i; the constant 0xff adds the ones. */
+static struct unpacker make_unpacker(void)
+{
+	struct unpacker u;
+	int8_t table[2][64];
+	for (int i = 0; i < 64; i++) {
+		table[0][i] = (int8_t)((i & 3) - 1);
+		table[1][i] = (int8_t)((i >> 2 & 3) - 1);
+	}
+	u.field0 = _mm512_loadu_si512(table[0]);
+	u.field1 = _mm512_loadu_si512(table[1]);
+	u.field2 = _mm512_set1_epi64(0x1030303030303030);
+	u.field3 = _mm512_set1_epi64(0x40c0c0c0c0c0c0c0);
+	return u;
+}
+
+/* A line to four tile rows. */
+INLINE void unpack_line(const uint8_t *w, uint8_t *rows, struct unpacker u)
+{
+	__m512i v = _mm512_load_si512(w);
+	__builtin_prefetch(w + AHEAD, 0, 2);
+	_mm512_store_si512(rows, _mm512_permutexvar_epi8(v, u.field0));
+	_mm512_store_si512(rows + 64, _mm512_permutexvar_epi8(v, u.field1));
+	_mm512_store_si512(rows + 128, _mm512_gf2p8affine_epi64_epi8(v, u.field2, 0xff));
+	_mm512_store_si512(rows + 192, _mm512_gf2p8affine_epi64_epi8(v, u.field3, 0xff));
+}
+
+INLINE void unpack_tile(const uint8_t *w, uint8_t *tile, struct unpacker u)
+{
+	for (int line = 0; line < 4; line++)
+		unpack_line(w + 64 * line, tile + 256 * line, u);
+}
+
+/* ---- outputs */
+
+/* Sums of a finished panel, and which of their rows have become outputs. */
+struct late {
+	const struct tern_product *p;
+	const int32_t *sums; /* tiles of 16 x 16, `across` side by side for each 16 rows */
+	size_t b, n;         /* of the first row and output */
+	int row, rows, across;
+};
+
+INLINE void put16(const struct tern_product *p, size_t b, size_t n, __m512i s)
+{
+	if (n >= p->n)
+		return;
+	__mmask16 mask = p->n - n >= 16 ? 0xffff : (__mmask16)((1u << (p->n - n)) - 1);
+	size_t at = b * p->n + n;
+	if (p->scale)
+		_mm512_mask_storeu_ps((float *)p->y + at, mask, _mm512_mul_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(p->scale[b] * p->weight_scale)));
+	else
+		_mm512_mask_storeu_epi32((int32_t *)p->y + at, mask, s);
+}
+
+INLINE void flush(struct late *l, int rows, const int across)
+{
+	int end = l->row + rows < l->rows ? l->row + rows : l->rows;
+	for (; l->row < end; l->row++) {
+		const int32_t *s = l->sums + (l->row / 16 * across) * 256 + l->row % 16 * 16;
+		for (int j = 0; j < across; j++)
+			put16(l->p, l->b + (size_t)l->row, l->n + (size_t)(16 * j), _mm512_load_si512(s + 256 * j));
+	}
+}
+
+/* ---- up to 16 rows by 64 outputs: tiles 0-3 sums, 4 activations, 5-7 weights */
+
+struct scratch {
+	uint8_t ring[2][4 * TILE_BYTES];
+	int32_t sums[4 * 256];
+} __attribute__((aligned(64)));
+
+/* One step of 64 columns on ring half `now`, while the next step's weights are unpacked into the other half. */
+INLINE void step_wide(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, size_t group_bytes, struct unpacker u)
+{
+	TILE_LOAD(4, x, x_stride);
+	TILE_LOAD(5, now, 64);
+	unpack_tile(w, next, u);
+	TILE_DOT(0, 4, 5);
+	TILE_LOAD(6, now + TILE_BYTES, 64);
+	unpack_tile(w + group_bytes, next + TILE_BYTES, u);
+	TILE_DOT(1, 4, 6);
+	TILE_LOAD(7, now + 2 * TILE_BYTES, 64);
+	unpack_tile(w + 2 * group_bytes, next + 2 * TILE_BYTES, u);
+	TILE_DOT(2, 4, 7);
+	TILE_LOAD(5, now + 3 * TILE_BYTES, 64);
+	unpack_tile(w + 3 * group_bytes, next + 3 * TILE_BYTES, u);
+	TILE_DOT(3, 4, 5);
+}
+
+INLINE void store_sums(int32_t *sums)
+{
+	TILE_STORE(0, sums, 64);
+	TILE_STORE(1, sums + 256, 64);
+	TILE_STORE(2, sums + 512, 64);
+	TILE_STORE(3, sums + 768, 64);
+}
+
+INLINE void zero_sums(void)
+{
+	TILE_ZERO(0);
+	TILE_ZERO(1);
+	TILE_ZERO(2);
+	TILE_ZERO(3);
+}
+
+/* Groups [from, to), a multiple of 4; the last step of a panel unpacks the first of the next, or the last panel's first again. */
+static void rows_wide(const struct tern_product *p, size_t b, int rows, size_t from, size_t to, struct scratch *s)
+{
+	const struct unpacker u = make_unpacker();
+	const size_t steps = p->lines / 4, group_bytes = p->group_bytes;
+	const uint8_t count = (uint8_t)rows, shape[8] = { count, count, count, count, count, 16, 16, 16 };
+	const int8_t *x = p->x + b * p->x_stride;
+	struct late late = { .p = p, .sums = s->sums, .b = b };
+	struct tile_config config;
+	size_t turn = 0;
+	tiles_config(&config, shape);
+	tiles_open(&config);
+	for (size_t j = 0; j < 4; j++)
+		unpack_tile(p->w + (from + j) * group_bytes, s->ring[0] + j * TILE_BYTES, u);
+	for (size_t g = from; g < to; g += 4) {
+		const uint8_t *w = p->w + g * group_bytes, *after = g + 4 < to ? w + 4 * group_bytes : w;
+		zero_sums();
+		for (size_t i = 0; i < steps; i++, turn++) {
+			const uint8_t *next = i + 1 < steps ? w + (i + 1) * PACKED : after;
+			step_wide(x + i * 64, p->x_stride, s->ring[turn & 1], s->ring[~turn & 1], next, group_bytes, u);
+			flush(&late, 2, 4);
+		}
+		flush(&late, 16, 4);
+		store_sums(s->sums);
+		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = g * 16, .rows = rows };
+	}
+	flush(&late, 16, 4);
+	TILES_CLOSE();
+}
+
+/* ---- 17 to 32 rows by 32 outputs: tiles 0-3 sums (two rows of two), 4 and 5 activations, 6 and 7 weights. A half of the ring holds two steps:
+ * loads that follow their stores too closely wait for them. */
+
+INLINE void step_square(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, size_t group_bytes, struct unpacker u)
+{
+	TILE_LOAD(4, x, x_stride);
+	TILE_LOAD(6, now, 64);
+	TILE_LOAD(7, now + TILE_BYTES, 64);
+	TILE_LOAD(5, x + 16 * x_stride, x_stride);
+	TILE_DOT(0, 4, 6);
+	unpack_line(w, next, u);
+	unpack_line(w + 64, next + 256, u);
+	TILE_DOT(1, 4, 7);
+	unpack_line(w + 128, next + 512, u);
+	unpack_line(w + 192, next + 768, u);
+	TILE_DOT(2, 5, 6);
+	unpack_line(w + group_bytes, next + TILE_BYTES, u);
+	unpack_line(w + group_bytes + 64, next + TILE_BYTES + 256, u);
+	TILE_DOT(3, 5, 7);
+	unpack_line(w + group_bytes + 128, next + TILE_BYTES + 512, u);
+	unpack_line(w + group_bytes + 192, next + TILE_BYTES + 768, u);
+}
+
+/* Packed weights of step i of the panel at w, running on into the panel after it. */
+INLINE const uint8_t *step_weights(const uint8_t *w, const uint8_t *after, size_t i, size_t steps)
+{
+	return i < steps ? w + i * PACKED : after + (i - steps) * PACKED;
+}
+
+/* Two steps ahead, in a ring of four places (two halves of two). */
+static void rows_square(const struct tern_product *p, size_t b, int rows, size_t from, size_t to, struct scratch *s)
+{
+	const struct unpacker u = make_unpacker();
+	const size_t steps = p->lines / 4, group_bytes = p->group_bytes;
+	const uint8_t second = (uint8_t)(rows - 16), shape[8] = { 16, 16, second, second, 16, second, 16, 16 };
+	const int8_t *x = p->x + b * p->x_stride;
+	struct late late = { .p = p, .sums = s->sums, .b = b };
+	struct tile_config config;
+	uint8_t *ring = s->ring[0];
+	size_t turn = 0;
+	tiles_config(&config, shape);
+	tiles_open(&config);
+	for (size_t i = 0; i < 2; i++) {
+		const uint8_t *w = step_weights(p->w + from * group_bytes, p->w + (from + 2 < to ? from + 2 : from) * group_bytes, i, steps);
+		unpack_tile(w, ring + i * 2 * TILE_BYTES, u);
+		unpack_tile(w + group_bytes, ring + i * 2 * TILE_BYTES + TILE_BYTES, u);
+	}
+	for (size_t g = from; g < to; g += 2) {
+		const uint8_t *w = p->w + g * group_bytes, *after = g + 2 < to ? w + 2 * group_bytes : w;
+		zero_sums();
+		for (size_t i = 0; i < steps; i++, turn++) {
+			step_square(x + i * 64, p->x_stride, ring + (turn & 3) * 2 * TILE_BYTES, ring + ((turn + 2) & 3) * 2 * TILE_BYTES,
+			            step_weights(w, after, i + 2, steps), group_bytes, u);
+			flush(&late, 3, 2);
+		}
+		flush(&late, 32, 2);
+		store_sums(s->sums);
+		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = g * 16, .rows = rows };
+	}
+	flush(&late, 32, 2);
+	TILES_CLOSE();
+}
+
+/* Groups that do not fill a panel go to the kernel without tiles, as do single rows left over. */
+static void block(const struct tern_product *p, size_t b, size_t rows, size_t from, size_t to, struct scratch *s)
+{
+	size_t unit = rows <= 16 ? 4 : 2, end = from + (to - from) / unit * unit;
+	if (rows < LEAST_ROWS)
+		end = from;
+	if (end > from)
+		(rows <= 16 ? rows_wide : rows_square)(p, b, (int)rows, from, end, s);
+	if (end < to) {
+		struct tern_product rest = *p;
+		rest.x += b * p->x_stride;
+		rest.x_sum += b;
+		rest.scale = p->scale ? p->scale + b : NULL;
+		rest.y = (char *)p->y + b * p->n * 4;
+		rest.batch = rows;
+		few_without_tiles.run(&rest, end, to);
+	}
+}
+
+static void matmul_2bit_i8_amx(const struct tern_product *p, size_t from, size_t to)
+{
+	struct scratch s;
+	/* A step reaches two ahead into the next panel, which has at least as many. */
+	if (p->lines < 8) {
+		few_without_tiles.run(p, from, to);
+		return;
+	}
+	for (size_t b = 0; b < p->batch; b += 32)
+		block(p, b, p->batch - b < 32 ? p->batch - b : 32, from, to, &s);
+}
+
+void tern_amx_overlay(struct tern_kernels *t)
+{
+	static const struct tern_product_kernel tiles_kernel = { "matmul_2bit_i8_amx", matmul_2bit_i8_amx };
+	few_without_tiles = t->product[TERN_STORAGE_2BIT][TERN_MANY];
+	t->product[TERN_STORAGE_2BIT][TERN_FEW] = tiles_kernel;
+	t->product[TERN_STORAGE_2BIT][TERN_MANY] = tiles_kernel;
+}

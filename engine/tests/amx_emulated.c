@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The AMX kernels once more, with their tile registers emulated (simd/amx_tiles.h): an object of its own, because it takes the flags of amx.c. */
+#define TERN_AMX_EMULATED
+#define tern_amx_overlay tern_amx_emulated_overlay
+#include "simd/amx.c"
