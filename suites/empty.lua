@@ -1,5 +1,5 @@
 -- What does the harness itself cost? Empty bodies, run like any other.
-local bench, ffi = require "bench", require "ffi"
+local ffi = require "ffi"
 ffi.cdef [[ int abs(int); ]]
 
 return {
