@@ -8,6 +8,7 @@
 #include "measure/session.h"
 #include "measure/top.h"
 #include "probe/fitness.h"
+#include "report/formats.h"
 #include "report/table.h"
 #include "store/durable.h"
 #include "store/journal.h"
@@ -60,6 +61,9 @@ static bool open_files(struct run *run, struct fault *fault)
 {
     if (!durable_check(run->state.out, fault))
         return false;
+    for (size_t i = 0; i < run->options.format.n; i++)
+        if (!formats_check(run->options.format.items[i], fault))
+            return false;
     if (run->state.top) {
         run->journal = journal_open(run->state.journal, NULL, fault);
         return run->journal != NULL;
@@ -210,6 +214,11 @@ static enum exit_code finish(struct run *run, enum exit_code ended, struct fault
         *fault = saving;
         return exit_worst(code, saving.code);
     }
+    for (size_t i = 0; i < run->options.format.n; i++)
+        if (!formats_write(top, run->options.format.items[i], &saving)) {
+            *fault = saving;
+            code = exit_worst(code, saving.code);
+        }
     print_result(top, run->options.json);
     if (complete)
         unlink(run->state.journal);

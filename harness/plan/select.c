@@ -105,11 +105,11 @@ bool select_cells(json_t *cells, const struct select_rule *rule, struct fault *f
         return fault_set(fault, EXIT_CODE_USAGE, "--filter: expected a POSIX extended expression, found '%.200s': %s", rule->filter, why);
     }
     bool ok = true;
-    for (size_t i = 0; ok && i < rule->n_set; i++)
-        ok = check_rule(cells, rule->set[i], fault);
     size_t i;
     json_t *cell;
-    json_array_foreach(cells, i, cell)
+    for (i = 0; ok && i < rule->n_set; i++)
+        ok = check_rule(cells, rule->set[i], fault);
+    for (i = 0; ok && (cell = json_array_get(cells, i)); i++)
         json_object_set_new(cell, "selected", json_boolean(is_selected(cell, rule, rule->filter ? &filter : NULL)));
     if (rule->filter)
         regfree(&filter);
