@@ -127,6 +127,8 @@ install: build ## to $(DESTDIR)$(PREFIX): program, engine, header, suites, manua
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ci/tern.pc.in > $(INSTALL)/lib/pkgconfig/tern.pc
 	ci/manual man $(B)/ternmark | gzip -9n > $(INSTALL)/share/man/man1/ternmark.1.gz
 	ci/manual completion > $(INSTALL)/share/bash-completion/completions/ternmark
+coverage: ## line coverage by gcov, a row a folder
+	$(Q)ci/coverage
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 info: ## what was probed

@@ -49,6 +49,7 @@ copy_tree() {  # to $1, without build output
 }
 
 @test "the engine exports only its public names" {
+  [[ "$BUILD" == */build ]] || skip "instrumented builds export their own"
   run bash -c "nm -D --defined-only '$TERN' | awk '{print \$3}' | grep -v '^tern_'"
   [ -z "$output" ]
 }
