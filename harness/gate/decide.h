@@ -14,13 +14,12 @@
 #ifndef DECIDE_H
 #define DECIDE_H
 
+#include "lane.h"
 #include "stats/spread.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum lane { LANE_BASE, LANE_BASE2, LANE_HEAD, N_LANES };
 
 enum decision { DECISION_NONE, DECISION_PASS, DECISION_IMPROVED, DECISION_REGRESSION, DECISION_INCONCLUSIVE, DECISION_UNFIT };
 

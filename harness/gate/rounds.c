@@ -12,13 +12,6 @@ static const char header[] = "cell,process,round,lane,ns";
 enum { N_FIELDS = 5 };
 enum { FIELD_CELL, FIELD_PROCESS, FIELD_ROUND, FIELD_LANE, FIELD_NS };
 
-static const char *const lane_names[N_LANES] = {"base", "base2", "head"};
-
-const char *rounds_lane_name(enum lane lane)
-{
-    return lane_names[lane];
-}
-
 /* Where reading stands: the round that is being put together, and the row it is in. */
 struct reader {
     const char *path;
@@ -91,7 +84,7 @@ static bool parse_whole(struct reader *r, const char *what, const char *text, in
 static bool parse_lane(struct reader *r, const char *text, enum lane *lane)
 {
     for (size_t i = 0; i < N_LANES; i++)
-        if (strcmp(text, lane_names[i]) == 0) {
+        if (strcmp(text, lane_name((enum lane)i)) == 0) {
             *lane = (enum lane)i;
             return true;
         }
@@ -171,7 +164,7 @@ static bool add_turn(struct reader *r, struct rounds_cell *cell, int64_t process
     }
     for (size_t i = 0; i < r->n_lanes; i++)
         if (r->round.order[i] == lane)
-            return refuse(r, "lane %s twice in a round", lane_names[lane]);
+            return refuse(r, "lane %s twice in a round", lane_name(lane));
     r->round.order[r->n_lanes++] = lane;
     r->round.ns[lane] = ns;
     return r->n_lanes < N_LANES || close_round(r);
@@ -272,7 +265,7 @@ bool rounds_print(FILE *out, const char *cell, const struct decide_round *round)
 {
     for (size_t i = 0; i < N_LANES; i++) {
         print_name(out, cell);
-        fprintf(out, ",%" PRId64 ",%" PRId64 ",%s,%.9g\n", round->generation, round->round, lane_names[round->order[i]],
+        fprintf(out, ",%" PRId64 ",%" PRId64 ",%s,%.9g\n", round->generation, round->round, lane_name(round->order[i]),
                 round->ns[round->order[i]]);
     }
     return !ferror(out);

@@ -36,7 +36,4 @@ void rounds_clear(struct rounds *rounds);
 bool rounds_print_header(FILE *out);
 bool rounds_print(FILE *out, const char *cell, const struct decide_round *round);
 
-/* "base", "base2", "head". */
-const char *rounds_lane_name(enum lane lane);
-
 #endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/lanes.h"
+
+#include "measure/sampling.h"
+#include "plan/order.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { N_ORDERS = 6, WARM_TURNS = 2 };
+
+static const enum lane orders[N_ORDERS][N_LANES] = {
+    {LANE_BASE, LANE_BASE2, LANE_HEAD}, {LANE_BASE2, LANE_HEAD, LANE_BASE}, {LANE_HEAD, LANE_BASE, LANE_BASE2},
+    {LANE_HEAD, LANE_BASE2, LANE_BASE}, {LANE_BASE, LANE_HEAD, LANE_BASE2}, {LANE_BASE2, LANE_BASE, LANE_HEAD},
+};
+
+static const double long_call_ns = 5e6;  /* a call this long dwarfs what a switch leaves behind */
+static const double warm_share = 0.1;
+
+struct lanes {
+    struct worker *workers[N_LANES];
+    uint64_t random;
+    size_t block[N_ORDERS];  /* the orders of the current six rounds */
+    size_t next;             /* N_ORDERS: the block is used up */
+};
+
+void lanes_stop(struct lanes *lanes)
+{
+    if (!lanes)
+        return;
+    for (size_t i = 0; i < N_LANES; i++)
+        worker_stop(lanes->workers[i]);
+    free(lanes);
+}
+
+struct lanes *lanes_start(const struct worker_start starts[N_LANES], uint64_t seed, enum lane *lost, struct fault *fault)
+{
+    struct lanes *lanes = calloc(1, sizeof *lanes);
+    *lost = N_LANES;
+    if (!lanes) {
+        fault_set(fault, EXIT_CODE_USAGE, "out of memory");
+        return NULL;
+    }
+    lanes->random = seed;
+    lanes->next = N_ORDERS;
+    for (size_t i = 0; i < N_LANES; i++) {
+        lanes->workers[i] = worker_start(&starts[i], fault);
+        if (!lanes->workers[i]) {
+            *lost = (enum lane)i;
+            lanes_stop(lanes);
+            return NULL;
+        }
+    }
+    return lanes;
+}
+
+bool lanes_alive(const struct lanes *lanes)
+{
+    for (size_t i = 0; i < N_LANES; i++)
+        if (!worker_alive(lanes->workers[i]))
+            return false;
+    return true;
+}
+
+bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES], enum lane *lost, struct fault *fault)
+{
+    const char *bench = json_string_value(json_object_get(cell, "bench"));
+    for (size_t i = 0; i < N_LANES; i++)
+        infos[i] = NULL;
+    for (size_t i = 0; i < N_LANES; i++)
+        if (!worker_open(lanes->workers[i], bench, json_object_get(cell, "params"), &infos[i], fault)) {
+            *lost = (enum lane)i;
+            return false;
+        }
+    return true;
+}
+
+/* One sample in one lane, ns of the whole of it. */
+static bool turn_in(struct lanes *lanes, enum lane lane, enum worker_verb verb, const struct lanes_turn *turn, double *ns,
+                    struct worker_usage *usage, enum lane *lost, struct fault *fault)
+{
+    struct worker_turn request = {.verb = verb, .warm = turn->warm, .iterations = turn->iterations, .samples = 1};
+    *lost = lane;
+    return worker_turn(lanes->workers[lane], &request, ns, usage, fault);
+}
+
+/* Iterations of base whose turn is about aim_ns long; *call_ns is the time of one. */
+static bool calibrate(struct lanes *lanes, double aim_ns, struct lanes_turn *turn, double *call_ns, enum lane *lost, struct fault *fault)
+{
+    struct lanes_turn trial = {.iterations = 1};
+    for (;;) {
+        double ns;
+        if (!turn_in(lanes, LANE_BASE, WORKER_VERB_TURN, &trial, &ns, NULL, lost, fault))
+            return false;
+        *call_ns = ns / (double)trial.iterations;
+        if (ns >= 0.5 * aim_ns || trial.iterations >= (uint64_t)1 << 50)
+            break;
+        trial.iterations = sampling_next_iterations(trial.iterations, ns, aim_ns);
+    }
+    turn->iterations = *call_ns > 0 ? (uint64_t)fmax(1, round(aim_ns / *call_ns)) : trial.iterations;
+    return true;
+}
+
+static bool warm_lane(struct lanes *lanes, enum lane lane, const struct lanes_turn *turn, enum lane *lost, struct fault *fault)
+{
+    double ns;
+    for (int i = 0; i < WARM_TURNS; i++)
+        if (!turn_in(lanes, lane, WORKER_VERB_TURN, turn, &ns, NULL, lost, fault))
+            return false;
+    return true;
+}
+
+bool lanes_warm(struct lanes *lanes, double aim_ns, struct lanes_turn *turn, enum lane *lost, struct fault *fault)
+{
+    double call_ns = 0;
+    if (turn->iterations == 0) {
+        /* Twice: the first finds a length at which loops get compiled and memory touched, the second is of a steady body. */
+        if (!calibrate(lanes, aim_ns, turn, &call_ns, lost, fault) || !warm_lane(lanes, LANE_BASE, turn, lost, fault) ||
+            !calibrate(lanes, aim_ns, turn, &call_ns, lost, fault))
+            return false;
+        turn->warm = call_ns > long_call_ns ? 0 : (uint64_t)ceil(warm_share * (double)turn->iterations);
+    }
+    for (size_t i = 0; i < N_LANES; i++)
+        if (!warm_lane(lanes, (enum lane)i, turn, lost, fault))
+            return false;
+    return true;
+}
+
+static const enum lane *next_order(struct lanes *lanes)
+{
+    if (lanes->next == N_ORDERS) {
+        for (size_t i = 0; i < N_ORDERS; i++)
+            lanes->block[i] = i;
+        order_shuffle(&lanes->random, lanes->block, N_ORDERS);
+        lanes->next = 0;
+    }
+    return orders[lanes->block[lanes->next++]];
+}
+
+bool lanes_run(struct lanes *lanes, const struct lanes_turn *turn, struct lanes_round *round, enum lane *lost, struct fault *fault)
+{
+    const enum lane *order = next_order(lanes);
+    for (size_t i = 0; i < N_LANES; i++) {
+        enum lane lane = round->order[i] = order[i];
+        double ns;
+        struct worker_usage usage;
+        if (!turn_in(lanes, lane, WORKER_VERB_TURN, turn, &ns, &usage, lost, fault))
+            return false;
+        round->ns[lane] = ns / (double)turn->iterations;
+        if (lane == LANE_HEAD)
+            round->usage = usage;
+    }
+    return true;
+}
+
+bool lanes_empty(struct lanes *lanes, const struct lanes_turn *turn, double *ns, struct fault *fault)
+{
+    enum lane lost;
+    struct lanes_turn empty = {.iterations = turn->iterations};
+    return turn_in(lanes, LANE_HEAD, WORKER_VERB_EMPTY, &empty, ns, NULL, &lost, fault);
+}
+
+void lanes_close(struct lanes *lanes, json_t *infos[N_LANES])
+{
+    for (size_t i = 0; i < N_LANES; i++) {
+        struct fault ignored = {0};
+        infos[i] = NULL;
+        if (worker_alive(lanes->workers[i]))
+            worker_close(lanes->workers[i], &infos[i], &ignored);
+    }
+}
+
+int lanes_pid(const struct lanes *lanes, enum lane lane)
+{
+    return worker_pid(lanes->workers[lane]);
+}
