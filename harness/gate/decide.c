@@ -12,8 +12,9 @@
 static const double identical_family = 0.0001, red_rate = 0.01, pass_rate = 0.01;
 static const double confirm_rate = 0.05;
 static const size_t least_rounds = 6;           /* below, a spread within a process means nothing */
-static const size_t least_generations = 3;      /* of a red that more processes could still contradict */
 static const size_t least_pass_generations = 2;
+static const double no_weight = 1e6;            /* a variance that takes a generation out, of the spread's estimate too */
+static const double odd_errors = 5;             /* of the null contrast: a process to which something happened */
 static const double improve_patience = 4;       /* how many times the rounds of a pass may go into calling it improved */
 
 struct seen_round {
@@ -29,23 +30,26 @@ struct generation {
 struct decide {
     double threshold;              /* ln(1 + tolerance) */
     double n_tests;
+    size_t red_generations;
     struct seen_round *rounds;     /* in the order they came */
     size_t n_rounds, room;
     struct generation *generations;
     size_t n_generations, generation_room, newest;
     size_t next_look;              /* index into spending.h */
     size_t passed_at;              /* rounds when a pass was first seen; 0: not yet */
+    bool improves;                 /* a look found it improved, and nothing since contradicts */
     size_t suspected_at;           /* generations when red was first suspected; 0: not yet */
     struct paired paired;          /* of the latest estimate */
     struct decide_verdict verdict;
 };
 
-struct decide *decide_open(double tolerance, size_t n_tests)
+struct decide *decide_open(double tolerance, size_t n_tests, size_t red_generations)
 {
     struct decide *d = calloc(1, sizeof *d);
     if (d) {
         d->threshold = log1p(tolerance);
         d->n_tests = (double)n_tests;
+        d->red_generations = red_generations;
         d->verdict = (struct decide_verdict){.ratio = 1, .low = 0, .high = INFINITY, .smallest_visible = INFINITY, .null_ratio = 1, .inflation = 1};
     }
     return d;
@@ -145,11 +149,44 @@ bool decide_cell(struct decide *d, struct spread_cell *cell)
     return true;
 }
 
+static bool is_odd(const struct spread_cell *cell, size_t g, double s)
+{
+    return fabs(cell->null[g]) > odd_errors * sqrt(cell->null_variance[g] + 2 * s * s);
+}
+
+/*
+ * Sets aside generations whose null contrast stands far out from what its rounds and the run's processes explain: something
+ * happened to one of base's two processes. Judged by the null lane alone, so nothing is said about head by it. When more than
+ * a third stand out, none is set aside: then that is how this machine is.
+ */
+static void screen(struct decide *d, struct spread_cell *cell, struct spread_pool pool)
+{
+    struct paired *p = &d->paired;
+    double s = exp(pool.centre);
+    size_t odd = 0;
+    for (size_t g = 0; g < cell->n; g++)
+        odd += is_odd(cell, g, s);
+    d->verdict.set_aside = 3 * odd > cell->n ? 0 : odd;
+    for (size_t g = 0; d->verdict.set_aside > 0 && g < cell->n; g++)
+        if (is_odd(cell, g, s))
+            p->head_variance[g] = p->null_variance[g] = no_weight;
+}
+
+/* How many of the generations from `first` on have a say. */
+static size_t count_kept(const struct spread_cell *cell, size_t first)
+{
+    size_t n = 0;
+    for (size_t g = first; g < cell->n; g++)
+        n += cell->head_variance[g] < no_weight;
+    return n;
+}
+
 /* Everything a look needs to know. */
 struct look {
     struct spread_cell cell;
     struct spread_pool pool;
     double df;
+    size_t kept;        /* generations that have a say */
     double share;       /* of the error rates; 0 at a look that only confirms */
     bool last;
     struct spread_posterior posterior;
@@ -176,10 +213,10 @@ static bool agrees_without_slowest(struct decide *d, const struct look *look)
 {
     size_t slowest = 0, n = look->cell.n;
     for (size_t g = 1; g < n; g++)
-        if (look->cell.head[g] > look->cell.head[slowest])
+        if (look->cell.head_variance[g] < no_weight && (look->cell.head[g] > look->cell.head[slowest] || look->cell.head_variance[slowest] >= no_weight))
             slowest = g;
     double *variance = &d->paired.head_variance[slowest], keep = *variance;
-    *variance = 1e6;  /* no weight, and no word about the spread either */
+    *variance = no_weight;
     bool agreed = agrees(d, look, 0, n);
     *variance = keep;
     return agreed;
@@ -187,11 +224,11 @@ static bool agrees_without_slowest(struct decide *d, const struct look *look)
 
 static bool is_confirmed(struct decide *d, const struct look *look)
 {
-    size_t n = look->cell.n, fresh = n - d->suspected_at;
-    if (n < least_generations)
-        return look->last && (n < 2 || agrees_without_slowest(d, look));
-    if (fresh > 0)
-        return agrees(d, look, d->suspected_at, fresh) && agrees_without_slowest(d, look);
+    size_t n = look->cell.n;
+    if (look->kept < d->red_generations)
+        return look->last && (look->kept < 2 || agrees_without_slowest(d, look));
+    if (count_kept(&look->cell, d->suspected_at) > 0)
+        return agrees(d, look, d->suspected_at, n - d->suspected_at) && agrees_without_slowest(d, look);
     return look->last && agrees_without_slowest(d, look);
 }
 
@@ -220,16 +257,20 @@ static enum decision judge_red(struct decide *d, const struct look *look)
 static enum decision judge_pass(struct decide *d, const struct look *look)
 {
     double rate = pass_rate * look->share;
-    if (look->cell.n < least_pass_generations && !look->last)
+    if (look->kept < least_pass_generations && !look->last)
         return DECISION_NONE;
     if (!d->passed_at && spread_above(&look->posterior, d->threshold) <= rate)
         d->passed_at = d->n_rounds;
     if (!d->passed_at || spread_above(&look->posterior, d->threshold) > pass_rate)
         return DECISION_NONE;
-    if (spread_above(&look->posterior, -d->threshold) <= rate)
+    if (spread_above(&look->posterior, -d->threshold) <= pass_rate)
+        d->improves = d->improves || spread_above(&look->posterior, -d->threshold) <= rate;
+    else
+        d->improves = false;
+    if (d->improves && (look->kept >= d->red_generations || look->last))
         return DECISION_IMPROVED;
-    bool is_settled = spread_below(&look->posterior, -d->threshold) <= pass_rate ||
-                      (double)d->n_rounds >= improve_patience * (double)d->passed_at;
+    bool is_settled = !d->improves && (spread_below(&look->posterior, -d->threshold) <= pass_rate ||
+                                       (double)d->n_rounds >= improve_patience * (double)d->passed_at);
     return is_settled || look->last ? DECISION_PASS : DECISION_NONE;
 }
 
@@ -244,7 +285,7 @@ static void describe(struct decide *d, const struct look *look)
     v->smallest_visible = expm1(d->threshold + (z + tail_normal_inverse(0.05)) * error);
     double null = 0;
     for (size_t g = 0; g < look->cell.n; g++)
-        null += look->cell.null[g] / (double)look->cell.n;
+        null += look->cell.null_variance[g] < no_weight ? look->cell.null[g] / (double)look->kept : 0;
     v->null_ratio = exp(null);
     v->process_spread = expm1(look->posterior.s);
     v->inflation = d->paired.inflation;
@@ -299,6 +340,8 @@ enum decision decide_look(struct decide *d, struct spread_pool pool, bool last)
         d->verdict.reason = "too few rounds";
         return d->verdict.decision = last ? DECISION_INCONCLUSIVE : DECISION_NONE;
     }
+    screen(d, &look.cell, pool);
+    look.kept = count_kept(&look.cell, 0);
     double freedom = (double)(d->n_rounds - d->n_generations) / d->paired.inflation;
     look.df = fmax(freedom, 3);
     look.share = spend(d, last);

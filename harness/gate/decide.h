@@ -38,13 +38,18 @@ struct decide_verdict {
     double process_spread;        /* s of spread.h, as a fraction */
     double inflation;             /* of the variance, by dependence between rounds */
     size_t rounds, generations;
+    size_t set_aside;             /* generations left out because their null lane stood far out */
     const char *reason;           /* static text or NULL */
 };
 
 struct decide;
 
-/* tolerance > 0, n_tests >= 1. NULL when memory is short. */
-struct decide *decide_open(double tolerance, size_t n_tests);
+/*
+ * tolerance > 0, n_tests >= 1. Red and improved need `red_generations` >= 1 of processes, fewer only when nothing follows: what
+ * each process has by luck (a thread that the scheduler put badly, say) may be far beyond the tolerance, and only more processes
+ * tell it from the build. NULL when memory is short.
+ */
+struct decide *decide_open(double tolerance, size_t n_tests, size_t red_generations);
 void decide_close(struct decide *decide);
 
 /* Adds a round. Generations may come in turns; rounds of one are in the order measured. False: memory is short. */
@@ -56,7 +61,7 @@ bool decide_is_due(const struct decide *decide);
 /*
  * Looks at the rounds so far and returns the decision; DECISION_NONE means go on. `last`: no round will follow, so
  * the answer is never NONE. Once decided, it stays. Each call at a due look spends its share of the error rates.
- * Red needs, beside the two bounds: three generations (fewer only when `last`), those that came after the first
+ * Red needs, beside the two bounds: its number of generations (fewer only when `last`), those that came after the first
  * suspicion agreeing with P <= 0.05 on their own, or without such ones all but the slowest generation.
  */
 enum decision decide_look(struct decide *decide, struct spread_pool pool, bool last);

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+/* Recordings hold few processes; live, fresh ones are cheap and more are asked for. */
+static const size_t red_generations = 3;
+
 static bool add(struct decide *d, const struct decide_round *round, double inject)
 {
     struct decide_round changed = *round;
@@ -18,7 +21,7 @@ static bool fit_pool(const struct replay *replay, const struct rounds *rounds, s
     bool ok = all && cells;
     for (size_t c = 0; ok && c < rounds->n; c++) {
         const struct rounds_cell *cell = &rounds->cells[c];
-        ok = (all[c] = decide_open(replay->tolerance, rounds->n)) != NULL;
+        ok = (all[c] = decide_open(replay->tolerance, rounds->n, red_generations)) != NULL;
         for (size_t r = 0; ok && r < cell->n; r++)
             ok = add(all[c], &cell->rounds[r], replay->inject);
         ok = ok && decide_cell(all[c], &cells[c]);
@@ -35,7 +38,7 @@ static bool fit_pool(const struct replay *replay, const struct rounds *rounds, s
 static bool replay_cell(const struct replay *replay, const struct rounds_cell *cell, size_t n_tests, struct spread_pool pool,
                         struct decide_verdict *verdict)
 {
-    struct decide *d = decide_open(replay->tolerance, n_tests);
+    struct decide *d = decide_open(replay->tolerance, n_tests, red_generations);
     bool ok = d != NULL;
     enum decision decision = DECISION_NONE;
     for (size_t r = 0; ok && r < cell->n && decision == DECISION_NONE; r++) {

@@ -16,6 +16,7 @@ static const enum lane orders[N_ORDERS][N_LANES] = {
 
 static const double long_call_ns = 5e6;  /* a call this long dwarfs what a switch leaves behind */
 static const double warm_share = 0.1;
+static const double warm_ns = 0.25e6;    /* at least: a team's threads wake in 64 us here, and settle on their processors */
 
 struct lanes {
     struct worker *workers[N_LANES];
@@ -118,7 +119,7 @@ bool lanes_warm(struct lanes *lanes, double aim_ns, struct lanes_turn *turn, enu
         if (!calibrate(lanes, aim_ns, turn, &call_ns, lost, fault) || !warm_lane(lanes, LANE_BASE, turn, lost, fault) ||
             !calibrate(lanes, aim_ns, turn, &call_ns, lost, fault))
             return false;
-        turn->warm = call_ns > long_call_ns ? 0 : (uint64_t)ceil(warm_share * (double)turn->iterations);
+        turn->warm = call_ns > long_call_ns ? 0 : (uint64_t)ceil(fmax(warm_share * (double)turn->iterations, warm_ns / fmax(call_ns, 0.1)));
     }
     for (size_t i = 0; i < N_LANES; i++)
         if (!warm_lane(lanes, (enum lane)i, turn, lost, fault))

@@ -45,7 +45,7 @@ bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES],
 
 /*
  * Gets the open cell ready: finds the iterations of a turn of about `aim_ns` in base, if turn->iterations is 0, and how many
- * go before the window (a tenth of the turn, at least one, none for calls over 5 ms); runs every lane twice untimed.
+ * go before the window (a tenth of the turn and at least 0.25 ms, none for calls over 5 ms); runs every lane twice untimed.
  */
 bool lanes_warm(struct lanes *lanes, double aim_ns, struct lanes_turn *turn, enum lane *lost, struct fault *fault);
 

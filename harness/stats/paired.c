@@ -5,10 +5,12 @@
 #include "stats/series.h"
 #include "stats/summary.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const double prior_rounds = 20;
+static const double near_scales = 4.685;  /* where robust_location stops counting */
 
 /* Rounds as contrasts: `width` values a round. */
 struct contrast {
@@ -47,6 +49,23 @@ static double mean_square(const double *x, size_t n)
     return sum / (double)n;
 }
 
+/*
+ * A generation in which less than half of the contrasts lie around the location has none to speak of (the machine changed
+ * between two states under it): its variance is that of one round.
+ */
+static double torn_variance(const struct contrast *c, size_t start, size_t n, double centre, double scale)
+{
+    size_t near = 0;
+    for (size_t i = 0; i < n; i++)
+        near += fabs(c->x[start + i] - centre) <= near_scales * scale;
+    if (2 * near >= n)
+        return 0;
+    double own = robust_scale(c->x + start, n, c->work);
+    for (size_t i = 0; i < n; i++)
+        own = fmax(own, 0.5 * fabs(c->x[start + i] - centre));
+    return own * own;
+}
+
 static void estimate(const struct contrast *c, const size_t *length, size_t n_generations, double *centre, double *variance,
                      double *inflation)
 {
@@ -61,6 +80,7 @@ static void estimate(const struct contrast *c, const size_t *length, size_t n_ge
     for (size_t g = 0; g < n_generations; at += length[g++]) {
         double rounds = (double)length[g], own = mean_square(c->influence + at, length[g]);
         variance[g] = *inflation * (rounds * own + prior_rounds * pooled) / (rounds + prior_rounds) / rounds;
+        variance[g] = fmax(variance[g], torn_variance(c, at * c->width, length[g] * c->width, centre[g], scale));
     }
 }
 

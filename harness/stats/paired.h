@@ -32,7 +32,7 @@ struct paired {
  * themselves and they stand out (paired_adjust below). Then per generation a biweight location of the contrasts
  * head-base and head-base2 together, and of base2-base, on a scale common to the generations; the variance of a round
  * is that of its influence, drawn towards the mean over generations with the weight of 20 rounds, times the inflation
- * by dependence. False when memory is short (then there is nothing to clear).
+ * by dependence; a generation that fell apart into two states gets the variance of a single round. False when memory is short (then there is nothing to clear).
  */
 bool paired_estimate(const struct paired_round *rounds, const size_t *length, size_t n_generations, struct paired *paired);
 void paired_clear(struct paired *paired);

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static const double smallest_s = 1e-4, largest_s = 0.2;
+static const double smallest_s = 1e-4, largest_s = 1.0;
 static const double start_s = 0.0035, start_width = 0.7;  /* processes on shared 2-core machines: 0.1-0.6 % */
 static const double cell_width = 0.6;
 static const double wide_share = 0.05, wide_s = 0.02, wide_width = 0.7;

@@ -20,7 +20,7 @@
 
 #include <stddef.h>
 
-enum { SPREAD_GRID = 40 };
+enum { SPREAD_GRID = 48 };
 
 /* Arrays of n generations, n >= 1, owned by the caller; log units, variances > 0 or 0. */
 struct spread_cell {

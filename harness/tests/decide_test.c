@@ -74,7 +74,7 @@ static void count_suites(const struct traces_kind *kind, uint64_t seed, int suit
 static struct decide *plain(size_t generations, size_t rounds, double base2, double head, double tolerance)
 {
     static const enum lane orders[6][N_LANES] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
-    struct decide *d = decide_open(tolerance, 1);
+    struct decide *d = decide_open(tolerance, 1, 3);
     assert_non_null(d);
     for (size_t g = 0; g < generations; g++)
         for (size_t r = 0; r < rounds; r++) {
@@ -127,7 +127,7 @@ static void few_rounds_say_nothing(void **state)
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
     assert_string_equal(decide_verdict(d)->reason, "too few rounds");
     decide_close(d);
-    d = decide_open(0.05, 1);
+    d = decide_open(0.05, 1, 3);
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
     assert_int_equal(decide_verdict(d)->rounds, 0);
     decide_close(d);
@@ -164,7 +164,7 @@ static void one_odd_process(void **state)
 {
     (void)state;
     for (int slow = 0; slow < 5; slow++) {
-        struct decide *d = decide_open(0.05, 1);
+        struct decide *d = decide_open(0.05, 1, 3);
         for (int g = 0; g < 5; g++)
             for (int r = 0; r < 30; r++) {
                 double head = g == slow ? 1.6 : 1.0;
@@ -182,7 +182,7 @@ static void one_odd_process(void **state)
 static void equal_samples_have_no_width(void **state)
 {
     (void)state;
-    struct decide *d = decide_open(0.05, 1);
+    struct decide *d = decide_open(0.05, 1, 3);
     for (int g = 0; g < 3; g++)
         for (int r = 0; r < 20; r++)
             assert_true(decide_add(d, &(struct decide_round){.generation = g, .round = r, .ns = {5, 5, 5}, .order = {0, 1, 2}}));
@@ -199,7 +199,7 @@ static void odd_times_never_give_nan(void **state)
     static const double values[] = {1e-300, 1e-9, 1, 2, 1e9, 1e300};
     struct traces_random r = traces_seed(seed_of_test("decide") + 5);
     for (int trial = 0; trial < 200; trial++) {
-        struct decide *d = decide_open(0.05, 40);
+        struct decide *d = decide_open(0.05, 40, 3);
         int n = 1 + (int)(traces_next(&r) % 60);
         for (int i = 0; i < n; i++) {
             struct decide_round round = {.generation = i / 13, .round = i, .order = {0, 1, 2}};
@@ -224,7 +224,7 @@ static void carry_over_is_taken_off(void **state)
         struct traces_cell cell;
         traces_open(&cell, &kind, seed_of_test("decide") + 9);
         cell.carry[after] = 0.12;
-        struct decide *d = decide_open(0.05, 1);
+        struct decide *d = decide_open(0.05, 1, 3);
         for (int g = 0; g < 4; g++) {
             traces_generation(&cell);
             for (int i = 0; i < 60; i++) {

@@ -341,4 +341,7 @@ function host_functions.close()
   return answer
 end
 
+-- { path = } → what a project file (ternmark.lua) returns; C checks its fields
+function host_functions.project(request) return sandbox.load(request.path)() end
+
 return host_functions

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ternmark gate: is this tree slower than its base?
+ */
+#include "cli.h"
+#include "command/request.h"
+#include "contest/bout.h"
+#include "contest/judge.h"
+#include "contest/process.h"
+#include "contest/tree.h"
+#include "measure/interrupt.h"
+#include "measure/top.h"
+#include "report/html.h"
+#include "report/table.h"
+#include "store/durable.h"
+#include "store/runfile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum side_kind { SIDE_HERE, SIDE_COMMIT, SIDE_ARTIFACT, SIDE_NONE };
+
+struct side {
+    enum side_kind kind;
+    struct tree tree;
+    const char *text;      /* as given on the command line */
+    json_t *artifacts;     /* "NAME=PATH" */
+};
+
+struct gate {
+    struct options options;
+    char root[4096];
+    struct side base, head;
+    char *suites;           /* head's, absolute */
+    json_t *notes, *top;
+    char *out;
+    bool as_json;
+};
+
+/* ---- the two sides */
+
+static bool is_artifact(const char *text)
+{
+    const char *equals = text ? strchr(text, '=') : NULL;
+    return equals && equals > text && equals[1];
+}
+
+static void note(struct gate *gate, const char *text)
+{
+    json_array_append_new(gate->notes, json_string(text));
+}
+
+/* Puts NAME=PATH (absolute) into a list, in place of an entry of that name. */
+static bool put_artifact(json_t *list, const char *text, const char *option, struct fault *fault)
+{
+    size_t n = (size_t)(strchr(text, '=') - text) + 1, i;
+    char path[4096];
+    json_t *one;
+    if (!realpath(text + n, path))
+        return fault_set(fault, EXIT_CODE_USAGE, "%s %s: %s", option, text, strerror(errno));
+    json_array_foreach(list, i, one)
+        if (strncmp(json_string_value(one), text, n) == 0) {
+            json_array_remove(list, i);
+            break;
+        }
+    json_array_append_new(list, json_sprintf("%.*s%s", (int)n, text, path));
+    return true;
+}
+
+/* Artifacts of the tree we stand in that are there already: nothing is built when files are compared with files. */
+static bool artifacts_as_they_are(struct gate *gate, struct side *side, struct fault *fault)
+{
+    const char *name;
+    json_t *file;
+    if (!side->tree.project.artifacts && !project_load(gate->root, &side->tree.project, fault))
+        return false;
+    snprintf(side->tree.root, sizeof side->tree.root, "%s", gate->root);
+    side->artifacts = json_array();
+    json_object_foreach(side->tree.project.artifacts, name, file) {
+        char path[8200];
+        snprintf(path, sizeof path, "%s/%s", gate->root, json_string_value(file));
+        if (access(path, R_OK) == 0)
+            json_array_append_new(side->artifacts, json_sprintf("%s=%s", name, path));
+    }
+    return true;
+}
+
+static bool add_given(struct gate *gate, struct side *side, const char *option, struct fault *fault)
+{
+    const struct text_list *given = &gate->options.artifact;
+    for (size_t i = 0; i < given->n; i++)
+        if (!put_artifact(side->artifacts, given->items[i], "--artifact", fault))
+            return false;
+    return side->kind != SIDE_ARTIFACT || put_artifact(side->artifacts, side->text, option, fault);
+}
+
+static bool open_head(struct gate *gate, struct fault *fault)
+{
+    struct side *head = &gate->head;
+    bool files_only = gate->base.kind == SIDE_ARTIFACT || head->kind == SIDE_ARTIFACT;
+    char commit[65];
+    if (head->kind == SIDE_COMMIT) {
+        struct project here;
+        if (!project_load(gate->root, &here, fault))
+            return false;
+        bool ok = tree_find_base(gate->root, head->text, commit, fault) && tree_open_commit(gate->root, commit, &here, &head->tree, fault);
+        project_clear(&here);
+        if (!ok)
+            fault->code = EXIT_CODE_USAGE;  /* a head that does not build is its author's */
+        head->artifacts = ok ? tree_artifacts(&head->tree, fault) : NULL;
+    } else if (files_only)
+        return artifacts_as_they_are(gate, head, fault);
+    else if (tree_open_here(gate->root, &head->tree, fault))
+        head->artifacts = tree_artifacts(&head->tree, fault);
+    return head->artifacts != NULL;
+}
+
+static bool open_base(struct gate *gate, struct fault *fault)
+{
+    struct side *base = &gate->base;
+    char commit[65];
+    if (base->kind == SIDE_ARTIFACT) {
+        base->artifacts = json_copy(gate->head.artifacts);
+        return true;
+    }
+    if (!tree_find_base(gate->root, base->text, commit, fault)) {
+        base->kind = SIDE_NONE;
+        return fault->code == EXIT_CODE_PASS;
+    }
+    base->kind = SIDE_COMMIT;
+    if (!tree_open_commit(gate->root, commit, &gate->head.tree.project, &base->tree, fault))
+        return false;
+    base->artifacts = tree_artifacts(&base->tree, fault);
+    return base->artifacts != NULL;
+}
+
+/* Head NAME=PATH replaces its file only after base took over head's others. */
+static bool open_sides(struct gate *gate, struct fault *fault)
+{
+    return open_head(gate, fault) && open_base(gate, fault) && add_given(gate, &gate->head, "--head", fault) &&
+           (gate->base.kind == SIDE_NONE || add_given(gate, &gate->base, "--base", fault));
+}
+
+/* ---- plans */
+
+static json_t *plan_of(struct gate *gate, const struct side *side, const char *suites, struct plan_request *request, struct fault *fault)
+{
+    size_t n = json_array_size(side->artifacts);
+    const char **artifacts = calloc(n + 1, sizeof *artifacts);
+    if (!artifacts)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        artifacts[i] = json_string_value(json_array_get(side->artifacts, i));
+    *request = request_of(&gate->options);
+    request->worker.artifacts = artifacts;  /* lives as long as the process: workers are started from it */
+    request->worker.n_artifacts = n;
+    if (suites) {
+        const char **only = calloc(1, sizeof *only);
+        if (!only)
+            return NULL;
+        only[0] = suites;
+        request->suites = only;
+        request->n_suites = 1;
+    }
+    return plan_collect(request, fault);
+}
+
+/* The base's own list: its suites on its build. A base that cannot list is nothing to compare with. */
+static bool plan_base(struct gate *gate, struct bout *bout, struct fault *fault)
+{
+    char suites[8300];
+    struct plan_request request;
+    struct fault wrong = {0};
+    if (gate->base.kind != SIDE_COMMIT)
+        return true;
+    snprintf(suites, sizeof suites, "%s/%s", gate->base.tree.root, gate->base.tree.project.suites);
+    if (gate->options.operands.n || access(suites, F_OK) != 0) {
+        note(gate, gate->options.operands.n ? "suites were named: what base lists is not compared" : "the base has no suites: every cell is taken as known");
+        return true;
+    }
+    bout->base_plan = plan_of(gate, &gate->base, suites, &request, &wrong);
+    if (!bout->base_plan)
+        return fault_set(fault, wrong.code == EXIT_CODE_INTERRUPTED ? wrong.code : EXIT_CODE_CANNOT_JUDGE, "the base cannot list its cells: %s; its build's log is %s.log",
+                         wrong.text, gate->base.tree.root);
+    struct select_rule none = {0};
+    struct plan_request selection = bout->request;
+    if (!bout_select(bout->base_plan, &selection, NULL, &wrong)) {
+        selection.select = none;  /* an axis that base does not have */
+        return bout_select(bout->base_plan, &selection, NULL, fault);
+    }
+    return true;
+}
+
+static bool make_plans(struct gate *gate, struct bout *bout, struct fault *fault)
+{
+    const char *suites = gate->options.operands.n ? NULL : gate->suites;
+    bout->plan = plan_of(gate, &gate->head, suites, &bout->request, fault);
+    return bout->plan && bout_select(bout->plan, &bout->request, gate->notes, fault) && plan_base(gate, bout, fault);
+}
+
+/* ---- the result */
+
+static const char *side_name(const struct side *side, const char *fallback)
+{
+    if (side->kind == SIDE_COMMIT)
+        return side->tree.commit;
+    return side->kind == SIDE_ARTIFACT ? side->text : fallback;
+}
+
+static json_t *gate_json(const struct gate *gate)
+{
+    bool first = gate->base.kind == SIDE_NONE;
+    return json_pack("{s:s?,s:s,s:f,s:s,s:b,s:O}", "base", first ? NULL : side_name(&gate->base, NULL), "head", side_name(&gate->head, "working tree"),
+                     "tolerance", gate->options.tolerance, "mode", first ? "first run" : "paired", "strict", gate->options.strict, "notes", gate->notes);
+}
+
+static bool save(struct gate *gate, struct fault *fault)
+{
+    if (!runfile_save(gate->out, gate->top, fault))
+        return false;
+    for (size_t i = 0; i < gate->options.format.n; i++)
+        fprintf(stderr, "ternmark: --format is for run; use: ternmark report %s --format %s\n", gate->out, gate->options.format.items[i]);
+    return true;
+}
+
+static void show(struct gate *gate)
+{
+    char folder[4200];
+    struct fault fault = {0};
+    if (gate->options.json) {
+        json_dumpf(gate->top, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);
+        putchar('\n');
+        return;
+    }
+    table_print(stdout, gate->top);
+    snprintf(folder, sizeof folder, "%s", gate->out);
+    char *slash = strrchr(folder, '/');
+    snprintf(slash ? slash : folder, slash ? sizeof folder - (size_t)(slash - folder) : sizeof folder, "%s", slash ? "" : ".");
+    if (report_write(&gate->top, 1, folder, &fault))
+        printf("report: %s/index.html\n", folder);
+    else
+        printf("no report: %s\n", fault.text);
+    printf("result: %s\n", gate->out);
+}
+
+static enum exit_code finish(struct gate *gate, struct bout *bout, bool complete, struct fault *fault)
+{
+    const struct judge_rule rule = {gate->options.strict, gate->options.two_sided};
+    enum exit_code code = judge_cells(bout->cells, &rule);
+    if (gate->base.kind == SIDE_NONE)
+        note(gate, "first run, nothing to compare with");
+    if (gate->base.kind == SIDE_NONE && gate->options.strict)
+        code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
+    if (!complete)
+        code = exit_worst(code, fault->code);
+    json_object_set_new(gate->top, "cells", bout->cells);
+    json_object_set_new(gate->top, "complete", json_boolean(complete));
+    json_object_set_new(gate->top, "exit", json_integer(code));
+    json_object_set_new(gate->top, "gate", gate_json(gate));
+    struct fault saving = {0};
+    if (!save(gate, &saving)) {
+        *fault = saving;
+        return exit_worst(code, saving.code);
+    }
+    show(gate);
+    return code;
+}
+
+/* ---- start */
+
+static bool choose_sides(struct gate *gate, struct fault *fault)
+{
+    const struct options *o = &gate->options;
+    gate->base.text = o->base;
+    gate->head.text = o->head;
+    gate->base.kind = is_artifact(o->base) ? SIDE_ARTIFACT : SIDE_COMMIT;
+    gate->head.kind = is_artifact(o->head) ? SIDE_ARTIFACT : o->head ? SIDE_COMMIT : SIDE_HERE;
+    if (!(o->tolerance > 0) || o->tolerance >= 1)
+        return fault_set(fault, EXIT_CODE_USAGE, "--tolerance: expected a share between 0 and 1");
+    return true;
+}
+
+/* Operands and the result's path are given from where the user stands; everything else happens at the root. */
+static bool move_to_root(struct gate *gate, struct fault *fault)
+{
+    char path[4096], here[4096];
+    struct text_list *operands = &gate->options.operands;
+    if (!getcwd(here, sizeof here))
+        return fault_set(fault, EXIT_CODE_USAGE, "cannot tell the current folder: %s", strerror(errno));
+    for (size_t i = 0; i < operands->n; i++) {
+        if (!realpath(operands->items[i], path))
+            return fault_set(fault, EXIT_CODE_USAGE, "%s: %s", operands->items[i], strerror(errno));
+        operands->items[i] = strdup(path);
+    }
+    tree_find_root(gate->root, sizeof gate->root);
+    const char *out = gate->options.out;
+    int n = out && out[0] != '/' ? asprintf(&gate->out, "%s/%s", here, out) : asprintf(&gate->out, "%s", out ? out : "reports/out/gate.json");
+    if (n < 0)
+        abort();
+    /* Paths in NAME=PATH are resolved before we move. */
+    for (const char **text = &gate->options.base; text; text = text == &gate->options.base ? &gate->options.head : NULL)
+        if (is_artifact(*text) && realpath(strchr(*text, '=') + 1, path)) {
+            char *whole = NULL;
+            if (asprintf(&whole, "%.*s%s", (int)(strchr(*text, '=') - *text) + 1, *text, path) < 0)
+                abort();
+            *text = whole;
+        }
+    if (chdir(gate->root) != 0)
+        return fault_set(fault, EXIT_CODE_USAGE, "%s: %s", gate->root, strerror(errno));
+    return out || process_make_folder("reports/out", fault);
+}
+
+static enum exit_code run_gate(struct gate *gate, struct fault *fault)
+{
+    struct bout bout = {.options = &gate->options, .notes = gate->notes};
+    json_t *arguments = json_array();
+    gate->top = top_new("gate", arguments);
+    json_decref(arguments);
+    bool ready = move_to_root(gate, fault) && choose_sides(gate, fault) && durable_check(gate->out, fault) && open_sides(gate, fault);
+    if (ready && asprintf(&gate->suites, "%s/%s", gate->head.tree.root, gate->head.tree.project.suites) < 0)
+        abort();
+    if (!ready || !make_plans(gate, &bout, fault))
+        return fault->code;
+    bout.head_artifacts = gate->head.artifacts;
+    bout.base_artifacts = gate->base.kind == SIDE_NONE ? NULL : gate->base.artifacts;
+    bout.run_id = json_string_value(json_object_get(gate->top, "run_id"));
+    bool ok = bout_run(&bout, fault);
+    enum exit_code code = finish(gate, &bout, ok, fault);
+    json_decref(bout.plan);
+    json_decref(bout.base_plan);
+    return code;
+}
+
+enum exit_code command_gate(const struct options *options, struct fault *fault)
+{
+    struct gate gate = {.options = *options, .notes = json_array()};
+    interrupt_install();
+    enum exit_code code = run_gate(&gate, fault);
+    tree_close(&gate.base.tree);
+    tree_close(&gate.head.tree);
+    json_decref(gate.base.artifacts);
+    json_decref(gate.head.artifacts);
+    json_decref(gate.notes);
+    json_decref(gate.top);
+    free(gate.suites);
+    free(gate.out);
+    return code;
+}

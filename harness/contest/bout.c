@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "contest/bout.h"
+
+#include "contest/contest.h"
+#include "contest/judge.h"
+#include "hash.h"
+#include "measure/record.h"
+#include "measure/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+/* ---- which cells */
+
+static bool has_tag(const json_t *cell, const char *tag)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(cell, "tags"), i, one)
+        if (strcmp(json_string_value(one), tag) == 0)
+            return true;
+    return false;
+}
+
+bool bout_select(json_t *plan, const struct plan_request *request, json_t *notes, struct fault *fault)
+{
+    size_t i, tagged = 0;
+    json_t *cell;
+    json_array_foreach(plan, i, cell)
+        tagged += has_tag(cell, "ci");
+    json_array_foreach(plan, i, cell)
+        json_object_set_new(cell, "main", json_boolean(!tagged || has_tag(cell, "ci") || text_of(cell, "broken")));
+    if (!tagged && notes && json_array_size(plan))
+        json_array_append_new(notes, json_string("no cell has the tag ci: all cells are measured"));
+    return select_cells(plan, &request->select, fault);
+}
+
+static bool is_main(const json_t *cell)
+{
+    return json_is_true(json_object_get(cell, "main"));
+}
+
+static bool is_selected(const json_t *cell)
+{
+    return is_main(cell) && json_is_true(json_object_get(cell, "selected"));
+}
+
+static json_t *find(const json_t *cells, const char *id)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(cells, i, cell)
+        if (strcmp(text_of(cell, "id"), id) == 0)
+            return cell;
+    return NULL;
+}
+
+/* ---- artifacts */
+
+static const char *path_of(const json_t *artifacts, const char *name)
+{
+    size_t i, n = strlen(name);
+    json_t *one;
+    json_array_foreach(artifacts, i, one) {
+        const char *text = json_string_value(one);
+        if (strncmp(text, name, n) == 0 && text[n] == '=')
+            return text + n + 1;
+    }
+    return NULL;
+}
+
+/* Whether base and head give the cell the same bytes for every artifact it may use. */
+static bool is_identical(const struct bout *bout, const json_t *cell)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(json_object_get(cell, "artifacts"), i, name) {
+        const char *base = path_of(bout->base_artifacts, json_string_value(name)), *head = path_of(bout->head_artifacts, json_string_value(name));
+        char a[HASH_HEX], b[HASH_HEX];
+        struct fault ignored;
+        if (!base != !head)
+            return false;
+        if (base && (!hash_file(base, a, &ignored) || !hash_file(head, b, &ignored) || strcmp(a, b) != 0))
+            return false;
+    }
+    return true;
+}
+
+/* "sha256:…" over the artifacts of one lane. */
+static void build_hash(const json_t *artifacts, char text[HASH_HEX + 7])
+{
+    struct hash hash;
+    size_t i;
+    json_t *one;
+    hash_init(&hash);
+    json_array_foreach(artifacts, i, one) {
+        char hex[HASH_HEX];
+        struct fault ignored;
+        const char *equals = strchr(json_string_value(one), '=');
+        hash_add(&hash, json_string_value(one), (size_t)(equals - json_string_value(one)) + 1);
+        if (hash_file(equals + 1, hex, &ignored))
+            hash_add(&hash, hex, strlen(hex));
+    }
+    memcpy(text, "sha256:", 7);
+    hash_end(&hash, text + 7);
+}
+
+/* ---- what becomes of each planned cell */
+
+enum fate { FATE_LEAVE, FATE_ONCE, FATE_NEW, FATE_IDENTICAL, FATE_PAIRED };
+
+static enum fate fate_of(const struct bout *bout, const json_t *cell)
+{
+    if (!is_selected(cell) || text_of(cell, "skip") || text_of(cell, "broken"))
+        return FATE_LEAVE;
+    if (!bout->base_artifacts)
+        return FATE_ONCE;
+    json_t *theirs = bout->base_plan ? find(bout->base_plan, text_of(cell, "id")) : NULL;
+    if (bout->base_plan && (!theirs || !is_main(theirs)))
+        return FATE_NEW;
+    return is_identical(bout, cell) ? FATE_IDENTICAL : FATE_PAIRED;
+}
+
+/* A tolerance that head widened counts from the next change on. */
+static void keep_tolerance(struct bout *bout, json_t *cell)
+{
+    const json_t *theirs = bout->base_plan ? find(bout->base_plan, text_of(cell, "id")) : NULL;
+    double usual = bout->options->tolerance;
+    json_t *mine = json_object_get(cell, "tolerance"), *old = json_object_get(theirs, "tolerance");
+    double head = json_is_number(mine) ? json_number_value(mine) : usual, base = json_is_number(old) ? json_number_value(old) : usual;
+    if (!theirs || head <= base)
+        return;
+    json_object_set_new(cell, "tolerance", json_real(base));
+    json_array_append_new(bout->notes, json_sprintf("%s: head widens the tolerance from %.3g %% to %.3g %%; judged by the base's",
+                                                    text_of(cell, "id"), 100 * base, 100 * head));
+}
+
+static double tolerance_of(const struct bout *bout, const json_t *cell)
+{
+    json_t *own = json_object_get(cell, "tolerance");
+    return json_is_number(own) ? json_number_value(own) : bout->options->tolerance;
+}
+
+/* ---- measuring */
+
+static const char **strings_of(const json_t *list)
+{
+    size_t n = json_array_size(list);
+    const char **strings = calloc(n + 1, sizeof *strings);
+    for (size_t i = 0; strings && i < n; i++)
+        strings[i] = json_string_value(json_array_get(list, i));
+    return strings;
+}
+
+static bool measure_pairs(struct bout *bout, const json_t *cells, struct contest_cell **results, struct fault *fault)
+{
+    const char **base = strings_of(bout->base_artifacts), **head = strings_of(bout->head_artifacts);
+    struct contest contest = {.cells = cells, .tolerance = bout->options->tolerance, .n_tests = json_array_size(cells),
+                              .seed = (uint64_t)bout->options->seed, .budget_ns = bout->options->budget,
+                              .progress = isatty(STDERR_FILENO) ? stderr : NULL};
+    for (size_t i = 0; i < N_LANES; i++) {
+        const json_t *list = i == LANE_HEAD ? bout->head_artifacts : bout->base_artifacts;
+        contest.starts[i] = bout->request.worker;
+        contest.starts[i].artifacts = i == LANE_HEAD ? head : base;
+        contest.starts[i].n_artifacts = json_array_size(list);
+    }
+    bool ok = base && head && contest_run(&contest, results, fault);
+    free(base);
+    free(head);
+    return ok;
+}
+
+static bool measure_once(struct bout *bout, const json_t *cells, json_t *generations, struct fault *fault)
+{
+    struct sampling sampling = sampling_default();
+    sampling.generations = 2;
+    sampling.warm_ns = 10e6;
+    struct session session = {.request = &bout->request, .sampling = sampling, .cells = cells, .generations = generations,
+                              .seed = (uint64_t)bout->options->seed};
+    return json_array_size(cells) == 0 || session_run(&session, fault);
+}
+
+/* ---- cells of the result */
+
+static json_t *result_cell(const struct bout *bout, const json_t *planned, const json_t *generations)
+{
+    size_t n = json_array_size(generations);
+    struct record_run run = {.run_id = bout->run_id, .tolerance = bout->options->tolerance, .generations = n ? (unsigned)n : 1};
+    json_t *cell = record_cell(planned, generations, &run);
+    if (!is_main(planned) || !json_is_true(json_object_get(planned, "selected"))) {
+        json_object_set_new(cell, "status", json_string("not selected"));
+        json_object_set_new(cell, "reason", json_string(is_main(planned) ? "left out on the command line" : "not tagged ci"));
+    }
+    record_targets(planned, cell);
+    return cell;
+}
+
+static void add_verdict(json_t *cell, json_t *verdict)
+{
+    json_array_append_new(json_object_get(cell, "verdicts"), verdict);
+}
+
+/* The verdict of a cell that a lane could not run. */
+static json_t *lost_verdict(const struct contest_cell *cell, double tolerance)
+{
+    static const char *const words[] = {[LANE_BASE] = "not_comparable", [LANE_BASE2] = "unfit", [LANE_HEAD] = "failed", [N_LANES] = "failed"};
+    json_t *differs = cell->lost == LANE_BASE ? json_pack("[s]", "the base has the cell and cannot run it") : NULL;
+    return judge_word("time", "paired", tolerance, words[cell->lost], cell->reason, differs);
+}
+
+static json_t *pair_cell(const struct bout *bout, const struct contest_cell *result, const json_t *once)
+{
+    const json_t *generations = json_array_size(result->generations) ? result->generations : json_object_get(once, text_of(result->planned, "id"));
+    json_t *failed = result->is_lost && result->lost >= LANE_HEAD ? json_pack("[{s:s}]", "failed", result->reason) : NULL;
+    json_t *cell = result_cell(bout, result->planned, failed ? failed : generations);
+    double tolerance = tolerance_of(bout, result->planned);
+    add_verdict(cell, result->is_lost ? lost_verdict(result, tolerance) : judge_decision("time", "paired", tolerance, &result->verdict));
+    json_decref(failed);
+    if (json_array_size(result->rounds) == 0)
+        return cell;
+    char base[HASH_HEX + 7], head[HASH_HEX + 7];
+    build_hash(bout->base_artifacts, base);
+    build_hash(bout->head_artifacts, head);
+    json_object_set_new(cell, "paired", json_pack("{s:{s:s,s:s,s:s},s:O}", "builds", "base", base, "base2", base, "head", head, "rounds", result->rounds));
+    return cell;
+}
+
+static json_t *once_cell(const struct bout *bout, const json_t *planned, enum fate fate, const json_t *once)
+{
+    json_t *cell = result_cell(bout, planned, json_object_get(once, text_of(planned, "id")));
+    double tolerance = tolerance_of(bout, planned);
+    bool ok = strcmp(text_of(cell, "status"), "ok") == 0, failed = strcmp(text_of(cell, "status"), "failed") == 0;
+    const json_t *theirs = bout->base_plan ? find(bout->base_plan, text_of(planned, "id")) : NULL;
+    bool is_expected = theirs && is_main(theirs) && !text_of(theirs, "skip") && !text_of(theirs, "broken");
+    if (failed)
+        add_verdict(cell, judge_word("time", "paired", tolerance, "failed", text_of(cell, "reason"), NULL));
+    else if (fate == FATE_IDENTICAL && ok)
+        add_verdict(cell, judge_word("time", "paired", tolerance, "pass", "identical subject", NULL));
+    else if (fate == FATE_NEW && ok)
+        add_verdict(cell, judge_word("time", "paired", tolerance, "new", "the base does not list this cell", NULL));
+    else if (is_expected && text_of(planned, "skip"))
+        add_verdict(cell, judge_word("time", "paired", tolerance, "missing", "head skips what base measures", NULL));
+    else if (is_expected && !is_main(planned))
+        add_verdict(cell, judge_word("time", "paired", tolerance, "missing", "head takes the tag ci off what base measures", NULL));
+    else if (bout->options->strict && is_main(planned) && !is_selected(planned))
+        add_verdict(cell, judge_word("time", "paired", tolerance, "missing", "left out on the command line", NULL));
+    return cell;
+}
+
+/* ---- cells that head lacks */
+
+static bool is_new(const struct bout *bout, const json_t *cell)
+{
+    return fate_of(bout, cell) == FATE_NEW;
+}
+
+/* A new cell of the same suite whose parameters are the missing one's: perhaps the same under another name. */
+static char *rename_of(const struct bout *bout, const json_t *missing)
+{
+    size_t i;
+    json_t *cell;
+    char *text = NULL;
+    json_array_foreach(bout->plan, i, cell)
+        if (!text && is_new(bout, cell) && json_equal(json_object_get(cell, "params"), json_object_get(missing, "params")) &&
+            asprintf(&text, "head's list lacks it; renamed to %s?", text_of(cell, "id")) < 0)
+            text = NULL;
+    return text ? text : strdup("head's list lacks it");
+}
+
+static bool is_left_out(const struct bout *bout, const json_t *cell)
+{
+    return !json_is_true(json_object_get(cell, "selected")) && !bout->options->strict;
+}
+
+static void add_missing(struct bout *bout)
+{
+    size_t i;
+    json_t *theirs;
+    json_array_foreach(bout->base_plan, i, theirs) {
+        if (!is_main(theirs) || text_of(theirs, "skip") || text_of(theirs, "broken") || is_left_out(bout, theirs) ||
+            find(bout->plan, text_of(theirs, "id")))
+            continue;
+        char *reason = rename_of(bout, theirs);
+        json_object_set_new(theirs, "selected", json_false());
+        json_t *cell = result_cell(bout, theirs, NULL);
+        add_verdict(cell, judge_word("time", "paired", tolerance_of(bout, theirs), "missing", reason, NULL));
+        json_array_append_new(bout->cells, cell);
+        free(reason);
+    }
+}
+
+/* ---- all of it */
+
+struct lists {
+    json_t *paired, *once;
+    struct contest_cell *results;
+    json_t *generations;
+};
+
+static void sort_out(struct bout *bout, struct lists *lists)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(bout->plan, i, cell) {
+        enum fate fate = fate_of(bout, cell);
+        if (fate == FATE_PAIRED)
+            keep_tolerance(bout, cell);
+        if (fate != FATE_LEAVE)
+            json_array_append(fate == FATE_PAIRED ? lists->paired : lists->once, cell);
+    }
+}
+
+/* What base could not run is still measured in head, for the report. */
+static void add_lost(struct lists *lists)
+{
+    for (size_t i = 0; lists->results && i < json_array_size(lists->paired); i++)
+        if (lists->results[i].is_lost && lists->results[i].lost < LANE_HEAD && json_array_size(lists->results[i].generations) == 0)
+            json_array_append(lists->once, json_array_get(lists->paired, i));
+}
+
+static void collect(struct bout *bout, const struct lists *lists)
+{
+    size_t i, at = 0;
+    json_t *planned, *all = json_array();
+    json_array_foreach(bout->plan, i, planned) {
+        enum fate fate = fate_of(bout, planned);
+        bool is_paired = fate == FATE_PAIRED && lists->results;
+        json_t *cell = is_paired ? pair_cell(bout, &lists->results[at], lists->generations) : once_cell(bout, planned, fate, lists->generations);
+        at += fate == FATE_PAIRED;
+        /* Cells of other jobs are no part of this one, unless something is said of them. */
+        if (is_main(planned) || json_array_size(json_object_get(cell, "verdicts")) > 0)
+            json_array_append(bout->cells, cell);
+        json_array_append_new(all, cell);
+    }
+    record_compare(bout->plan, all);
+    json_decref(all);
+    add_missing(bout);
+}
+
+bool bout_run(struct bout *bout, struct fault *fault)
+{
+    struct lists lists = {.paired = json_array(), .once = json_array(), .generations = json_object()};
+    sort_out(bout, &lists);
+    bool ok = json_array_size(lists.paired) == 0 || measure_pairs(bout, lists.paired, &lists.results, fault);
+    add_lost(&lists);
+    ok = ok && measure_once(bout, lists.once, lists.generations, fault);
+    bout->cells = json_array();
+    collect(bout, &lists);
+    contest_clear(lists.results, json_array_size(lists.paired));
+    json_decref(lists.paired);
+    json_decref(lists.once);
+    json_decref(lists.generations);
+    return ok;
+}
