@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -393,8 +394,10 @@ static void samples_are_calibrated_and_cheap_to_time(void **state)
     assert_non_null(g);
     assert_null(json_object_get(g, "failed"));
     assert_int_equal(json_array_size(json_object_get(g, "samples_ns")), sampling.samples);
-    double per = json_number_value(json_array_get(json_object_get(g, "samples_ns"), 5)), n = json_number_value(json_object_get(g, "iterations"));
-    assert_true(per * n > 0.2e6 && per * n < 20e6);  /* near 1 ms, whatever else runs here */
+    double best = 1e18, n = json_number_value(json_object_get(g, "iterations"));
+    for (size_t i = 0; i < sampling.samples; i++)
+        best = fmin(best, n * json_number_value(json_array_get(json_object_get(g, "samples_ns"), i)));
+    assert_true(best > 0.2e6 && best < 5e6);  /* near 1 ms, whatever else runs here */
     assert_true(json_number_value(json_object_get(g, "overhead")) < 0.05);
     json_decref(g);
     json_decref(cell);

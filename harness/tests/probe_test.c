@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/clock.h"
+#include "probe/checks.h"
+#include "probe/cpuinfo.h"
+#include "probe/cpuset.h"
+#include "probe/fitness.h"
+#include "probe/git.h"
+#include "probe/host.h"
+#include "probe/topology.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void the_clock_is_measured(void **state)
+{
+    (void)state;
+    struct clock_quality q = clock_measure();
+    assert_true(q.cost_ns > 1 && q.cost_ns < 1e5);
+    assert_true(q.resolution_ns >= 1 && q.resolution_ns < 1e7);
+    assert_true(clock_delta_ns(10, 10) <= 0);
+    assert_true(clock_delta_ns(11, 10) <= 0);  /* a step back voids */
+    assert_true(clock_delta_ns(10, 12) > 1.9);
+}
+
+static void the_key_is_stable_and_readable(void **state)
+{
+    (void)state;
+    json_t *one = host_hardware(), *two = host_hardware();
+    assert_true(json_equal(one, two));
+    const char *key = json_string_value(json_object_get(one, "key"));
+    assert_true(strlen(key) > 12 && strlen(key) < 90);
+    assert_int_equal(strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-."), strlen(key));
+    const char *hex = strrchr(key, '-') + 1;
+    assert_int_equal(strspn(hex, "0123456789abcdef"), 8);
+    assert_int_equal(strlen(hex), 8);
+    assert_true(json_is_null(json_object_get(one, "gpu_key")));
+    json_decref(one);
+    json_decref(two);
+}
+
+/* Fewer processors are other hardware: taskset must not compare with the whole machine. */
+static void affinity_belongs_to_the_key(void **state)
+{
+    (void)state;
+    cpu_set_t before, one;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    if (CPU_COUNT(&before) < 2)
+        skip();
+    json_t *wide = host_hardware();
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)cpuset_quietest(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    json_t *narrow = host_hardware();
+    struct cpuset now = cpuset_now();
+    sched_setaffinity(0, sizeof before, &before);
+    assert_int_equal(now.affinity, 1);
+    assert_false(json_equal(json_object_get(wide, "key"), json_object_get(narrow, "key")));
+    json_decref(wide);
+    json_decref(narrow);
+}
+
+static void slugs(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *cpu;
+        double cores, memory;
+        const char *slug;
+    } rows[] = {
+        {"Intel(R) Xeon(R) Platinum 8488C", 2, 16, "intel-xeon-platinum-8488c-2c-16g"},
+        {"AMD Ryzen 9 7950X 16-Core Processor", 16, 64, "amd-ryzen-9-7950x-16c-64g"},
+        {"Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz", 8, 8, "intel-i7-8550u-8c-8g"},
+        {"AMD EPYC", 1.5, 0.5, "amd-epyc-1.5c-0.5g"},
+        {"../../etc/passwd; rm -rf $HOME", 1, 1, "etc-passwd-rm--rf-home-1c-1g"},
+        {"", 4, 32, "4c-32g"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char slug[96];
+        assert_string_equal(host_slug(rows[i].cpu, rows[i].cores, rows[i].memory, slug, sizeof slug), rows[i].slug);
+    }
+}
+
+static struct fitness_snapshot calm(void)
+{
+    return (struct fitness_snapshot){.at_ns = 1000000000u, .cpus = {.affinity = 2, .cores = 2}};
+}
+
+static void what_happened_meanwhile_is_judged(void **state)
+{
+    (void)state;
+    struct row {
+        struct fitness_snapshot after;
+        bool fit;
+        size_t notes;
+    } rows[] = {
+        {{.at_ns = 2000000000u, .busy_s = 0.9, .own_s = 0.9, .cpus = {.affinity = 2, .cores = 2}}, true, 0},
+        {{.at_ns = 2000000000u, .busy_s = 1.4, .own_s = 0.9, .cpus = {.affinity = 2, .cores = 2}}, true, 1},
+        {{.at_ns = 2000000000u, .stolen_s = 0.2, .cpus = {.affinity = 2, .cores = 2}}, false, 0},
+        {{.at_ns = 2000000000u, .stolen_s = 0.01, .cpus = {.affinity = 2, .cores = 2}}, true, 0},
+        {{.at_ns = 2000000000u, .core_throttles = 3, .cpus = {.affinity = 2, .cores = 2}}, false, 0},
+        {{.at_ns = 2000000000u, .cpus = {.affinity = 1, .cores = 1}}, false, 0},
+        {{.at_ns = 2000000000u, .cpus = {.affinity = 2, .cores = 0.5, .quota = 0.5}}, false, 0},
+        {{.at_ns = 2000000000u, .cpus = {.affinity = 2, .cores = 2, .throttled_periods = 4}}, false, 0},
+    };
+    struct fitness_snapshot before = calm();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *reasons = json_array(), *notes = json_array();
+        assert_int_equal(fitness_judge(&before, &rows[i].after, reasons, notes), rows[i].fit);
+        assert_int_equal(json_array_size(reasons), !rows[i].fit);
+        assert_int_equal(json_array_size(notes), rows[i].notes);
+        json_decref(reasons);
+        json_decref(notes);
+    }
+}
+
+static void a_burn_in_shows_the_speed(void **state)
+{
+    (void)state;
+    struct fitness_burn burn = fitness_burn_in(20e6);
+    assert_true(burn.step_ns > 300 && burn.step_ns < 1e5);  /* 1000 multiply-adds of about four cycles */
+    assert_true(burn.spread >= 0);
+}
+
+/* Each check that finds something says what to do. */
+static void every_complaint_has_advice(void **state)
+{
+    (void)state;
+    struct checks_state s = {.before = calm(), .after = {.at_ns = 2000000000u, .stolen_s = 0.9, .busy_s = 3, .core_throttles = 5,
+                                                         .cpus = {.affinity = 1, .quota = 0.5, .cores = 0.5, .throttled_periods = 9}},
+                             .burn = {.step_ns = 1000, .spread = 0.5, .lost = 0.4}, .clock_cost_ns = 900, .clock_resolution_ns = 4e6};
+    json_t *answers = checks_run(&s), *answer;
+    size_t i, bad = 0;
+    json_array_foreach(answers, i, answer) {
+        const char *state_word = json_string_value(json_object_get(answer, "state"));
+        bool complains = strcmp(state_word, "bad") == 0 || strcmp(state_word, "note") == 0;
+        assert_int_equal(complains, json_is_string(json_object_get(answer, "advice")));
+        bad += strcmp(state_word, "bad") == 0;
+    }
+    assert_true(bad >= 7);  /* stolen, neighbours, share, speed, throttling, quota, clock */
+    json_decref(answers);
+}
+
+static void the_machine_is_described(void **state)
+{
+    (void)state;
+    struct topology t = topology_now();
+    assert_true(t.cores >= 1 && t.threads >= t.cores);
+    struct cpuset c = cpuset_now();
+    assert_true(c.affinity >= 1 && c.cores > 0 && c.cores <= c.affinity);
+    char text[128];
+    assert_true(strlen(cpuset_text(text, sizeof text)) > 0);
+    assert_false(cpuinfo_has("no-such-flag"));
+    assert_string_equal(cpuinfo_value("no such key", text, sizeof text), "");
+    json_t *environment = host_environment();
+    assert_true(json_is_string(json_object_get(environment, "kernel")));
+    json_decref(environment);
+}
+
+static void git_answers_or_is_absent(void **state)
+{
+    (void)state;
+    static const char *const version[] = {"--version", NULL}, *const nonsense[] = {"no-such-command", NULL};
+    char text[64];
+    assert_true(git_ask(version, text, sizeof text));
+    assert_memory_equal(text, "git version", 11);
+    assert_false(git_ask(nonsense, text, sizeof text));
+    json_t *git = git_state();
+    assert_true(json_is_boolean(json_object_get(git, "dirty")));
+    json_decref(git);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_clock_is_measured), cmocka_unit_test(the_key_is_stable_and_readable), cmocka_unit_test(affinity_belongs_to_the_key),
+        cmocka_unit_test(slugs), cmocka_unit_test(what_happened_meanwhile_is_judged), cmocka_unit_test(a_burn_in_shows_the_speed),
+        cmocka_unit_test(every_complaint_has_advice), cmocka_unit_test(the_machine_is_described), cmocka_unit_test(git_answers_or_is_absent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

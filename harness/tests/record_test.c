@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/record.h"
+#include "measure/top.h"
+#include "store/runfile.h"
+
+#include "near.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static const struct record_run common = {.run_id = "0f8fad5b-d9cb-469f-a165-70867728950e", .tolerance = 0.05, .generations = 2};
+
+static json_t *read_json(const char *text)
+{
+    json_error_t error;
+    json_t *value = json_loads(text, JSON_DECODE_ANY, &error);
+    if (!value)
+        fail_msg("%s: %s", text, error.text);
+    return value;
+}
+
+static json_t *planned(const char *params, const char *more)
+{
+    json_t *cell = read_json("{\"id\":\"s/b\",\"suite\":\"s\",\"bench\":\"b\",\"params\":{},\"tags\":[\"ci\"],\"tolerance\":null,\"compare\":null,\"target\":null,"
+                             "\"skip\":null,\"workload_hash\":null,\"selected\":true,\"broken\":null}");
+    json_t *extra = read_json(more);
+    json_object_set_new(cell, "params", read_json(params));
+    json_object_set_new(cell, "id", json_sprintf("s/b/%s", params));
+    json_object_update(cell, extra);
+    json_decref(extra);
+    return cell;
+}
+
+static const char two_generations[] =
+    "[{\"number\":0,\"iterations\":10,\"samples_ns\":[4,2,3],\"overhead\":0.001,\"cpu_ns\":3,\"faults\":0,\"switches\":1,\"peak_bytes\":100,\"voided\":0,"
+    "\"work\":{\"ops\":8},\"backend\":\"avx2\",\"workload_hash\":\"sha256:0000000000000000000000000000000000000000000000000000000000000001\"},"
+    "{\"number\":1,\"iterations\":20,\"samples_ns\":[5,6],\"overhead\":0.002,\"cpu_ns\":5,\"faults\":0.5,\"switches\":2,\"peak_bytes\":300,\"voided\":1,\"work\":{\"ops\":8}}]";
+
+static const char *text(const json_t *o, const char *key)
+{
+    return json_string_value(json_object_get(o, key));
+}
+
+static void a_measured_cell_holds_everything(void **state)
+{
+    (void)state;
+    json_t *plan = planned("{}", "{}"), *generations = read_json(two_generations), *cell = record_cell(plan, generations, &common);
+    assert_string_equal(text(cell, "status"), "ok");
+    assert_string_equal(text(cell, "backend"), "avx2");
+    assert_near(json_number_value(json_object_get(json_object_get(cell, "summary"), "median")), 4, 1e-12);
+    const json_t *run = json_array_get(json_object_get(cell, "runs"), 0);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(run, "iterations"), 1)), 20);
+    assert_int_equal(json_array_size(json_array_get(json_object_get(run, "samples_ns"), 0)), 3);
+    static const struct row {
+        const char *metric;
+        double value;
+    } rows[] = {{"cpu", 4}, {"memory", 300}, {"context_switches", 3}, {"overhead", 0.002}, {"page_faults", 0.25}, {"voided_samples", 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_near(json_number_value(json_object_get(json_object_get(json_object_get(cell, "metrics"), rows[i].metric), "value")), rows[i].value, 1e-12);
+    assert_true(json_is_null(json_object_get(json_object_get(cell, "work"), "bytes")));
+    json_decref(plan);
+    json_decref(generations);
+    json_decref(cell);
+}
+
+static void what_was_not_measured_says_why(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *plan, *generations, *status, *reason;
+    } rows[] = {
+        {"{\"skip\":\"too large\"}", "[]", "skipped", "too large"},
+        {"{\"selected\":false}", "[]", "not selected", NULL},
+        {"{\"broken\":\"killed by SIGSEGV\"}", "[]", "failed", "killed by SIGSEGV"},
+        {"{}", "[{\"number\":0,\"failed\":\"hung\"}]", "failed", "hung"},
+        {"{}", "[{\"number\":0,\"unfit\":\"the clock stood\"}]", "unfit", "the clock stood"},
+        {"{}", "[{\"number\":0,\"iterations\":1,\"samples_ns\":[1]},{\"number\":1,\"failed\":\"killed by SIGABRT\"}]", "failed", "killed by SIGABRT"},
+        {"{}", "[]", "not selected", "the run ended before this cell was measured"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *plan = planned("{}", rows[i].plan), *generations = read_json(rows[i].generations), *cell = record_cell(plan, generations, &common);
+        assert_string_equal(text(cell, "status"), rows[i].status);
+        if (rows[i].reason)
+            assert_string_equal(text(cell, "reason"), rows[i].reason);
+        assert_int_equal(json_array_size(json_object_get(cell, "runs")), 0);  /* a failed cell stores no time */
+        assert_true(json_is_null(json_object_get(cell, "summary")));
+        json_decref(plan);
+        json_decref(generations);
+        json_decref(cell);
+    }
+}
+
+static void done_means_nothing_left_to_measure(void **state)
+{
+    (void)state;
+    json_t *plan = planned("{}", "{}"), *skipped = planned("{}", "{\"skip\":\"x\"}"), *none = json_array(), *two = read_json(two_generations);
+    json_t *failed = read_json("[{\"number\":0,\"failed\":\"hung\"}]");
+    assert_false(record_is_done(plan, NULL, 2));
+    assert_false(record_is_done(plan, none, 2));
+    assert_false(record_is_done(plan, two, 3));
+    assert_true(record_is_done(plan, two, 2));
+    assert_true(record_is_done(plan, failed, 2));
+    assert_true(record_is_done(skipped, NULL, 2));
+    json_decref(plan);
+    json_decref(skipped);
+    json_decref(none);
+    json_decref(two);
+    json_decref(failed);
+}
+
+static void speedups_are_against_the_base_of_the_same_parameters(void **state)
+{
+    (void)state;
+    static const char compare[] = "{\"compare\":{\"axis\":\"be\",\"base\":\"slow\"}}";
+    static const struct row {
+        const char *params;
+        double ns, speedup;
+    } rows[] = {{"{\"be\":\"slow\",\"n\":1}", 8, 1}, {"{\"be\":\"fast\",\"n\":1}", 2, 4}, {"{\"be\":\"slow\",\"n\":2}", 9, 1}, {"{\"be\":\"fast\",\"n\":2}", 3, 3}, {"{\"be\":\"fast\",\"n\":3}", 3, 0}};
+    json_t *plan = json_array(), *cells = json_array();
+    for (size_t i = 0; i < 5; i++) {
+        json_t *one = planned(rows[i].params, compare);
+        json_t *generations = json_pack("[{s:i,s:i,s:[f]},{s:i,s:i,s:[f]}]", "number", 0, "iterations", 1, "samples_ns", rows[i].ns, "number", 1, "iterations", 1, "samples_ns", rows[i].ns);
+        json_array_append_new(cells, record_cell(one, generations, &common));
+        json_array_append_new(plan, one);
+        json_decref(generations);
+    }
+    record_compare(plan, cells);
+    for (size_t i = 0; i < 5; i++) {
+        const json_t *speedup = json_object_get(json_object_get(json_array_get(cells, i), "metrics"), "speedup");
+        assert_near(json_number_value(json_object_get(speedup, "value")), rows[i].speedup, 1e-12);
+        if (rows[i].speedup > 0)
+            assert_string_equal(text(speedup, "unit"), "x against be=slow");
+    }
+    json_decref(plan);
+    json_decref(cells);
+}
+
+static void targets_are_judged(void **state)
+{
+    (void)state;
+    json_t *plan = planned("{}", "{\"target\":{\"time\":\"5ns\",\"p99\":\"5ns\",\"memory\":\"1KiB\",\"joy\":1}}");
+    json_t *generations = read_json(two_generations), *cell = record_cell(plan, generations, &common);
+    record_targets(plan, cell);
+    static const char *const expected[] = {"pass", "regression", "pass", "inconclusive"};
+    const json_t *verdicts = json_object_get(cell, "verdicts");
+    assert_int_equal(json_array_size(verdicts), 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(text(json_array_get(verdicts, i), "verdict"), expected[i]);
+    assert_near(json_number_value(json_object_get(json_array_get(verdicts, 0), "ratio")), 0.8, 1e-12);
+    json_decref(plan);
+    json_decref(generations);
+    json_decref(cell);
+}
+
+/* What record and top make is what the store takes and gives back. */
+static void the_store_accepts_the_whole(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/record_test_XXXXXX";
+    assert_true(close(mkstemp(path)) == 0);
+    struct fault fault = {0};
+    json_t *arguments = read_json("{\"suites\":[\"s.lua\"]}"), *top = top_new("run", arguments);
+    json_t *plan = planned("{}", "{\"target\":{\"p99\":\"5ns\"}}"), *generations = read_json(two_generations), *cell = record_cell(plan, generations, &common);
+    json_t *failed_plan = planned("{\"n\":1}", "{\"broken\":\"x\"}");
+    record_targets(plan, cell);
+    json_array_append_new(json_object_get(top, "cells"), cell);
+    json_array_append_new(json_object_get(top, "cells"), record_cell(failed_plan, NULL, &common));
+    if (!runfile_save(path, top, &fault))
+        fail_msg("%s", fault.text);
+    json_t *back = runfile_load(path, &fault);
+    if (!back)
+        fail_msg("%s", fault.text);
+    assert_true(json_equal(json_object_get(back, "cells"), json_object_get(top, "cells")));
+    unlink(path);
+    json_decref(arguments);
+    json_decref(top);
+    json_decref(plan);
+    json_decref(failed_plan);
+    json_decref(generations);
+    json_decref(back);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_measured_cell_holds_everything), cmocka_unit_test(what_was_not_measured_says_why),
+        cmocka_unit_test(done_means_nothing_left_to_measure), cmocka_unit_test(speedups_are_against_the_base_of_the_same_parameters),
+        cmocka_unit_test(targets_are_judged), cmocka_unit_test(the_store_accepts_the_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
