@@ -10,7 +10,7 @@
   const value = (row, column) => {
     const cell = row.cells[column];
     const key = cell.dataset.sort;
-    return key === undefined ? cell.textContent.trim() : Number(key);
+    return key === undefined ? (cell.querySelector("code") ?? cell).textContent.trim() : Number(key);
   };
   const compare = (a, b) => {
     if (a === "" || b === "") return (a === "") - (b === "");

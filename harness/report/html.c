@@ -7,6 +7,7 @@
 #include "report/view.h"
 #include "units.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,22 +138,48 @@ static void print_row(FILE *out, const json_t *run, const json_t *cell, const js
     fputs("</tr>\n", out);
 }
 
+/* Cells that nobody asked to measure, or that skipped themselves, would bury the others: they have a list of their own. */
+static bool is_left_out(const json_t *cell)
+{
+    return view_cell_state(cell)->severity >= STATE_not_selected;
+}
+
+static void print_rows(FILE *out, const json_t *run, const json_t *cell)
+{
+    const json_t *verdicts = json_object_get(cell, "verdicts");
+    for (size_t i = 0; i < json_array_size(verdicts); i++)
+        print_row(out, run, cell, json_array_get(verdicts, i));
+    if (json_array_size(verdicts) == 0)
+        print_row(out, run, cell, NULL);
+}
+
+static void print_left_out(FILE *out, const json_t *const *cells, size_t n)
+{
+    fprintf(out, "<details class=\"rest\"><summary>%zu cells were not measured</summary><ul>\n", n);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, "<li>%s: <code>", view_cell_state(cells[i])->label);
+        print_element(out, "", view_text(cells[i], "id"), "</code> ");
+        print_element(out, "", view_text(cells[i], "reason"), "</li>\n");
+    }
+    fputs("</ul></details>\n", out);
+}
+
 static void print_table(FILE *out, const json_t *run)
 {
-    size_t n;
+    size_t n, shown = 0;
     const json_t **cells = view_sorted(run, &n);
+    while (shown < n && !is_left_out(cells[shown])) /* they sort last */
+        shown++;
     fputs("<section aria-labelledby=\"verdicts\"><h2 id=\"verdicts\">Cells</h2>\n<div id=\"tools\" hidden></div>\n"
-          "<div class=\"wide\" role=\"region\" aria-labelledby=\"verdicts\" tabindex=\"0\"><table id=\"cells\"><caption>Worst first. Change is time of head over time of base: "
+          "<div class=\"wide\" role=\"region\" aria-label=\"Table of cells\" tabindex=\"0\"><table id=\"cells\"><caption>Worst first. Change is time of head over time of base: "
           "above zero is slower.</caption>\n<thead><tr><th scope=\"col\">verdict</th><th scope=\"col\">cell</th><th scope=\"col\">change</th><th scope=\"col\">interval</th>"
           "<th scope=\"col\">judged by</th><th scope=\"col\">median time</th><th scope=\"col\">rate</th></tr></thead>\n<tbody>\n", out);
-    for (size_t c = 0; c < n; c++) {
-        const json_t *verdicts = json_object_get(cells[c], "verdicts");
-        for (size_t i = 0; i < json_array_size(verdicts); i++)
-            print_row(out, run, cells[c], json_array_get(verdicts, i));
-        if (json_array_size(verdicts) == 0)
-            print_row(out, run, cells[c], NULL);
-    }
-    fputs("</tbody></table></div></section>\n", out);
+    for (size_t c = 0; c < shown; c++)
+        print_rows(out, run, cells[c]);
+    fputs("</tbody></table></div>\n", out);
+    if (shown < n)
+        print_left_out(out, cells + shown, n - shown);
+    fputs("</section>\n", out);
     free(cells);
 }
 
@@ -263,8 +290,13 @@ void html_page(FILE *out, const struct picture_source *source, const char *dir, 
     print_head(out, headline);
     print_summary(out, source->main, headline);
     print_notes(out, source->main);
+    size_t first = 0; /* the overview belongs before the table: it is what most readers need */
+    fputs(n_drawn && drawn[0].picture == &pictures[0] ? "<section aria-labelledby=\"overview\"><h2 id=\"overview\">Overview</h2>\n" : "<section>\n", out);
+    while (first < n_drawn && drawn[first].picture == &pictures[0])
+        html_figure(out, dir, &drawn[first++]);
+    fputs("</section>\n", out);
     print_table(out, source->main);
-    html_figures(out, dir, drawn, n_drawn, why);
+    html_figures(out, dir, drawn + first, n_drawn - first, why);
     print_machine(out, source->main);
     fprintf(out, "</main>\n<footer><p>Written by ternmark %s. Times are per iteration; ± is the median absolute deviation.</p></footer>\n</body>\n</html>\n", TERNMARK_VERSION);
 }

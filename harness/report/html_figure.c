@@ -56,7 +56,7 @@ static void print_data(FILE *out, const char *dir, const char *file)
     free(path);
     if (!data)
         return;
-    fputs("<details><summary>The figures as a table</summary><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of the picture\">\n", out);
+    fprintf(out, "<details><summary>The figures as a table</summary><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of %s\">\n", file);
     size_t left = print_rows(out, data);
     fclose(data);
     if (left)
@@ -64,14 +64,14 @@ static void print_data(FILE *out, const char *dir, const char *file)
     fputs("</div></details>\n", out);
 }
 
-static void print_figure(FILE *out, const char *dir, const struct picture_drawn *drawn)
+void html_figure(FILE *out, const char *dir, const struct picture_drawn *drawn)
 {
     fprintf(out, "<figure id=\"%s\"><h3>", drawn->file);
     escape_markup(out, drawn->heading);
     fputs("</h3>\n", out);
     if (drawn->is_drawn) {
-        fprintf(out, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Picture\"><picture><source srcset=\"%s-dark.svg\" media=\"screen and (prefers-color-scheme: dark)\">"
-                     "<img src=\"%s.svg\" width=\"%d\" height=\"%d\" loading=\"lazy\" alt=\"", drawn->file, drawn->file, drawn->width, drawn->height);
+        fprintf(out, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Picture %s\"><picture><source srcset=\"%s-dark.svg\" media=\"screen and (prefers-color-scheme: dark)\">"
+                     "<img src=\"%s.svg\" width=\"%d\" height=\"%d\" loading=\"lazy\" alt=\"", drawn->file, drawn->file, drawn->file, drawn->width, drawn->height);
         escape_markup(out, drawn->alt);
         fputs("\"></picture></div>\n", out);
     }
@@ -93,8 +93,8 @@ void html_figures(FILE *out, const char *dir, const struct picture_drawn *drawn,
         fputs("</p>\n", out);
     }
     if (n == 0)
-        fputs("<p>Nothing was measured that could be drawn.</p>\n", out);
+        fputs("<p>There is nothing more to draw.</p>\n", out);
     for (size_t i = 0; i < n; i++)
-        print_figure(out, dir, &drawn[i]);
+        html_figure(out, dir, &drawn[i]);
     fputs("</section>\n", out);
 }

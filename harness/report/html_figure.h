@@ -7,6 +7,9 @@
 
 #include "report/picture.h"
 
+/* One picture, with its data as a table. */
+void html_figure(FILE *out, const char *dir, const struct picture_drawn *drawn);
+
 /* Prints the section; `dir` is where the data files are read from. */
 void html_figures(FILE *out, const char *dir, const struct picture_drawn *drawn, size_t n, const char *why);
 

@@ -134,7 +134,7 @@ static void a_run_without_anything_still_has_a_page(void **state)
     char where[128];
     snprintf(where, sizeof where, "%s/deep/er", folder);
     assert_true(report_write(&run, 1, where, &fault));
-    assert_file("deep/er/index.html", "Nothing was measured that could be drawn");
+    assert_file("deep/er/index.html", "There is nothing more to draw");
     json_decref(run);
 }
 
