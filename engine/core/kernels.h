@@ -66,6 +66,26 @@ struct tern_product_kernel {
 	tern_product_fn *run;
 };
 
+/*
+ * Loops that measure what the machine gives, for the roofline. `operands` are 2 x 64 random bytes each (weights 0..2, activations) for the
+ * register loop, and blocks of tile operands for the AMX loops.
+ */
+enum tern_peak { TERN_PEAK_REGISTERS, TERN_PEAK_L1, TERN_PEAK_L2, TERN_PEAKS };
+
+struct tern_peak_kernel {
+	double ops;          /* of one step */
+	size_t a, b;         /* bytes of the operand blocks that a step walks through; b follows a */
+	/* Does n steps. After one step lanes[r] is the sum that the loop's own check compares with a plain loop. */
+	void (*run)(uint64_t n, const uint8_t *operands, int32_t *lanes);
+};
+
+struct tern_roof_kernels {
+	struct tern_peak_kernel peak[TERN_PEAKS]; /* run is null where the instruction set has no such loop */
+	/* Exclusive or of the 64-bit words of `bytes` (a multiple of 1024) at p (64-byte aligned), with a software prefetch `ahead` bytes
+	 * before use when it is not 0. */
+	uint64_t (*read)(const uint8_t *p, size_t bytes, size_t ahead);
+};
+
 struct tern_kernels {
 	struct tern_product_kernel product[TERN_STORAGES][TERN_CLASSES];
 
@@ -79,6 +99,7 @@ struct tern_kernels {
 	float (*quantize)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum);
 
 	struct tern_vector_kernels vector;
+	struct tern_roof_kernels roof;
 };
 
 #define BACKEND(name, arch, flags, needs) void tern_##name##_overlay(struct tern_kernels *);

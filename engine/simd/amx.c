@@ -262,10 +262,79 @@ static void matmul_2bit_i8_amx(const struct tern_product *p, size_t from, size_t
 		block(p, b, p->batch - b < 32 ? p->batch - b : 32, from, to, &s);
 }
 
+/* ---- the roof: products of 2 x 2 tiles, operands in registers or loaded anew each step from blocks of a and b bytes */
+
+INLINE void roof_step(const uint8_t *a, const uint8_t *b)
+{
+	TILE_LOAD(4, a, 64);
+	TILE_LOAD(6, b, 64);
+	TILE_DOT(0, 4, 6);
+	TILE_LOAD(7, b + TILE_BYTES, 64);
+	TILE_DOT(1, 4, 7);
+	TILE_LOAD(5, a + TILE_BYTES, 64);
+	TILE_DOT(2, 5, 6);
+	TILE_DOT(3, 5, 7);
+}
+
+INLINE void roof(uint64_t n, const uint8_t *operands, size_t a_bytes, size_t b_bytes, int32_t *lanes)
+{
+	static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
+	struct tile_config config;
+	const uint8_t *b = operands + a_bytes;
+	size_t at_a = 0, at_b = 0;
+	tiles_config(&config, full);
+	tiles_open(&config);
+	zero_sums();
+	for (; n; n--) {
+		roof_step(operands + at_a, b + at_b);
+		at_a = at_a + 2 * TILE_BYTES < a_bytes ? at_a + 2 * TILE_BYTES : 0;
+		at_b = at_b + 2 * TILE_BYTES < b_bytes ? at_b + 2 * TILE_BYTES : 0;
+	}
+	TILE_STORE(0, lanes, 64);
+	TILES_CLOSE();
+}
+
+enum { ROOF_L1 = 8 << 10, ROOF_A_L2 = 16 << 10, ROOF_B_L2 = 768 << 10 };
+
+static void peak_l1(uint64_t n, const uint8_t *operands, int32_t *lanes)
+{
+	roof(n, operands, ROOF_L1, ROOF_L1, lanes);
+}
+
+static void peak_l2(uint64_t n, const uint8_t *operands, int32_t *lanes)
+{
+	roof(n, operands, ROOF_A_L2, ROOF_B_L2, lanes);
+}
+
+static void peak_registers(uint64_t n, const uint8_t *operands, int32_t *lanes)
+{
+	static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
+	struct tile_config config;
+	tiles_config(&config, full);
+	tiles_open(&config);
+	zero_sums();
+	TILE_LOAD(4, operands, 64);
+	TILE_LOAD(5, operands + TILE_BYTES, 64);
+	TILE_LOAD(6, operands + 2 * TILE_BYTES, 64);
+	TILE_LOAD(7, operands + 3 * TILE_BYTES, 64);
+	for (; n; n--) {
+		TILE_DOT(0, 4, 6);
+		TILE_DOT(1, 4, 7);
+		TILE_DOT(2, 5, 6);
+		TILE_DOT(3, 5, 7);
+	}
+	TILE_STORE(0, lanes, 64);
+	TILES_CLOSE();
+}
+
 void tern_amx_overlay(struct tern_kernels *t)
 {
 	static const struct tern_product_kernel tiles_kernel = { "matmul_2bit_i8_amx", matmul_2bit_i8_amx };
 	few_without_tiles = t->product[TERN_STORAGE_2BIT][TERN_MANY];
 	t->product[TERN_STORAGE_2BIT][TERN_FEW] = tiles_kernel;
 	t->product[TERN_STORAGE_2BIT][TERN_MANY] = tiles_kernel;
+	const double ops = 4 * 2.0 * 16 * 16 * 64;
+	t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ ops, 2 * TILE_BYTES, 2 * TILE_BYTES, peak_registers };
+	t->roof.peak[TERN_PEAK_L1] = (struct tern_peak_kernel){ ops, ROOF_L1, ROOF_L1, peak_l1 };
+	t->roof.peak[TERN_PEAK_L2] = (struct tern_peak_kernel){ ops, ROOF_A_L2, ROOF_B_L2, peak_l2 };
 }

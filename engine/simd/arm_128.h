@@ -18,6 +18,8 @@ static inline int32_t load_four(const void *p)
 #define V_X4(p) vreinterpretq_u8_s32(vdupq_n_s32(load_four(p)))
 #define S int32x4_t
 #define S_ZERO vdupq_n_s32(0)
+#define S_SUM(a, b) vaddq_s32(a, b)
+#define OPAQUE(v) __asm__ volatile("" : "+w"(v))
 #define S_OUT(s, x_sum, out) vst1q_s32(out, vsubq_s32(s, vdupq_n_s32(x_sum)))
 #define S_SCALE(s, x_sum, factor, out) vst1q_f32(out, vmulq_f32(vcvtq_f32_s32(vsubq_s32(s, vdupq_n_s32(x_sum))), vdupq_n_f32(factor)))
 

@@ -23,5 +23,5 @@ void tern_avx2_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_avx2;
-	overlay_vectors(&t->vector);
+	overlay_vectors(t);
 }

@@ -32,5 +32,5 @@ void tern_avx512_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_avx512;
-	overlay_vectors(&t->vector);
+	overlay_vectors(t);
 }

@@ -32,5 +32,5 @@ void tern_neon_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_neon;
-	overlay_vectors(&t->vector);
+	overlay_vectors(t);
 }

@@ -13,8 +13,9 @@
  *   A_DOT(a, w, x)            adds four products per lane: w in 0..2, x in -128..127
  *   A_QUADS                   how many A_DOT an accumulator takes before it may overflow; 0: any number that K_MAX allows
  *   S, S_ZERO, S_ADD(s, a)    sums per row, int32; adds what an accumulator holds
- *   S_STORE(s, out)           the sums to an int32 array of V_BYTES / 4
+ *   S_SUM(a, b)               a + b
  *   S_OUT(s, x_sum, out)      s - x_sum to int32;   S_SCALE(s, x_sum, factor, out)   (float)(s - x_sum) * factor
+ *   OPAQUE(v)                 an empty statement that may change v, as far as the compiler knows
  *   TILE_R, TILE_C            groups and columns of the largest tile that the registers hold
  * and where the accumulator takes any u8 (A_DOT_U8 defined, A the same as S):
  *   V_MASK(v, f)              v & (3 << 2 f), S_SHIFT(s, bits)  arithmetic shift right, S_PLUS, S_MINUS, TILE_FIELDS groups of a row of fields
@@ -270,6 +271,27 @@ static void GLUE(matvec_base3_i8_, ISA)(const struct tern_product *p, size_t fro
 }
 #endif
 
+/*
+ * The most that A_DOT can do: twelve accumulators, operands in registers. OPAQUE keeps the compiler from doing a product once for all. 16-bit
+ * accumulators wrap, which costs no time; one step stays in their range.
+ */
+static void GLUE(peak_, ISA)(uint64_t n, const uint8_t *operands, int32_t *lanes)
+{
+	V w = V_LOAD(operands), x = V_LOAD(operands + 64);
+	A a[12];
+	S total = S_ZERO;
+	UNROLL for (int i = 0; i < 12; i++)
+		a[i] = A_ZERO;
+	for (; n; n--)
+		UNROLL for (int i = 0; i < 12; i++) {
+			OPAQUE(x);
+			a[i] = A_DOT(a[i], w, x);
+		}
+	UNROLL for (int i = 0; i < 12; i++)
+		total = S_SUM(total, S_ADD(S_ZERO, a[i]));
+	S_OUT(total, 0, lanes);
+}
+
 #define NAME_(prefix, isa) #prefix #isa
 #define NAME(prefix, isa) NAME_(prefix, isa)
 #define ROW(prefix) { NAME(prefix, ISA), GLUE(prefix, ISA) }
@@ -288,4 +310,5 @@ static void overlay_products(struct tern_kernels *t)
 #endif
 	};
 	memcpy(t->product, rows, sizeof rows);
+	t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 12.0 * 2 * V_BYTES, 64, 64, GLUE(peak_, ISA) };
 }

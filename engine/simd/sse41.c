@@ -24,6 +24,8 @@ static inline int load_four(const void *p)
 #define S __m128i
 #define S_ZERO _mm_setzero_si128()
 #define S_ADD(s, a) _mm_add_epi32(s, _mm_madd_epi16(a, _mm_set1_epi16(1)))
+#define S_SUM(a, b) _mm_add_epi32(a, b)
+#define OPAQUE(v) __asm__ volatile("" : "+x"(v))
 #define S_OUT(s, x_sum, out) _mm_storeu_si128((__m128i *)(void *)(out), _mm_sub_epi32(s, _mm_set1_epi32(x_sum)))
 #define S_SCALE(s, x_sum, factor, out) \
 	_mm_storeu_ps(out, _mm_mul_ps(_mm_cvtepi32_ps(_mm_sub_epi32(s, _mm_set1_epi32(x_sum))), _mm_set1_ps(factor)))
@@ -90,5 +92,5 @@ void tern_sse41_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_sse41;
-	overlay_vectors(&t->vector);
+	overlay_vectors(t);
 }

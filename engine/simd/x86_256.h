@@ -15,6 +15,8 @@
 #define S_SHIFT(s, bits) _mm256_srai_epi32(s, bits)
 #define S_PLUS(a, b) _mm256_add_epi32(a, b)
 #define S_MINUS(a, b) _mm256_sub_epi32(a, b)
+#define S_SUM(a, b) _mm256_add_epi32(a, b)
+#define OPAQUE(v) __asm__ volatile("" : "+x"(v))
 #define S_OUT(s, x_sum, out) _mm256_storeu_si256((__m256i *)(void *)(out), _mm256_sub_epi32(s, _mm256_set1_epi32(x_sum)))
 #define S_SCALE(s, x_sum, factor, out) \
 	_mm256_storeu_ps(out, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(s, _mm256_set1_epi32(x_sum))), _mm256_set1_ps(factor)))

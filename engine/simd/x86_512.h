@@ -15,6 +15,8 @@
 #define S_SHIFT(s, bits) _mm512_srai_epi32(s, bits)
 #define S_PLUS(a, b) _mm512_add_epi32(a, b)
 #define S_MINUS(a, b) _mm512_sub_epi32(a, b)
+#define S_SUM(a, b) _mm512_add_epi32(a, b)
+#define OPAQUE(v) __asm__ volatile("" : "+v"(v))
 #define S_OUT(s, x_sum, out) _mm512_storeu_si512(out, _mm512_sub_epi32(s, _mm512_set1_epi32(x_sum)))
 #define S_SCALE(s, x_sum, factor, out) \
 	_mm512_storeu_ps(out, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(s, _mm512_set1_epi32(x_sum))), _mm512_set1_ps(factor)))
