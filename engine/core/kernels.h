@@ -3,7 +3,8 @@
  * What a backend provides. A backend's file defines tern_<name>_overlay(), which puts its kernels over those of the weaker
  * backends in the table; a null entry does not occur, because scalar is complete.
  *
- * Packed weights ("storage", format/weights.def): rows go in groups of 16, a group is a stream of 64-byte lines, and lane r of a
+ * Packed weights ("storage", format/weights.def): rows go in panels of 64, which are four groups of 16. A panel is one stream of 64-byte
+ * lines, so that a thread reads memory from end to end: for each step of columns the line of group 0, then of 1, 2 and 3. Lane r of a
  * line (4 bytes) belongs to row r of the group. Byte j of the lane holds one weight per field f, that of column  step + 4 f + j:
  *
  *     line of a step     byte 0            1            2            3            4 …
@@ -24,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TERN_GROUP = 16, TERN_LINE = 64 };
+enum { TERN_GROUP = 16, TERN_PANEL = 64, TERN_GROUPS = 4, TERN_LINE = 64, TERN_STEP = TERN_GROUPS * TERN_LINE };
 
 /* How weights lie in memory for the kernels. */
 enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TERN_STORAGES };
@@ -32,16 +33,16 @@ enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TE
 /*
  * y[b][n] = (scale[b] * weight_scale) * s   or, with scale null, s itself as int32;   s = sum_k t[n][k] x[b][k]
  *
- *   w      groups of lines of one storage; group g starts at w + g * group_bytes and has `lines` lines
+ *   w      panels of one storage; panel i starts at w + i * panel_bytes and has `steps` steps of four lines
  *   x      batch rows of int8, x_stride bytes apart (a multiple of 64, 64-byte aligned), zero beyond K up to the last line's end
  *   x_sum  batch sums of the rows of x
  *   y      batch rows of n float or int32, n apart; must not overlap x or w
  *
- * Exact in int32 while K <= TERN_K_MAX. Threads: any, on disjoint groups.
+ * Exact in int32 while K <= TERN_K_MAX. Threads: any, on disjoint panels.
  */
 struct tern_product {
 	const uint8_t *w;
-	size_t group_bytes, lines, n;
+	size_t panel_bytes, steps, n;
 	const int8_t *x;
 	size_t x_stride;
 	const int32_t *x_sum;
@@ -54,7 +55,7 @@ struct tern_product {
 /* Fields of two bits are multiplied unshifted, by up to 128 times 127, a quarter of the columns each: 2^31 / 2^14 * 4 columns. */
 enum { TERN_K_MAX = 1 << 18 };
 
-/* Does groups [from, to). */
+/* Does panels [from, to). */
 typedef void tern_product_fn(const struct tern_product *p, size_t from, size_t to);
 
 /* Batches that take different kernels: exactly one row, a few, many (these take any number, 0 included). */

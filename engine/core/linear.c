@@ -66,20 +66,20 @@ void tern_packed_row(const void *packed_rows, size_t n, size_t k, int8_t *trits)
 	p->format->unpack(p->data + n * p->row_bytes, k, trits);
 }
 
-/* Group g of every copy; `trits` is room for 16 rows. The first copy is packed, the others are copied from it. */
-static void pack_group(const struct tern_linear *l, const struct tern_linear_spec *spec, size_t g, int8_t *trits)
+/* Panel g of every copy; `trits` is room for its rows. The first copy is packed, the others are copied from it. */
+static void pack_panel(const struct tern_linear *l, const struct tern_linear_spec *spec, size_t g, int8_t *trits)
 {
 	size_t stride = stride_for(l->k);
-	memset(trits, 0, TERN_GROUP * stride);
-	for (size_t r = 0; r < TERN_GROUP && g * TERN_GROUP + r < l->n; r++)
-		spec->source(spec->data, g * TERN_GROUP + r, l->k, trits + r * stride);
-	uint8_t *first = l->w + g * l->group_bytes;
+	memset(trits, 0, TERN_PANEL * stride);
+	for (size_t r = 0; r < TERN_PANEL && g * TERN_PANEL + r < l->n; r++)
+		spec->source(spec->data, g * TERN_PANEL + r, l->k, trits + r * stride);
+	uint8_t *first = l->w + g * l->panel_bytes;
 	tern_lines_pack(l->storage, trits, stride, l->k, first);
 	for (size_t c = 1; c < l->copies; c++)
-		memcpy(first + c * l->copy_bytes, first, l->group_bytes);
+		memcpy(first + c * l->copy_bytes, first, l->panel_bytes);
 }
 
-/* Static schedule: a thread touches first what it will read, as parts take contiguous shares of the groups. */
+/* Static schedule: a thread touches first what it will read, as parts take contiguous shares of the panels. */
 static bool pack_all(const struct tern_linear *l, const struct tern_linear_spec *spec)
 {
 	int threads = spec->threads > 0 ? spec->threads : tern_threads_allowed();
@@ -87,12 +87,12 @@ static bool pack_all(const struct tern_linear *l, const struct tern_linear_spec 
 	tern_threads_used_openmp();
 #pragma omp parallel num_threads(threads) if (threads > 1) reduction(&& : ok)
 	{
-		int8_t *trits = malloc(TERN_GROUP * stride_for(l->k));
+		int8_t *trits = malloc(TERN_PANEL * stride_for(l->k));
 		ok = trits != NULL;
 #pragma omp for schedule(static)
-		for (size_t g = 0; g < l->groups; g++)
+		for (size_t g = 0; g < l->panels; g++)
 			if (trits)
-				pack_group(l, spec, g, trits);
+				pack_panel(l, spec, g, trits);
 		free(trits);
 	}
 	return ok;
@@ -107,11 +107,11 @@ static enum tern_status size_up(struct tern_linear *l, const struct tern_linear_
 	l->k = spec->k;
 	l->scale = spec->scale;
 	l->storage = spec->storage < TERN_STORAGES ? spec->storage : TERN_STORAGE_2BIT;
-	l->groups = (spec->n + TERN_GROUP - 1) / TERN_GROUP;
-	l->lines = tern_lines_count(l->storage, spec->k);
-	l->group_bytes = l->lines * TERN_LINE;
+	l->panels = (spec->n + TERN_PANEL - 1) / TERN_PANEL;
+	l->steps = tern_lines_count(l->storage, spec->k);
+	l->panel_bytes = l->steps * TERN_STEP;
 	l->copies = spec->copies ? spec->copies : 1;
-	l->copy_bytes = l->groups * l->group_bytes;
+	l->copy_bytes = l->panels * l->panel_bytes;
 	l->bytes = l->copy_bytes * l->copies;
 	return TERN_OK;
 }
@@ -127,7 +127,7 @@ enum tern_status tern_linear_bind(const struct tern_backend *backend, const stru
 	if (!status && !(l->w = tern_block_open(l->bytes + 4096)))
 		status = tern_error_memory(error, "packed weights", l->bytes);
 	if (!status && !pack_all(l, spec))
-		status = tern_error_memory(error, "packing", TERN_GROUP * stride_for(l->k));
+		status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
 	if (status)
 		tern_linear_close(l);
 	else
@@ -145,7 +145,7 @@ void tern_linear_close(struct tern_linear *l)
 
 void tern_linear_row(const struct tern_linear *l, size_t n, int8_t *trits)
 {
-	tern_lines_unpack(l->storage, l->w + n / TERN_GROUP * l->group_bytes, n % TERN_GROUP, l->k, trits);
+	tern_lines_unpack(l->storage, l->w + n / TERN_PANEL * l->panel_bytes, n % TERN_PANEL, l->k, trits);
 }
 
 /* ---- products */
@@ -165,10 +165,10 @@ static void part(const struct tern_linear *l, const struct tern_activations *a, 
 {
 	size_t from, to;
 	struct tern_product p = {
-		.w = l->w + copy * l->copy_bytes, .group_bytes = l->group_bytes, .lines = l->lines, .n = l->n, .x = a->q, .x_stride = a->stride,
+		.w = l->w + copy * l->copy_bytes, .panel_bytes = l->panel_bytes, .steps = l->steps, .n = l->n, .x = a->q, .x_stride = a->stride,
 		.x_sum = a->sum, .batch = batch, .scale = scale, .weight_scale = l->scale, .y = y,
 	};
-	tern_share(l->groups, id, n, &from, &to);
+	tern_share(l->panels, id, n, &from, &to);
 	if (from < to && batch)
 		tern_linear_kernel(l, batch)->run(&p, from, to);
 }

@@ -54,12 +54,12 @@ struct tern_linear_spec {
 };
 
 struct tern_linear {
-	size_t n, k, groups;
+	size_t n, k, panels;
 	float scale;
 	enum tern_storage storage;
 	const struct tern_backend *backend;
 	uint8_t *w;
-	size_t group_bytes, lines, copy_bytes, copies, bytes;
+	size_t panel_bytes, steps, copy_bytes, copies, bytes;
 };
 
 /* *out is the caller's until tern_linear_close. Errors: TERN_INVALID (sizes), TERN_NO_MEMORY. */

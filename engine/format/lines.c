@@ -55,7 +55,7 @@ static int code_base3(uint8_t byte, size_t field)
 }
 
 static const struct {
-	size_t step, multiple;                         /* columns of a line; lines come in multiples of this */
+	size_t step, multiple;                         /* columns of a step; steps come in multiples of this */
 	uint32_t (*word)(const int8_t *trits);         /* one row's lane of a line */
 	int (*code)(uint8_t byte, size_t field);
 } orders[TERN_STORAGES] = {
@@ -75,22 +75,22 @@ size_t tern_lines_count(enum tern_storage storage, size_t k)
 	return (k + unit - 1) / unit * orders[storage].multiple;
 }
 
-void tern_lines_pack(enum tern_storage storage, const int8_t *trits, size_t stride, size_t k, uint8_t *lines)
+void tern_lines_pack(enum tern_storage storage, const int8_t *trits, size_t stride, size_t k, uint8_t *panel)
 {
 	size_t step = orders[storage].step, count = tern_lines_count(storage, k);
 	for (size_t s = 0; s < count; s++)
-		for (size_t r = 0; r < TERN_GROUP; r++) {
+		for (size_t r = 0; r < TERN_PANEL; r++) {
 			uint32_t word = orders[storage].word(trits + r * stride + s * step);
-			memcpy(lines + s * TERN_LINE + r * 4, &word, 4);
+			memcpy(panel + s * TERN_STEP + r * 4, &word, 4);
 		}
 }
 
-void tern_lines_unpack(enum tern_storage storage, const uint8_t *lines, size_t r, size_t k, int8_t *trits)
+void tern_lines_unpack(enum tern_storage storage, const uint8_t *panel, size_t r, size_t k, int8_t *trits)
 {
 	size_t step = orders[storage].step;
 	for (size_t i = 0; i < k; i++) {
 		size_t within = i % step;
-		uint8_t byte = lines[i / step * TERN_LINE + r * 4 + within % 4];
+		uint8_t byte = panel[i / step * TERN_STEP + r * 4 + within % 4];
 		trits[i] = (int8_t)(orders[storage].code(byte, within / 4) - 1);
 	}
 }

@@ -16,7 +16,7 @@
 
 enum {
 	TILE_BYTES = 1024, /* 16 rows of 64 */
-	PACKED = 256,      /* a tile of two-bit weights: four lines */
+	PACKED = 4 * TERN_STEP, /* four steps: 64 columns of a panel, a tile of each group */
 	AHEAD = 2048,      /* prefetch in the packed weights */
 	LEAST_ROWS = 4     /* below, vpdpbusd is faster than a tile that is mostly empty */
 };
@@ -59,10 +59,11 @@ INLINE void unpack_line(const uint8_t *w, uint8_t *rows, struct unpacker u)
 	_mm512_store_si512(rows + 192, _mm512_gf2p8affine_epi64_epi8(v, u.field3, 0xff));
 }
 
+/* Four steps of one group. */
 INLINE void unpack_tile(const uint8_t *w, uint8_t *tile, struct unpacker u)
 {
-	for (int line = 0; line < 4; line++)
-		unpack_line(w + 64 * line, tile + 256 * line, u);
+	for (int step = 0; step < 4; step++)
+		unpack_line(w + TERN_STEP * step, tile + 256 * step, u);
 }
 
 /* ---- outputs */
@@ -105,20 +106,20 @@ struct scratch {
 } __attribute__((aligned(64)));
 
 /* One step of 64 columns on ring half `now`, while the next step's weights are unpacked into the other half. */
-INLINE void step_wide(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, size_t group_bytes, struct unpacker u)
+INLINE void step_wide(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, struct unpacker u)
 {
 	TILE_LOAD(4, x, x_stride);
 	TILE_LOAD(5, now, 64);
 	unpack_tile(w, next, u);
 	TILE_DOT(0, 4, 5);
 	TILE_LOAD(6, now + TILE_BYTES, 64);
-	unpack_tile(w + group_bytes, next + TILE_BYTES, u);
+	unpack_tile(w + TERN_LINE, next + TILE_BYTES, u);
 	TILE_DOT(1, 4, 6);
 	TILE_LOAD(7, now + 2 * TILE_BYTES, 64);
-	unpack_tile(w + 2 * group_bytes, next + 2 * TILE_BYTES, u);
+	unpack_tile(w + 2 * TERN_LINE, next + 2 * TILE_BYTES, u);
 	TILE_DOT(2, 4, 7);
 	TILE_LOAD(5, now + 3 * TILE_BYTES, 64);
-	unpack_tile(w + 3 * group_bytes, next + 3 * TILE_BYTES, u);
+	unpack_tile(w + 3 * TERN_LINE, next + 3 * TILE_BYTES, u);
 	TILE_DOT(3, 4, 5);
 }
 
@@ -138,11 +139,11 @@ INLINE void zero_sums(void)
 	TILE_ZERO(3);
 }
 
-/* Groups [from, to), a multiple of 4; the last step of a panel unpacks the first of the next, or the last panel's first again. */
+/* Panels [from, to); the last step of one unpacks the first of the next, or its own first again. */
 static void rows_wide(const struct tern_product *p, size_t b, int rows, size_t from, size_t to, struct scratch *s)
 {
 	const struct unpacker u = make_unpacker();
-	const size_t steps = p->lines / 4, group_bytes = p->group_bytes;
+	const size_t steps = p->steps / 4;
 	const uint8_t count = (uint8_t)rows, shape[8] = { count, count, count, count, count, 16, 16, 16 };
 	const int8_t *x = p->x + b * p->x_stride;
 	struct late late = { .p = p, .sums = s->sums, .b = b };
@@ -150,19 +151,18 @@ static void rows_wide(const struct tern_product *p, size_t b, int rows, size_t f
 	size_t turn = 0;
 	tiles_config(&config, shape);
 	tiles_open(&config);
-	for (size_t j = 0; j < 4; j++)
-		unpack_tile(p->w + (from + j) * group_bytes, s->ring[0] + j * TILE_BYTES, u);
-	for (size_t g = from; g < to; g += 4) {
-		const uint8_t *w = p->w + g * group_bytes, *after = g + 4 < to ? w + 4 * group_bytes : w;
+	for (size_t j = 0; j < TERN_GROUPS; j++)
+		unpack_tile(p->w + from * p->panel_bytes + j * TERN_LINE, s->ring[0] + j * TILE_BYTES, u);
+	for (size_t panel = from; panel < to; panel++) {
+		const uint8_t *w = p->w + panel * p->panel_bytes, *after = panel + 1 < to ? w + p->panel_bytes : w;
 		zero_sums();
 		for (size_t i = 0; i < steps; i++, turn++) {
-			const uint8_t *next = i + 1 < steps ? w + (i + 1) * PACKED : after;
-			step_wide(x + i * 64, p->x_stride, s->ring[turn & 1], s->ring[~turn & 1], next, group_bytes, u);
+			step_wide(x + i * 64, p->x_stride, s->ring[turn & 1], s->ring[~turn & 1], i + 1 < steps ? w + (i + 1) * PACKED : after, u);
 			flush(&late, 2, 4);
 		}
 		flush(&late, 16, 4);
 		store_sums(s->sums);
-		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = g * 16, .rows = rows };
+		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = panel * TERN_PANEL, .rows = rows };
 	}
 	flush(&late, 16, 4);
 	TILES_CLOSE();
@@ -171,7 +171,7 @@ static void rows_wide(const struct tern_product *p, size_t b, int rows, size_t f
 /* ---- 17 to 32 rows by 32 outputs: tiles 0-3 sums (two rows of two), 4 and 5 activations, 6 and 7 weights. A half of the ring holds two steps:
  * loads that follow their stores too closely wait for them. */
 
-INLINE void step_square(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, size_t group_bytes, struct unpacker u)
+INLINE void step_square(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, struct unpacker u)
 {
 	TILE_LOAD(4, x, x_stride);
 	TILE_LOAD(6, now, 64);
@@ -179,29 +179,35 @@ INLINE void step_square(const int8_t *x, size_t x_stride, const uint8_t *now, ui
 	TILE_LOAD(5, x + 16 * x_stride, x_stride);
 	TILE_DOT(0, 4, 6);
 	unpack_line(w, next, u);
-	unpack_line(w + 64, next + 256, u);
+	unpack_line(w + TERN_STEP, next + 256, u);
 	TILE_DOT(1, 4, 7);
-	unpack_line(w + 128, next + 512, u);
-	unpack_line(w + 192, next + 768, u);
+	unpack_line(w + 2 * TERN_STEP, next + 512, u);
+	unpack_line(w + 3 * TERN_STEP, next + 768, u);
 	TILE_DOT(2, 5, 6);
-	unpack_line(w + group_bytes, next + TILE_BYTES, u);
-	unpack_line(w + group_bytes + 64, next + TILE_BYTES + 256, u);
+	w += TERN_LINE;
+	unpack_line(w, next + TILE_BYTES, u);
+	unpack_line(w + TERN_STEP, next + TILE_BYTES + 256, u);
 	TILE_DOT(3, 5, 7);
-	unpack_line(w + group_bytes + 128, next + TILE_BYTES + 512, u);
-	unpack_line(w + group_bytes + 192, next + TILE_BYTES + 768, u);
+	unpack_line(w + 2 * TERN_STEP, next + TILE_BYTES + 512, u);
+	unpack_line(w + 3 * TERN_STEP, next + TILE_BYTES + 768, u);
 }
 
-/* Packed weights of step i of the panel at w, running on into the panel after it. */
-INLINE const uint8_t *step_weights(const uint8_t *w, const uint8_t *after, size_t i, size_t steps)
+/* Half h of the panels counts on: 0 and 1 are the halves of the first. Weights of step i, running on into the half after it. */
+INLINE const uint8_t *step_weights(const struct tern_product *p, size_t half, size_t last, size_t i, size_t steps)
 {
-	return i < steps ? w + i * PACKED : after + (i - steps) * PACKED;
+	if (i >= steps && half < last) {
+		half++;
+		i -= steps;
+	}
+	i = i < steps ? i : i - steps;
+	return p->w + half / 2 * p->panel_bytes + half % 2 * (2 * TERN_LINE) + i * PACKED;
 }
 
-/* Two steps ahead, in a ring of four places (two halves of two). */
+/* Two steps ahead, in a ring of four places. */
 static void rows_square(const struct tern_product *p, size_t b, int rows, size_t from, size_t to, struct scratch *s)
 {
 	const struct unpacker u = make_unpacker();
-	const size_t steps = p->lines / 4, group_bytes = p->group_bytes;
+	const size_t steps = p->steps / 4, last = 2 * to - 1;
 	const uint8_t second = (uint8_t)(rows - 16), shape[8] = { 16, 16, second, second, 16, second, 16, 16 };
 	const int8_t *x = p->x + b * p->x_stride;
 	struct late late = { .p = p, .sums = s->sums, .b = b };
@@ -210,51 +216,45 @@ static void rows_square(const struct tern_product *p, size_t b, int rows, size_t
 	size_t turn = 0;
 	tiles_config(&config, shape);
 	tiles_open(&config);
-	for (size_t i = 0; i < 2; i++) {
-		const uint8_t *w = step_weights(p->w + from * group_bytes, p->w + (from + 2 < to ? from + 2 : from) * group_bytes, i, steps);
-		unpack_tile(w, ring + i * 2 * TILE_BYTES, u);
-		unpack_tile(w + group_bytes, ring + i * 2 * TILE_BYTES + TILE_BYTES, u);
-	}
-	for (size_t g = from; g < to; g += 2) {
-		const uint8_t *w = p->w + g * group_bytes, *after = g + 2 < to ? w + 2 * group_bytes : w;
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < 2; j++)
+			unpack_tile(step_weights(p, 2 * from, last, i, steps) + j * TERN_LINE, ring + (2 * i + j) * TILE_BYTES, u);
+	for (size_t half = 2 * from; half <= last; half++) {
 		zero_sums();
 		for (size_t i = 0; i < steps; i++, turn++) {
 			step_square(x + i * 64, p->x_stride, ring + (turn & 3) * 2 * TILE_BYTES, ring + ((turn + 2) & 3) * 2 * TILE_BYTES,
-			            step_weights(w, after, i + 2, steps), group_bytes, u);
+			            step_weights(p, half, last, i + 2, steps), u);
 			flush(&late, 3, 2);
 		}
 		flush(&late, 32, 2);
 		store_sums(s->sums);
-		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = g * 16, .rows = rows };
+		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = half * (TERN_PANEL / 2), .rows = rows };
 	}
 	flush(&late, 32, 2);
 	TILES_CLOSE();
 }
 
-/* Groups that do not fill a panel go to the kernel without tiles, as do single rows left over. */
+/* A few rows left over go to the kernel without tiles. */
 static void block(const struct tern_product *p, size_t b, size_t rows, size_t from, size_t to, struct scratch *s)
 {
-	size_t unit = rows <= 16 ? 4 : 2, end = from + (to - from) / unit * unit;
-	if (rows < LEAST_ROWS)
-		end = from;
-	if (end > from)
-		(rows <= 16 ? rows_wide : rows_square)(p, b, (int)rows, from, end, s);
-	if (end < to) {
-		struct tern_product rest = *p;
-		rest.x += b * p->x_stride;
-		rest.x_sum += b;
-		rest.scale = p->scale ? p->scale + b : NULL;
-		rest.y = (char *)p->y + b * p->n * 4;
-		rest.batch = rows;
-		few_without_tiles.run(&rest, end, to);
+	if (rows >= LEAST_ROWS) {
+		(rows <= 16 ? rows_wide : rows_square)(p, b, (int)rows, from, to, s);
+		return;
 	}
+	struct tern_product rest = *p;
+	rest.x += b * p->x_stride;
+	rest.x_sum += b;
+	rest.scale = p->scale ? p->scale + b : NULL;
+	rest.y = (char *)p->y + b * p->n * 4;
+	rest.batch = rows;
+	few_without_tiles.run(&rest, from, to);
 }
 
 static void matmul_2bit_i8_amx(const struct tern_product *p, size_t from, size_t to)
 {
 	struct scratch s;
-	/* A step reaches two ahead into the next panel, which has at least as many. */
-	if (p->lines < 8) {
+	/* Unpacking reaches two steps ahead, into the half after this one, which must have as many. */
+	if (p->steps < 8 || from >= to) {
 		few_without_tiles.run(p, from, to);
 		return;
 	}

@@ -16,9 +16,9 @@
  *   S_SUM(a, b)               a + b
  *   S_OUT(s, x_sum, out)      s - x_sum to int32;   S_SCALE(s, x_sum, factor, out)   (float)(s - x_sum) * factor
  *   OPAQUE(v)                 an empty statement that may change v, as far as the compiler knows
- *   TILE_R, TILE_C            groups and columns of the largest tile that the registers hold
+ *   TILE_R, TILE_C            groups (a divisor of 4) and columns of the largest tile that the registers hold
  * and where the accumulator takes any u8 (A_DOT_U8 defined, A the same as S):
- *   V_MASK(v, f)              v & (3 << 2 f), S_SHIFT(s, bits)  arithmetic shift right, S_PLUS, S_MINUS, TILE_FIELDS groups of a row of fields
+ *   V_MASK(v, f)              v & (3 << 2 f), S_SHIFT(s, bits)  arithmetic shift right, S_PLUS, S_MINUS, TILE_FIELDS groups of a single row with a sum for each field
  *
  * Every tile does R groups (of 16 rows) times C columns over all of K, so a sum never leaves the registers before it is whole.
  */
@@ -39,7 +39,7 @@
 #ifndef TILE_FIELDS
 #define TILE_FIELDS 1
 #endif
-enum { NV = TERN_LINE / V_BYTES, LANES = V_BYTES / 4, ROW_R = 2 * TILE_FIELDS };
+enum { NV = TERN_LINE / V_BYTES, LANES = V_BYTES / 4, ROW_R = TILE_FIELDS < 2 ? 2 : TERN_GROUPS };
 
 #ifndef PREFETCH_BYTES
 #define PREFETCH_BYTES 1024
@@ -83,23 +83,23 @@ INLINE int fields_of(enum tern_storage storage)
 	return storage == TERN_STORAGE_INT8 ? 1 : storage == TERN_STORAGE_2BIT ? 4 : 5;
 }
 
-/* R groups from g, C columns from b, lines [from, to) added to s. */
-INLINE void tile_lines(const struct tern_product *p, size_t g, size_t b, size_t from, size_t to, const int R, const int C,
+/* R groups of a panel from group g, C columns from b, steps [from, to) added to s. */
+INLINE void tile_steps(const struct tern_product *p, size_t panel, size_t g, size_t b, size_t from, size_t to, const int R, const int C,
                        enum tern_storage storage, S s[TILE_R][NV][TILE_C])
 {
 	const int fields = fields_of(storage);
-	const size_t x_stride = p->x_stride, group_bytes = p->group_bytes;
-	const uint8_t *w = p->w + g * group_bytes;
+	const size_t x_stride = p->x_stride;
+	const uint8_t *w = p->w + panel * p->panel_bytes + g * TERN_LINE;
 	const int8_t *x = p->x + b * x_stride;
 	A a[TILE_R][NV][TILE_C];
 	UNROLL for (int r = 0; r < R; r++)
 		UNROLL for (int v = 0; v < NV; v++)
 			UNROLL for (int c = 0; c < C; c++)
 				a[r][v][c] = A_ZERO;
-	for (size_t line = from; line < to; line++) {
+	for (size_t step = from; step < to; step++) {
 		V whole[TILE_R][NV];
 		UNROLL for (int r = 0; r < R; r++) {
-			const uint8_t *at = w + (size_t)r * group_bytes + line * TERN_LINE;
+			const uint8_t *at = w + step * TERN_STEP + (size_t)r * TERN_LINE;
 			__builtin_prefetch(at + PREFETCH_BYTES);
 			UNROLL for (int v = 0; v < NV; v++)
 				whole[r][v] = V_LOAD(at + v * V_BYTES);
@@ -110,7 +110,7 @@ INLINE void tile_lines(const struct tern_product *p, size_t g, size_t b, size_t 
 				UNROLL for (int v = 0; v < NV; v++)
 					code[r][v] = codes(&whole[r][v], storage, f);
 			UNROLL for (int c = 0; c < C; c++) {
-				V four = V_X4(x + (size_t)c * x_stride + line * (size_t)(4 * fields) + 4 * (size_t)f);
+				V four = V_X4(x + (size_t)c * x_stride + step * (size_t)(4 * fields) + 4 * (size_t)f);
 				UNROLL for (int r = 0; r < R; r++)
 					UNROLL for (int v = 0; v < NV; v++)
 						a[r][v][c] = A_DOT(a[r][v][c], code[r][v], four);
@@ -123,52 +123,49 @@ INLINE void tile_lines(const struct tern_product *p, size_t g, size_t b, size_t 
 				s[r][v][c] = S_ADD(s[r][v][c], a[r][v][c]);
 }
 
-INLINE void tile(const struct tern_product *p, size_t g, size_t b, const int R, const int C, enum tern_storage storage)
+INLINE void tile(const struct tern_product *p, size_t panel, size_t g, size_t b, const int R, const int C, enum tern_storage storage)
 {
 	S s[TILE_R][NV][TILE_C];
-	const size_t chunk = A_QUADS ? (size_t)(A_QUADS / fields_of(storage)) : p->lines;
+	const size_t chunk = A_QUADS ? (size_t)(A_QUADS / fields_of(storage)) : p->steps;
 	UNROLL for (int r = 0; r < R; r++)
 		UNROLL for (int v = 0; v < NV; v++)
 			UNROLL for (int c = 0; c < C; c++)
 				s[r][v][c] = S_ZERO;
-	for (size_t line = 0; line < p->lines; line += chunk)
-		tile_lines(p, g, b, line, line + chunk < p->lines ? line + chunk : p->lines, R, C, storage, s);
+	for (size_t step = 0; step < p->steps; step += chunk)
+		tile_steps(p, panel, g, b, step, step + chunk < p->steps ? step + chunk : p->steps, R, C, storage, s);
 	UNROLL for (int c = 0; c < C; c++)
 		UNROLL for (int r = 0; r < R; r++)
 			UNROLL for (int v = 0; v < NV; v++)
-				put(p, (g + (size_t)r) * TERN_GROUP + (size_t)v * LANES, b + (size_t)c, s[r][v][c]);
+				put(p, panel * TERN_PANEL + (g + (size_t)r) * TERN_GROUP + (size_t)v * LANES, b + (size_t)c, s[r][v][c]);
 }
 
 /* All columns of R groups, the largest tiles first. */
-INLINE void columns(const struct tern_product *p, size_t g, const int R, enum tern_storage storage)
+INLINE void columns(const struct tern_product *p, size_t panel, size_t g, const int R, enum tern_storage storage)
 {
 	size_t b = 0;
 	for (; b + TILE_C <= p->batch; b += TILE_C)
-		tile(p, g, b, R, TILE_C, storage);
+		tile(p, panel, g, b, R, TILE_C, storage);
 	if (TILE_C > 4)
 		for (; b + 4 <= p->batch; b += 4)
-			tile(p, g, b, R, 4, storage);
+			tile(p, panel, g, b, R, 4, storage);
 	if (TILE_C > 2)
 		for (; b + 2 <= p->batch; b += 2)
-			tile(p, g, b, R, 2, storage);
+			tile(p, panel, g, b, R, 2, storage);
 	for (; b < p->batch; b++)
-		tile(p, g, b, R, 1, storage);
+		tile(p, panel, g, b, R, 1, storage);
 }
 
-INLINE void groups(const struct tern_product *p, size_t from, size_t to, enum tern_storage storage)
+INLINE void panels(const struct tern_product *p, size_t from, size_t to, enum tern_storage storage)
 {
-	size_t g = from;
-	for (; g + TILE_R <= to; g += TILE_R)
-		columns(p, g, TILE_R, storage);
-	if (TILE_R > 1)
-		for (; g < to; g++)
-			columns(p, g, 1, storage);
+	for (size_t panel = from; panel < to; panel++)
+		for (size_t g = 0; g < TERN_GROUPS; g += TILE_R)
+			columns(p, panel, g, TILE_R, storage);
 }
 
 #define PRODUCT(storage, enumerator) \
 	static void GLUE(GLUE(matmul_, storage), GLUE(_i8_, ISA))(const struct tern_product *p, size_t from, size_t to) \
 	{ \
-		groups(p, from, to, enumerator); \
+		panels(p, from, to, enumerator); \
 	}
 PRODUCT(int8, TERN_STORAGE_INT8)
 PRODUCT(2bit, TERN_STORAGE_2BIT)
@@ -179,20 +176,19 @@ PRODUCT(base3, TERN_STORAGE_BASE3)
  * One column, two-bit fields: masked where they are and multiplied unshifted, so a field costs one AND; field f gathers in its own sum
  * 4^f times what it should be, and is shifted once at the end (exactly: every term is a multiple of 4^f).
  */
-INLINE void row_2bit(const struct tern_product *p, size_t g, const int R)
+INLINE void row_2bit(const struct tern_product *p, size_t panel, size_t g, const int R)
 {
-	const size_t group_bytes = p->group_bytes;
-	const uint8_t *w = p->w + g * group_bytes;
+	const uint8_t *w = p->w + panel * p->panel_bytes + g * TERN_LINE;
 	S s[ROW_R][NV][4];
 	UNROLL for (int r = 0; r < R; r++)
 		UNROLL for (int v = 0; v < NV; v++)
 			UNROLL for (int f = 0; f < 4; f++)
 				s[r][v][f] = S_ZERO;
-	for (size_t line = 0; line < p->lines; line++) {
-		const int8_t *x = p->x + line * 16;
+	for (size_t step = 0; step < p->steps; step++) {
+		const int8_t *x = p->x + step * 16;
 		V x0 = V_X4(x), x1 = V_X4(x + 4), x2 = V_X4(x + 8), x3 = V_X4(x + 12);
 		UNROLL for (int r = 0; r < R; r++) {
-			const uint8_t *at = w + (size_t)r * group_bytes + line * TERN_LINE;
+			const uint8_t *at = w + step * TERN_STEP + (size_t)r * TERN_LINE;
 			__builtin_prefetch(at + PREFETCH_BYTES);
 			UNROLL for (int v = 0; v < NV; v++) {
 				V whole = V_LOAD(at + v * V_BYTES);
@@ -206,7 +202,7 @@ INLINE void row_2bit(const struct tern_product *p, size_t g, const int R)
 	UNROLL for (int r = 0; r < R; r++)
 		UNROLL for (int v = 0; v < NV; v++) {
 			S low = S_PLUS(s[r][v][0], S_SHIFT(s[r][v][1], 2)), high = S_PLUS(S_SHIFT(s[r][v][2], 4), S_SHIFT(s[r][v][3], 6));
-			put(p, (g + (size_t)r) * TERN_GROUP + (size_t)v * LANES, 0, S_PLUS(low, high));
+			put(p, panel * TERN_PANEL + (g + (size_t)r) * TERN_GROUP + (size_t)v * LANES, 0, S_PLUS(low, high));
 		}
 }
 
@@ -215,24 +211,23 @@ INLINE void row_2bit(const struct tern_product *p, size_t g, const int R)
  * so no digit is ever taken out. 32-bit sums may wrap on the way: both are kept modulo 2^32, and the quotient is found exactly from
  * 24 bits only if |sum t x| < 2^23, which K < 2^15 ensures (t is 0..2 here, |x| <= 128).
  */
-INLINE void row_base3(const struct tern_product *p, size_t g, const int R)
+INLINE void row_base3(const struct tern_product *p, size_t panel, size_t g, const int R)
 {
-	const size_t group_bytes = p->group_bytes;
-	const uint8_t *w = p->w + g * group_bytes;
+	const uint8_t *w = p->w + panel * p->panel_bytes + g * TERN_LINE;
 	S s[ROW_R][NV][2];
 	UNROLL for (int r = 0; r < R; r++)
 		UNROLL for (int v = 0; v < NV; v++)
 			s[r][v][0] = s[r][v][1] = S_ZERO;
-	for (size_t line = 0; line < p->lines; line++) {
+	for (size_t step = 0; step < p->steps; step++) {
 		V q[ROW_R][NV];
 		UNROLL for (int r = 0; r < R; r++) {
-			const uint8_t *at = w + (size_t)r * group_bytes + line * TERN_LINE;
+			const uint8_t *at = w + step * TERN_STEP + (size_t)r * TERN_LINE;
 			__builtin_prefetch(at + PREFETCH_BYTES);
 			UNROLL for (int v = 0; v < NV; v++)
 				q[r][v] = V_LOAD(at + v * V_BYTES);
 		}
 		UNROLL for (int f = 0; f < 5; f++) {
-			V x = V_X4(p->x + line * 20 + 4 * (size_t)f);
+			V x = V_X4(p->x + step * 20 + 4 * (size_t)f);
 			UNROLL for (int r = 0; r < R; r++)
 				UNROLL for (int v = 0; v < NV; v++) {
 					s[r][v][0] = A_DOT_U8(s[r][v][0], q[r][v], x);
@@ -244,30 +239,26 @@ INLINE void row_base3(const struct tern_product *p, size_t g, const int R)
 	UNROLL for (int r = 0; r < R; r++)
 		UNROLL for (int v = 0; v < NV; v++) {
 			S three = S_PLUS(s[r][v][0], S_PLUS(s[r][v][0], s[r][v][0]));
-			put(p, (g + (size_t)r) * TERN_GROUP + (size_t)v * LANES, 0, S_SHIFT(S_MINUS(three, s[r][v][1]), 8));
+			put(p, panel * TERN_PANEL + (g + (size_t)r) * TERN_GROUP + (size_t)v * LANES, 0, S_SHIFT(S_MINUS(three, s[r][v][1]), 8));
 		}
 }
 
 static void GLUE(matvec_2bit_i8_, ISA)(const struct tern_product *p, size_t from, size_t to)
 {
-	size_t g = from;
-	for (; g + TILE_FIELDS <= to; g += TILE_FIELDS)
-		row_2bit(p, g, TILE_FIELDS);
-	for (; g < to; g++)
-		row_2bit(p, g, 1);
+	for (size_t panel = from; panel < to; panel++)
+		for (size_t g = 0; g < TERN_GROUPS; g += TILE_FIELDS)
+			row_2bit(p, panel, g, TILE_FIELDS);
 }
 
 static void GLUE(matvec_base3_i8_, ISA)(const struct tern_product *p, size_t from, size_t to)
 {
-	size_t g = from;
-	if (p->lines * 20 >= (size_t)1 << 15) {
+	if (p->steps * 20 >= (size_t)1 << 15) {
 		GLUE(matmul_base3_i8_, ISA)(p, from, to);
 		return;
 	}
-	for (; g + 2 * TILE_FIELDS <= to; g += 2 * TILE_FIELDS)
-		row_base3(p, g, 2 * TILE_FIELDS);
-	for (; g < to; g++)
-		row_base3(p, g, 1);
+	for (size_t panel = from; panel < to; panel++)
+		for (size_t g = 0; g < TERN_GROUPS; g += ROW_R)
+			row_base3(p, panel, g, ROW_R);
 }
 #endif
 

@@ -48,14 +48,14 @@ static void store(const struct tern_product *p, size_t b, size_t n, int32_t s)
 
 static inline __attribute__((always_inline)) void product(const struct tern_product *p, size_t from, size_t to, size_t step, add_line_fn *add)
 {
-	size_t end = to * TERN_GROUP < p->n ? to * TERN_GROUP : p->n;
-	for (size_t n = from * TERN_GROUP; n < end; n++) {
-		const uint8_t *w = p->w + n / TERN_GROUP * p->group_bytes + n % TERN_GROUP * 4;
+	size_t end = to * TERN_PANEL < p->n ? to * TERN_PANEL : p->n;
+	for (size_t n = from * TERN_PANEL; n < end; n++) {
+		const uint8_t *w = p->w + n / TERN_PANEL * p->panel_bytes + n % TERN_PANEL * 4;
 		for (size_t b = 0; b < p->batch; b++) {
 			int32_t sum[4] = { 0 };
 			const int8_t *x = p->x + b * p->x_stride;
-			for (size_t s = 0; s < p->lines; s++)
-				add(w + s * TERN_LINE, x + s * step, sum);
+			for (size_t s = 0; s < p->steps; s++)
+				add(w + s * TERN_STEP, x + s * step, sum);
 			store(p, b, n, sum[0] + (sum[1] >> 2) + (sum[2] >> 4) + sum[3]);
 		}
 	}

@@ -70,9 +70,9 @@ static void expect(int ok, const char *backend, const char *kernel, const char *
 /* ---- products */
 
 struct matrices {
-	size_t n, k, batch, stride, groups;
+	size_t n, k, batch, stride, panels;
 	enum tern_storage storage;
-	int8_t *trits; /* groups * 16 rows of `stride` */
+	int8_t *trits; /* panels * 64 rows of `stride` */
 	int8_t *x;
 	int32_t *sum;
 	float *scale;
@@ -84,7 +84,7 @@ static void fill_matrices(struct matrices *m)
 {
 	int extreme = below(4) == 0;
 	int8_t sign = below(2) ? 1 : -1;
-	memset(m->trits, 0, m->groups * 16 * m->stride);
+	memset(m->trits, 0, m->panels * TERN_PANEL * m->stride);
 	for (size_t r = 0; r < m->n; r++)
 		for (size_t i = 0; i < m->k; i++)
 			m->trits[r * m->stride + i] = extreme ? sign : (int8_t)((int)below(3) - 1);
@@ -95,21 +95,21 @@ static void fill_matrices(struct matrices *m)
 		for (size_t i = 0; i < m->k; i++)
 			m->sum[b] += m->x[b * m->stride + i] = extreme ? (int8_t)(below(8) ? -128 : 127) : (int8_t)((int)below(256) - 128);
 	}
-	size_t group_bytes = tern_lines_count(m->storage, m->k) * TERN_LINE;
-	for (size_t g = 0; g < m->groups; g++)
-		tern_lines_pack(m->storage, m->trits + g * 16 * m->stride, m->stride, m->k, m->w + g * group_bytes);
+	size_t panel_bytes = tern_lines_count(m->storage, m->k) * TERN_STEP;
+	for (size_t g = 0; g < m->panels; g++)
+		tern_lines_pack(m->storage, m->trits + g * TERN_PANEL * m->stride, m->stride, m->k, m->w + g * panel_bytes);
 }
 
 static void matrices_open(struct matrices *m, size_t n, size_t k, size_t batch, enum tern_storage storage)
 {
 	*m = (struct matrices){ .n = n, .k = k, .batch = batch, .storage = storage };
 	m->stride = (k + 20 + 63) / 64 * 64;
-	m->groups = (n + 15) / 16;
-	m->trits = tern_block_open(m->groups * 16 * m->stride);
+	m->panels = (n + TERN_PANEL - 1) / TERN_PANEL;
+	m->trits = tern_block_open(m->panels * TERN_PANEL * m->stride);
 	m->x = tern_block_open(batch * m->stride);
 	m->sum = tern_block_open(batch * 4);
 	m->scale = tern_block_open(batch * 4);
-	m->w = tern_block_open(m->groups * tern_lines_count(storage, k) * TERN_LINE);
+	m->w = tern_block_open(m->panels * tern_lines_count(storage, k) * TERN_STEP);
 	if (!m->trits || !m->x || !m->sum || !m->scale || !m->w)
 		abort();
 	fill_matrices(m);
@@ -117,17 +117,17 @@ static void matrices_open(struct matrices *m, size_t n, size_t k, size_t batch, 
 
 static void matrices_close(struct matrices *m)
 {
-	tern_block_close(m->trits, m->groups * 16 * m->stride);
+	tern_block_close(m->trits, m->panels * TERN_PANEL * m->stride);
 	tern_block_close(m->x, m->batch * m->stride);
 	tern_block_close(m->sum, m->batch * 4);
 	tern_block_close(m->scale, m->batch * 4);
-	tern_block_close(m->w, m->groups * tern_lines_count(m->storage, m->k) * TERN_LINE);
+	tern_block_close(m->w, m->panels * tern_lines_count(m->storage, m->k) * TERN_STEP);
 }
 
 static struct tern_product product_of(const struct matrices *m, int exact, void *y)
 {
 	return (struct tern_product){
-		.w = m->w, .group_bytes = tern_lines_count(m->storage, m->k) * TERN_LINE, .lines = tern_lines_count(m->storage, m->k), .n = m->n,
+		.w = m->w, .panel_bytes = tern_lines_count(m->storage, m->k) * TERN_STEP, .steps = tern_lines_count(m->storage, m->k), .n = m->n,
 		.x = m->x, .x_stride = m->stride, .x_sum = m->sum, .batch = m->batch, .scale = exact ? NULL : m->scale, .weight_scale = 0.37f,
 		.y = y,
 	};
@@ -141,18 +141,18 @@ static int32_t plain(const struct matrices *m, size_t b, size_t n)
 	return s;
 }
 
-/* Two calls on disjoint groups must give the whole, as two threads do. */
+/* Two calls on disjoint panels must give the whole, as two threads do. */
 static void try_product(const struct tern_backend *backend, const struct matrices *m, enum tern_class class, int exact)
 {
 	const struct tern_product_kernel *kernel = &backend->kernels.product[m->storage][class];
 	struct guarded y = guarded_open(m->batch * m->n * 4, below(4));
 	struct tern_product p = product_of(m, exact, y.inside);
-	size_t middle = m->groups ? below(m->groups + 1) : 0;
+	size_t middle = m->panels ? below(m->panels + 1) : 0;
 	int same = 1;
 	if (middle)
 		kernel->run(&p, 0, middle);
-	if (middle < m->groups)
-		kernel->run(&p, middle, m->groups);
+	if (middle < m->panels)
+		kernel->run(&p, middle, m->panels);
 	for (size_t b = 0; b < m->batch; b++)
 		for (size_t n = 0; n < m->n; n++) {
 			int32_t s = plain(m, b, n);
@@ -170,7 +170,7 @@ static void test_products(const struct tern_backend *backend)
 	static const size_t batches[] = { 0, 1, 1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 33 };
 	for (enum tern_storage storage = 0; storage < TERN_STORAGES; storage++)
 		for (int round = 0; round < 60; round++) {
-			size_t n = round % 3 ? 1 + below(130) : below(18), k = ks[below(sizeof ks / sizeof *ks)];
+			size_t n = round % 3 ? 1 + below(260) : below(18), k = ks[below(sizeof ks / sizeof *ks)];
 			size_t batch = batches[below(sizeof batches / sizeof *batches)];
 			struct matrices m;
 			matrices_open(&m, n, k, batch, storage);
@@ -349,15 +349,15 @@ static void test_softmax_is_right(void)
 /* Every value of a byte in base 3: the digits that kernels take out are those that packing put in. */
 static void test_base3_digits(void)
 {
-	int8_t rows[16 * 64], back[20];
-	uint8_t line[TERN_LINE];
+	int8_t rows[TERN_PANEL * 64], back[20];
+	uint8_t panel[TERN_STEP];
 	for (int v = 0; v < 243; v++) {
 		int rest = v;
 		memset(rows, 0, sizeof rows);
 		for (int f = 4; f >= 0; f--, rest /= 3)
 			rows[4 * f] = (int8_t)(rest % 3 - 1);
-		tern_lines_pack(TERN_STORAGE_BASE3, rows, 64, 20, line);
-		tern_lines_unpack(TERN_STORAGE_BASE3, line, 0, 20, back);
+		tern_lines_pack(TERN_STORAGE_BASE3, rows, 64, 20, panel);
+		tern_lines_unpack(TERN_STORAGE_BASE3, panel, 0, 20, back);
 		expect(!memcmp(rows, back, 20), "format", "base3", "a byte does not come back", (size_t)v, 0, 0);
 	}
 }
