@@ -58,7 +58,7 @@ static bool streamed(const struct series *s, bool verbose)
 {
     size_t raised, room = s->n / 2 + 1;
     struct changepoint_alarm *out = calloc(room, sizeof *out);
-    bool ok = out && changepoint_stream(s->index, s->value, s->n, &changepoint_stream_defaults, out, room, &raised);
+    bool ok = out && changepoint_stream(s->index, s->value, s->n, 0, &changepoint_stream_defaults, out, room, &raised);
     for (size_t i = 0; ok && i < raised; i++) {
         print_step(s, out[i].at, &s->index[out[i].seen]);
         if (verbose)

@@ -71,8 +71,11 @@ struct changepoint_alarm {
     struct changepoint change;
 };
 
-/* Raises the alarms of a whole series, in the order raised; arguments as for changepoint_find. */
-bool changepoint_stream(const int64_t *index, const double *value, size_t n, const struct changepoint_options *options,
+/*
+ * Raises the alarms of a whole series, in the order raised; arguments as for changepoint_find. `from`: how many points were
+ * looked at in this way before (0: none); only what the points after them give rise to is said.
+ */
+bool changepoint_stream(const int64_t *index, const double *value, size_t n, size_t from, const struct changepoint_options *options,
                         struct changepoint_alarm *out, size_t room, size_t *raised);
 
 #endif

@@ -49,7 +49,8 @@ static bool was_raised(const struct changepoint_alarm *out, size_t raised, size_
     return false;
 }
 
-static void look(struct watch *w, size_t n_found, size_t seen, struct changepoint_alarm *out, size_t room, size_t *raised)
+/* What stands now becomes what stood; alarms for what has stood long enough, unless `is_past`. */
+static void look(struct watch *w, size_t n_found, size_t seen, bool is_past, struct changepoint_alarm *out, size_t room, size_t *raised)
 {
     w->n_now = 0;
     for (size_t i = 0; i < n_found; i++) {
@@ -58,26 +59,28 @@ static void look(struct watch *w, size_t n_found, size_t seen, struct changepoin
             continue;
         struct standing s = {c->at, running_before(w, c->at) + 1};
         w->now[w->n_now++] = s;
-        if (s.running >= need_running && c->confidence >= need_confidence && *raised < room && !was_raised(out, *raised, c->at))
+        bool is_due = s.running >= need_running && c->confidence >= need_confidence && !is_past;
+        if (is_due && *raised < room && !was_raised(out, *raised, c->at))
             out[(*raised)++] = (struct changepoint_alarm){c->at, seen, *c};
     }
     memcpy(w->last, w->now, w->n_now * sizeof *w->now);
     w->n_last = w->n_now;
 }
 
-bool changepoint_stream(const int64_t *index, const double *value, size_t n, const struct changepoint_options *options,
+bool changepoint_stream(const int64_t *index, const double *value, size_t n, size_t from, const struct changepoint_options *options,
                         struct changepoint_alarm *out, size_t room, size_t *raised)
 {
     struct watch *w = calloc(1, sizeof *w);
     bool ok = w != NULL;
+    size_t first = from + 1 > need_running ? from + 1 - (need_running - 1) : 1;  /* the analyses that give the past its standing */
     *raised = 0;
-    for (size_t seen = 2 * options->min_points; ok && seen <= n; seen++) {
+    for (size_t seen = first > 2 * options->min_points ? first : 2 * options->min_points; ok && seen <= n; seen++) {
         size_t found;
         if (isnan(value[seen - 1]))
             continue;  /* a gap brings nothing new */
         ok = changepoint_find(index, value, seen, options, w->found, MAX_STEPS, &found, NULL);
         if (ok)
-            look(w, found, seen - 1, out, room, raised);
+            look(w, found, seen - 1, seen <= from, out, room, raised);
     }
     free(w);
     return ok;

@@ -9,7 +9,7 @@
 #include "text.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,7 +246,7 @@ static sqlite3_stmt *prepare(struct sqlite *s, const struct store_statement *sta
 /* $1 is a name to SQLite; its number is that of its first use, so it is asked for. */
 static bool bind(sqlite3_stmt *handle, size_t i, const struct store_value *v)
 {
-    char name[8];
+    char name[24];
     snprintf(name, sizeof name, "$%zu", i + 1);
     int at = sqlite3_bind_parameter_index(handle, name);
     switch (v->kind) {

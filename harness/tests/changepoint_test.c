@@ -252,7 +252,7 @@ static void an_alarm_is_said_once_and_soon(void **unused)
     s.value[199] *= 2;
     struct changepoint_alarm out[ROOM];
     size_t n;
-    assert_true(changepoint_stream(s.index, s.value, s.n, &changepoint_stream_defaults, out, ROOM, &n));
+    assert_true(changepoint_stream(s.index, s.value, s.n, 0, &changepoint_stream_defaults, out, ROOM, &n));
     assert_int_equal(n, 1);
     assert_in_range(out[0].at, 98, 102);
     assert_in_range(out[0].seen, 101, 108);
