@@ -1,0 +1,41 @@
+# A small C library in a repository of its own, gated by its ternmark.lua. Sourced by gate's transcripts.
+
+make_repository() {  # FOLDER: branch main, one commit
+  mkdir -p "$1/suites" && cd "$1" || return 1
+  git init -q -b main . && git config user.email test@example.org && git config user.name test
+  cat >sum.c <<'C'
+#include <stdint.h>
+#include <stddef.h>
+/* mixes n words; rounds is the amount of work per word */
+uint64_t mix(const uint64_t *words, size_t n, int rounds)
+{
+    uint64_t h = 1;
+    for (size_t i = 0; i < n; i++)
+        for (int r = 0; r < rounds; r++)
+            h = (h ^ words[i]) * 0x9e3779b97f4a7c15u + (h >> 7);
+    return h;
+}
+C
+  cat >Makefile <<'M'
+libsum.so: sum.c Makefile
+	gcc -O2 -shared -fPIC $(EXTRA) -o $@ sum.c
+M
+  cat >ternmark.lua <<'L'
+return { build = { "make", "libsum.so" }, artifacts = { sum = "libsum.so" }, suites = "suites" }
+L
+  cat >suites/sum.lua <<'L'
+local bench, ffi = require "bench", require "ffi"
+ffi.cdef "uint64_t mix(const uint64_t *words, size_t n, int rounds);"
+local lib = ffi.load(bench.artifact "sum")
+return {
+  axes = { { "words", { 64, 256 } } },
+  setup = function(p) return { words = ffi.new("uint64_t[?]", p.words, 3), n = p.words } end,
+  run = function(s, n) for _ = 1, n do lib.mix(s.words, s.n, 4) end end,
+  tags = { "ci" },
+}
+L
+  printf 'libsum.so\nreports/\n' >.gitignore
+  git add -A && git commit -qm first
+}
+
+commit() { git add -A && git commit -qm "$1"; }
