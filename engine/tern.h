@@ -99,4 +99,41 @@ TERN_API void tern_op_close(struct tern_op *op);
 /* Puts every thread of the engine to sleep (they wake by themselves at the next run), so that none stays runnable. */
 TERN_API void tern_quiesce(void);
 
+/*
+ * Models: a GGUF file of BitNet b1.58, bound to a backend, with one session. Parameters, as for an op, all optional:
+ *   backend, threads, activations int8|f32, level none|basic|aggressive, preset optimized_for_speed|optimized_for_memory,
+ *   output auto|exact|int8|int4, storage auto|int8|2bit|base3, i2s_order 128|64|rows, map_from (bytes), context (positions),
+ *   sequences, rows (of a pass)
+ * A runner is used by one thread at a time.
+ */
+struct tern_runner;
+
+/* *out is the caller's until tern_runner_close. Errors: TERN_INVALID (the text names file, offset and rule, or the parameter),
+ * TERN_IO, TERN_NO_MEMORY, TERN_UNSUPPORTED. */
+TERN_API enum tern_status tern_runner_open(const char *path, const struct tern_param *params, size_t n, struct tern_runner **out,
+                                           struct tern_error *error);
+TERN_API void tern_runner_close(struct tern_runner *runner);
+
+/* Tokens of sequence 0, after those fed before. `logits` gets vocabulary floats a token when `every`, else those of the last only;
+ * null: none. Error TERN_INVALID: a token outside the vocabulary, more positions than the context; nothing was fed then. */
+TERN_API enum tern_status tern_runner_feed(struct tern_runner *runner, const uint32_t *tokens, size_t n, int every, float *logits,
+                                           struct tern_error *error);
+/* The n most likely tokens one after another, after those fed (at least one) to `out`. */
+TERN_API enum tern_status tern_runner_greedy(struct tern_runner *runner, size_t n, uint32_t *out, struct tern_error *error);
+/* Feeds and writes the logits of every token to a file: raw float32, tokens x vocabulary. The file is replaced whole or not at all. */
+TERN_API enum tern_status tern_runner_write_logits(struct tern_runner *runner, const uint32_t *tokens, size_t n, const char *path,
+                                                   struct tern_error *error);
+TERN_API size_t tern_runner_vocabulary(const struct tern_runner *runner);
+/* What the plan does, in lines. Returns the bytes the text has; what exceeds `size` is cut. */
+TERN_API size_t tern_runner_explain(const struct tern_runner *runner, char *text, size_t size);
+
+/* Writes a seeded synthetic model, and its SHA-256 to <path>.sha256. Parameters: like tiny|small|medium|large|2b4t, architecture,
+ * weights I2_S|TQ1_0|TQ2_0, embedding F32|F16|BF16|Q8_0|Q6_K|Q4_K, output tied|own, seed. */
+TERN_API enum tern_status tern_model_make(const char *path, const struct tern_param *params, size_t n, struct tern_error *error);
+/* What a file holds: configuration, keys, tensors. Returns its text, malloc'd, in *text; free it with tern_text_free. */
+TERN_API enum tern_status tern_model_inspect(const char *path, char **text, struct tern_error *error);
+/* Reads the whole file: rules, network, every code and scale, and the SHA-256 beside it where there is one. *text says what held. */
+TERN_API enum tern_status tern_model_check(const char *path, char **text, struct tern_error *error);
+TERN_API void tern_text_free(char *text);
+
 #endif

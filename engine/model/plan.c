@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,9 @@ static enum tern_status decode_norms(struct tern_plan *p, struct tern_error *err
             if (!tern_role(r)->is_matrix)
                 tern_matrix_row(&p->model->layers[layer][r].matrix, 0, p->norms + (tern_plan_norm(p, layer, r) - p->norms));
     tern_matrix_row(&p->model->output_norm.matrix, 0, p->norms + p->norms_of_layer * c->n_layers);
+    for (size_t i = 0; i < p->norms_of_layer * c->n_layers + c->width; i++)
+        if (!isfinite(p->norms[i]))
+            return tern_error_set(err, TERN_INVALID, "tensor with a norm's weights: number %zu of all is %g", i, (double)p->norms[i]);
     return TERN_OK;
 }
 

@@ -95,7 +95,7 @@ static json_t *do_close(struct child *child, const json_t *request, struct fault
 static const struct handler {
     const char *name;
     json_t *(*run)(struct child *, const json_t *, struct fault *);
-} handlers[] = {{"load", do_load}, {"benches", do_ask}, {"describe", do_ask}, {"open", do_open}, {"close", do_close}};
+} handlers[] = {{"load", do_load}, {"benches", do_ask}, {"describe", do_ask}, {"open", do_open}, {"close", do_close}, {"model", do_ask}};
 
 /* Takes turns until the parent leaves the cell or the body fails. */
 static void take_turns(struct child *child)

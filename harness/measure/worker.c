@@ -253,7 +253,7 @@ static void fault_of_mistakes(const json_t *mistakes, struct fault *fault)
 static const json_t *load(struct worker *w, const struct worker_start *start, json_t **answer, struct fault *fault)
 {
     json_t *settings = json_pack("{s:o,s:I}", "artifacts", artifacts_of(start), "seed", (json_int_t)start->seed);
-    *answer = ask(w, json_pack("{s:s,s:s,s:o,s:i,s:f}", "do", "load", "path", start->suite, "settings", settings, "cpu", start->cpu,
+    *answer = ask(w, json_pack("{s:s,s:s?,s:o,s:i,s:f}", "do", "load", "path", start->suite, "settings", settings, "cpu", start->cpu,
                                "memory_bytes", start->memory_bytes), fault);
     return json_object_get(*answer, "mistakes");
 }
@@ -300,6 +300,11 @@ struct worker *worker_start(const struct worker_start *start, struct fault *faul
         return w;
     worker_stop(w);
     return NULL;
+}
+
+json_t *worker_ask(struct worker *w, json_t *request, struct fault *fault)
+{
+    return ask(w, request, fault);
 }
 
 json_t *worker_benches(struct worker *w, struct fault *fault)

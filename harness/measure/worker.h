@@ -71,7 +71,7 @@ struct worker_page {
 struct worker;
 
 struct worker_start {
-    const char *suite;             /* path of the Lua file */
+    const char *suite;             /* path of the Lua file; NULL: none, the worker only answers worker_ask */
     const char *const *artifacts;  /* "NAME=PATH" each: what bench.artifact NAME gives in this lane */
     size_t n_artifacts;
     int cpu;               /* pin a single-threaded subject here while it is measured; -1: leave the allowed set */
@@ -82,6 +82,9 @@ struct worker_start {
 
 /* Starts a worker and loads the suite in it. NULL with `fault` when the suite is wrong or takes the worker down. */
 struct worker *worker_start(const struct worker_start *start, struct fault *fault);
+
+/* One request {"do": name, …} (stolen) to a function of lua/host.lua, and its answer as a new reference. */
+json_t *worker_ask(struct worker *worker, json_t *request, struct fault *fault);
 
 /*
  * Only loads the suite: a new array of its mistakes, {file, line, field|absent, expected, found, text}, empty for a suite without any.

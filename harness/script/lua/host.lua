@@ -106,6 +106,7 @@ local host_functions = {}
 -- { path = } → { mistakes = [{ file, line, field, expected, found, text }] }
 function host_functions.load(request)
   local path = request.path
+  if not path then return { mistakes = setmetatable({}, json_list) } end -- no suite: a worker for the engine alone
   host.folder = path:match("^(.*/)") or ""
   local ok, problem = pcall(function()
     local value = sandbox.load(path)()
@@ -328,6 +329,9 @@ function host_functions.open(request)
     workload_hash = workload_hash(bench, params, work), artifacts = names_of(host.used),
   }
 end
+
+-- `ternmark model`: one action on a model file.
+function host_functions.model(request) return prelude("model", host)(request) end
 
 -- → { compiled, interpreted }; the cell is closed even where its teardown fails.
 function host_functions.close()

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `ternmark model`: the words of the command line as a request for the prelude lua/model.lua, which a worker runs.
+ */
+#include "cli.h"
+#include "measure/interrupt.h"
+#include "measure/worker.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What each action needs beside its file. */
+static const struct action {
+    const char *name;
+    bool needs_tokens, needs_out;
+} actions[] = {{"make", false, false}, {"inspect", false, false}, {"check", false, false}, {"logits", true, true}, {"generate", true, false}};
+
+static const struct action *find_action(const char *name)
+{
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
+        if (strcmp(actions[i].name, name) == 0)
+            return &actions[i];
+    return NULL;
+}
+
+/* "1,2,3" as a new array; NULL with the fault. */
+static json_t *parse_tokens(const char *text, struct fault *fault)
+{
+    json_t *tokens = json_array();
+    for (const char *at = text; tokens; at++) {
+        char *end;
+        errno = 0;
+        unsigned long long value = strtoull(at, &end, 10);
+        if (*at < '0' || *at > '9' || errno || value > UINT32_MAX || (*end && *end != ',')) {
+            json_decref(tokens);
+            fault_set(fault, EXIT_CODE_USAGE, "--tokens: expected ids like 1,2,3, found '%s'", text);
+            return NULL;
+        }
+        json_array_append_new(tokens, json_integer((json_int_t)value));
+        if (!*end)
+            break;
+        at = end;
+    }
+    return tokens;
+}
+
+static void set_text(json_t *params, const char *name, const char *value)
+{
+    if (value)
+        json_object_set_new(params, name, json_string(value));
+}
+
+static json_t *params_of(const struct options *o, const struct action *action)
+{
+    json_t *params = json_object();
+    if (strcmp(action->name, "make") == 0) {
+        set_text(params, "like", o->like);
+        set_text(params, "architecture", o->given_architecture ? o->architecture : NULL);
+        set_text(params, "weights", o->given_weights ? o->weights : NULL);
+        set_text(params, "embedding", o->given_embedding ? o->embedding : NULL);
+        set_text(params, "output", o->given_output ? o->output : NULL);
+        json_object_set_new(params, "seed", json_integer(o->seed));
+    } else {
+        set_text(params, "activations", o->activations);
+        set_text(params, "output", o->given_output ? o->output : NULL);
+        set_text(params, "level", o->given_level ? o->level : NULL);
+        set_text(params, "i2s_order", o->given_i2s_order ? o->i2s_order : NULL);
+        set_text(params, "backend", o->given_backend ? o->backend : NULL);
+        json_object_set_new(params, "threads", json_integer(o->threads));
+    }
+    return params;
+}
+
+static json_t *request_of(const struct options *o, const struct action *action, struct fault *fault)
+{
+    json_t *tokens = action->needs_tokens ? parse_tokens(o->tokens ? o->tokens : "", fault) : json_array();
+    if (!tokens)
+        return NULL;
+    if (action->needs_out && !o->out) {
+        json_decref(tokens);
+        fault_set(fault, EXIT_CODE_USAGE, "model %s needs --out FILE", action->name);
+        return NULL;
+    }
+    json_t *params = params_of(o, action);
+    if (action->needs_tokens) /* the cache has room for what will be fed, and no more */
+        json_object_set_new(params, "context", json_integer((json_int_t)json_array_size(tokens) + (action->needs_out ? 0 : o->predict)));
+    json_t *request = json_pack("{s:s,s:s,s:s,s:o,s:o,s:I}", "do", "model", "action", action->name, "file", o->operands.items[1], "tokens", tokens,
+                                "params", params, "n", (json_int_t)o->predict);
+    if (request && o->out)
+        json_object_set_new(request, "out", json_string(o->out));
+    if (!request)
+        fault_set(fault, EXIT_CODE_USAGE, "the file's name is no UTF-8");
+    return request;
+}
+
+/* The engine's number for what is wrong, as an exit code: a broken file is invalid, all else is usage or the system. What is wrong
+ * with a file names the file or its tensor first. */
+static enum exit_code code_of(json_int_t status, const char *text, const char *file)
+{
+    enum { TERN_INVALID = 1 };
+    bool is_file = strncmp(text, "tensor ", 7) == 0 || strncmp(text, file, strlen(file)) == 0;
+    return status == TERN_INVALID && is_file ? EXIT_CODE_INVALID : EXIT_CODE_USAGE;
+}
+
+static enum exit_code tell(const json_t *answer, const char *file, bool is_verbose, struct fault *fault)
+{
+    const char *text = json_string_value(json_object_get(answer, "text"));
+    const char *problem = json_string_value(json_object_get(answer, "problem"));
+    const char *explained = json_string_value(json_object_get(answer, "explained"));
+    if (problem) {
+        fault_set(fault, code_of(json_integer_value(json_object_get(answer, "status")), problem, file), "%s", problem);
+        return fault->code;
+    }
+    if (text)
+        fputs(text, stdout);
+    if (explained && is_verbose)
+        fputs(explained, stderr);
+    return fflush(stdout) == 0 ? EXIT_CODE_PASS : EXIT_CODE_USAGE;
+}
+
+enum exit_code command_model(const struct options *o, struct fault *fault)
+{
+    const struct action *action = o->operands.n == 2 ? find_action(o->operands.items[0]) : NULL;
+    if (!action) {
+        fault_set(fault, EXIT_CODE_USAGE, "model: expected make, inspect, check, logits or generate, and one FILE");
+        return fault->code;
+    }
+    interrupt_install();
+    json_t *request = request_of(o, action, fault);
+    if (!request)
+        return fault->code;
+    struct worker_start start = {.artifacts = o->artifact.items, .n_artifacts = o->artifact.n, .cpu = -1, .timeout_ns = 24 * 3600e9};
+    struct worker *worker = worker_start(&start, fault);
+    json_t *answer = worker ? worker_ask(worker, request, fault) : NULL;
+    if (!worker)
+        json_decref(request);
+    enum exit_code code = answer ? tell(answer, o->operands.items[1], o->verbose, fault) : fault->code;
+    json_decref(answer);
+    worker_stop(worker);
+    return code;
+}
