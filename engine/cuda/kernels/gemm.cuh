@@ -16,15 +16,8 @@
 #ifndef CUDA_GEMM_CUH
 #define CUDA_GEMM_CUH
 
+#include "arguments.h"
 #include "wgmma.cuh"
-
-struct gemm_args {
-    const float *sx;
-    float *y;
-    float scale;
-    int rows, tiles, quads, batch;
-    int stages;
-};
 
 template <int BATCH_, int GROUPS_, int SLICES_, int QUADS_> struct gemm_shape {
     enum {

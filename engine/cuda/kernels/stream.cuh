@@ -6,26 +6,13 @@
  * each with a ring of its own that the copy engine fills. The rings are asked for before the kernel waits for the launch
  * it depends on: while one product ends, the next one's weights already come in, so the memory bus has no gap between the
  * products of a decode step. A warp adds what it has of a tile to sums in shared memory (its own ones for one row of x, so
- * that no warp waits for another's atomics); integers, so the order is free.
- *
- *   x   m rows of `ldx` bytes (a multiple of 128, zeros after K), natural order     sx  one float a row
- *   y   m rows of N floats
+ * that no warp waits for another's atomics); integers, so the order is free. Arguments: arguments.h.
  */
 #ifndef CUDA_STREAM_CUH
 #define CUDA_STREAM_CUH
 
+#include "arguments.h"
 #include "device.cuh"
-
-struct stream_args {
-    const uint8_t *w;
-    const int8_t *x;
-    const float *sx;
-    float *y;
-    float scale;
-    int rows, tiles, quads, ldx, batch;
-    int units, stages; /* of a warp's ring: units a stage, stages */
-    int late;          /* the next launch may start when this one has asked for all its weights, not at once */
-};
 
 #ifdef HAVE_BULK
 
@@ -133,7 +120,6 @@ __device__ __forceinline__ void stream_product(const stream_args &p, const strea
         __syncwarp();
         const int ahead = at + p.stages * p.units;
         if (lane == 0 && ahead < r.end) stream_fetch(p, m, r, ahead, stage);
-        if (p.late && ahead + p.units >= r.end) let_later_start();
         if (++stage == p.stages) stage = 0, round++;
     }
     if (q) stream_flush<COLS>(c, sums + tile * COLS * CUDA_TILE_ROWS);
@@ -156,7 +142,7 @@ template <int WARPS, int COLS> __device__ __forceinline__ void stream_body(const
     const stream_shared<WARPS, COLS> m(p, memory);
     const stream_run r = stream_share<WARPS>(p);
     stream_start(p, m, r);
-    if (!p.late) let_later_start();
+    let_later_start();
     wait_for_earlier();
     stream_take_x(p, m);
     __syncthreads();

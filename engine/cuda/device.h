@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One card: its context, its kernels, memory that is counted, launches, and the loop that times them. A device is used by one
+ * thread at a time. After a sticky outcome every later call gives the same one; nothing crashes, nothing waits for ever.
+ */
+#ifndef CUDA_DEVICE_H
+#define CUDA_DEVICE_H
+
+#include "cuda/driver.h"
+
+#include <stdbool.h>
+
+struct cuda_info {
+    char name[96];
+    int major, minor, multiprocessors, driver_version, count;
+    size_t memory_bytes, l2_bytes, shared_bytes; /* shared memory one block may have */
+};
+
+struct cuda_device {
+    struct cuda_driver driver;
+    struct cuda_info info;
+    int ordinal, handle;
+    void *context, *module, *stream;
+    size_t live_bytes, peak_bytes; /* of device memory taken through cuda_take */
+    struct cuda_fault broken;      /* the sticky outcome, once there was one */
+};
+
+/* Opens card `ordinal`; `driver` as in cuda_driver_open. *out is the caller's until cuda_device_close (null is allowed). */
+enum cuda_outcome cuda_device_open(int ordinal, const char *driver, struct cuda_device **out, struct cuda_fault *fault);
+void cuda_device_close(struct cuda_device *device);
+
+/* Turns a code of the driver into an outcome with the sentence "<what>: …"; remembers sticky ones. */
+enum cuda_outcome cuda_try(struct cuda_device *device, int code, const char *what, struct cuda_fault *fault);
+
+/* Device memory. `what` names it in the error. Freeing 0 is allowed. */
+struct cuda_memory {
+    uint64_t at;
+    size_t bytes;
+};
+enum cuda_outcome cuda_take(struct cuda_device *device, size_t bytes, const char *what, struct cuda_memory *out, struct cuda_fault *fault);
+void cuda_give(struct cuda_device *device, struct cuda_memory *memory);
+
+/* Finds a kernel of the image and lets it use `shared_bytes` of shared memory asked for at launch. */
+enum cuda_outcome cuda_kernel(struct cuda_device *device, const char *name, size_t shared_bytes, void **function, struct cuda_fault *fault);
+
+/* A launch that may start before the one ahead of it in the stream has ended (the kernels wait by themselves; cards before 9.0 run them one by one). */
+struct cuda_grid {
+    unsigned x, y, threads, shared_bytes;
+};
+enum cuda_outcome cuda_start(struct cuda_device *device, void *function, struct cuda_grid grid, void **arguments, struct cuda_fault *fault);
+
+/* Waits for the stream, at most `seconds`: timeout. */
+enum cuda_outcome cuda_finish(struct cuda_device *device, double seconds, struct cuda_fault *fault);
+
+/*
+ * Calls that are repeated: graphs of 1, 8, 64 and `longest` calls, captured from `record(state, i)`, i = 0, 1, … in each graph. n calls
+ * are then a few graph launches between two events.
+ */
+typedef enum cuda_outcome cuda_record_fn(void *state, unsigned i, struct cuda_fault *fault);
+enum { CUDA_LOOP_GRAPHS = 4 };
+struct cuda_loop {
+    struct cuda_device *device;
+    void *graphs[CUDA_LOOP_GRAPHS];
+    unsigned sizes[CUDA_LOOP_GRAPHS];
+    void *begin, *end; /* events */
+};
+enum cuda_outcome cuda_loop_open(struct cuda_device *device, unsigned longest, cuda_record_fn *record, void *state, struct cuda_loop *loop, struct cuda_fault *fault);
+void cuda_loop_close(struct cuda_loop *loop);
+
+/* Does n calls and waits; *ns is the time between the events, by the card's clock. */
+enum cuda_outcome cuda_loop_run(struct cuda_loop *loop, uint64_t n, double *ns, struct cuda_fault *fault);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Instantiations of the ternary product, by the names that the host looks up. A kernel whose instructions the target lacks is left
+ * empty; the host does not choose it there. */
+#include "gemm.cuh"
+#include "portable.cuh"
+#include "stream.cuh"
+
+struct __align__(64) tensor_map {
+    uint64_t opaque[16];
+};
+
+#ifdef HAVE_BULK
+#define IF_BULK(statement) statement
+#else
+#define IF_BULK(statement)
+#endif
+#ifdef HAVE_WGMMA
+#define IF_WGMMA(statement) statement
+#else
+#define IF_WGMMA(statement)
+#endif
+
+#define STREAM(warps, columns)                                                                                                             \
+    extern "C" __global__ void __launch_bounds__(warps * 32) matmul_t2_i8_stream_##warps##x##columns(const stream_args p)                   \
+    {                                                                                                                                      \
+        IF_BULK((stream_body<warps, columns>(p));)                                                                                         \
+    }
+#define GEMM(batch, groups, slices, quads)                                                                                                 \
+    extern "C" __global__ void __launch_bounds__(gemm_shape<batch, groups, slices, quads>::THREADS, 1)                                      \
+        matmul_t2_i8_gemm_##batch##x##groups##x##slices##x##quads(const gemm_args p, const __grid_constant__ tensor_map w,                  \
+                                                                  const __grid_constant__ tensor_map x)                                    \
+    {                                                                                                                                      \
+        IF_WGMMA((gemm_body<gemm_shape<batch, groups, slices, quads>>(p, &w, &x));)                                                        \
+    }
+#define PORTABLE(warps, tiles, columns)                                                                                                    \
+    extern "C" __global__ void __launch_bounds__(warps * 32) matmul_t2_i8_portable_##warps##x##tiles##x##columns(const stream_args p)       \
+    {                                                                                                                                      \
+        portable_body<warps, tiles, columns>(p);                                                                                           \
+    }
+#include "linear.def"

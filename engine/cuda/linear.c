@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cuda/linear.h"
+#include "cuda/choice.h"
+#include "cuda/kernels/arguments.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/pack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAP_BYTES = 0, MAP_WORDS = 2, SWIZZLE_NONE = 0, SWIZZLE_128B = 3, PROMOTE_256B = 3 };
+
+struct cuda_linear {
+    struct cuda_device *device;
+    size_t n, k, batch, copies, weight_bytes, ldx;
+    struct cuda_shape shape;
+    float scale;
+    bool quantizes;
+    struct cuda_memory w, x, x8, sx, y;
+    struct cuda_choice choice;
+    void *product, *quantize; /* functions */
+    struct cuda_tensor_map *w_maps, x_map; /* one for each copy */
+    struct cuda_loop loop;
+    char why[160];
+};
+
+/* ---- inputs */
+
+static enum cuda_outcome take_buffers(struct cuda_linear *l, const struct cuda_linear_spec *spec, struct cuda_fault *fault)
+{
+    struct cuda_device *d = l->device;
+    size_t b = l->batch;
+    enum cuda_outcome o;
+    (void)spec;
+    if ((o = cuda_take(d, l->weight_bytes * l->copies, "weights", &l->w, fault)) || (o = cuda_take(d, b * l->k * sizeof(float), "activations", &l->x, fault)) ||
+        (o = cuda_take(d, b * l->ldx, "int8 activations", &l->x8, fault)) || (o = cuda_take(d, b * sizeof(float), "scales", &l->sx, fault)))
+        return o;
+    return cuda_take(d, b * l->n * sizeof(float), "outputs", &l->y, fault);
+}
+
+static enum cuda_outcome upload_weights(struct cuda_linear *l, const struct cuda_linear_spec *spec, struct cuda_fault *fault)
+{
+    struct cuda_device *d = l->device;
+    uint8_t *packed = calloc(1, l->weight_bytes + 1);
+    int8_t *trits = malloc(l->k + 1);
+    enum cuda_outcome o = packed && trits ? CUDA_OUTCOME_ok : cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory to pack %zu bytes", l->weight_bytes);
+    for (size_t row = 0; !o && row < l->n; row++) {
+        spec->source(spec->data, row, l->k, trits);
+        cuda_pack_row(packed, l->shape.quads, row, trits, l->k);
+    }
+    for (size_t copy = 0; !o && copy < l->copies; copy++)
+        o = copy ? cuda_try(d, d->driver.copy_later(l->w.at + copy * l->weight_bytes, l->w.at, l->weight_bytes, d->stream), "copying weights", fault)
+                 : cuda_try(d, d->driver.upload(l->w.at, packed, l->weight_bytes), "uploading weights", fault);
+    free(packed);
+    free(trits);
+    return o ? o : cuda_finish(d, 20, fault);
+}
+
+/* Rows of k bytes to rows of ldx, with scales of one. */
+static enum cuda_outcome upload_int8(struct cuda_linear *l, const int8_t *x8, struct cuda_fault *fault)
+{
+    struct cuda_device *d = l->device;
+    int8_t *padded = calloc(l->batch, l->ldx);
+    float *ones = malloc(l->batch * sizeof *ones);
+    enum cuda_outcome o = padded && ones ? CUDA_OUTCOME_ok : cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for activations");
+    for (size_t b = 0; !o && b < l->batch; b++) {
+        memcpy(padded + b * l->ldx, x8 + b * l->k, l->k);
+        ones[b] = 1;
+    }
+    if (!o && !(o = cuda_try(d, d->driver.upload(l->x8.at, padded, l->batch * l->ldx), "uploading activations", fault)))
+        o = cuda_try(d, d->driver.upload(l->sx.at, ones, l->batch * sizeof *ones), "uploading scales", fault);
+    free(padded);
+    free(ones);
+    return o;
+}
+
+static enum cuda_outcome upload_inputs(struct cuda_linear *l, const struct cuda_linear_spec *spec, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = upload_weights(l, spec, fault);
+    if (o)
+        return o;
+    if (spec->x8)
+        return upload_int8(l, spec->x8, fault);
+    return cuda_try(l->device, l->device->driver.upload(l->x.at, spec->x, l->batch * l->k * sizeof(float)), "uploading activations", fault);
+}
+
+/* ---- launches */
+
+static enum cuda_outcome map_weights(struct cuda_linear *l, size_t copy, struct cuda_fault *fault)
+{
+    const struct cuda_kernel_row *row = l->choice.row;
+    uint64_t sizes[3] = {CUDA_TILE_BYTES / 4, l->shape.quads, l->shape.tiles}, strides[2] = {CUDA_TILE_BYTES, l->shape.quads * CUDA_TILE_BYTES};
+    uint32_t box[3] = {CUDA_TILE_BYTES / 4, (uint32_t)row->d, (uint32_t)row->b * 4}, steps[3] = {1, 1, 1};
+    return cuda_try(l->device,
+                    l->device->driver.tensor_map(&l->w_maps[copy], MAP_WORDS, 3, l->w.at + copy * l->weight_bytes, sizes, strides, box, steps, 0, SWIZZLE_NONE, PROMOTE_256B, 0),
+                    "the map of the weights", fault);
+}
+
+static enum cuda_outcome map_activations(struct cuda_linear *l, struct cuda_fault *fault)
+{
+    const struct cuda_kernel_row *row = l->choice.row;
+    uint64_t sizes[3] = {CUDA_QUAD, l->batch, l->shape.quads}, strides[2] = {l->ldx, CUDA_QUAD};
+    uint32_t box[3] = {CUDA_QUAD, (uint32_t)row->a, (uint32_t)row->d}, steps[3] = {1, 1, 1};
+    return cuda_try(l->device, l->device->driver.tensor_map(&l->x_map, MAP_BYTES, 3, l->x8.at, sizes, strides, box, steps, 0, SWIZZLE_128B, PROMOTE_256B, 0),
+                    "the map of the activations", fault);
+}
+
+static enum cuda_outcome prepare(struct cuda_linear *l, const struct cuda_choice *choice, struct cuda_fault *fault)
+{
+    char name[64];
+    l->choice = *choice;
+    snprintf(name, sizeof name, "matmul_t2_i8_%s", choice->row->name);
+    enum cuda_outcome o = cuda_kernel(l->device, name, choice->shared_bytes, &l->product, fault);
+    if (o || choice->row->family != CUDA_GEMM)
+        return o;
+    for (size_t copy = 0; copy < l->copies && !o; copy++)
+        o = map_weights(l, copy, fault);
+    return o ? o : map_activations(l, fault);
+}
+
+static enum cuda_outcome start_quantize(struct cuda_linear *l, struct cuda_fault *fault)
+{
+    uint64_t x = l->x.at, q = l->x8.at, scale = l->sx.at;
+    int k = (int)l->k, ldq = (int)l->ldx;
+    void *arguments[] = {&x, &q, &scale, &k, &ldq};
+    return cuda_start(l->device, l->quantize, (struct cuda_grid){(unsigned)l->batch, 1, 256, 0}, arguments, fault);
+}
+
+static void *address(uint64_t at)
+{
+    return (void *)(uintptr_t)at;
+}
+
+/* Call i of a graph. */
+static enum cuda_outcome record(void *state, unsigned i, struct cuda_fault *fault)
+{
+    struct cuda_linear *l = state;
+    size_t copy = i % l->copies;
+    struct stream_args direct = {address(l->w.at + copy * l->weight_bytes), address(l->x8.at), address(l->sx.at), address(l->y.at), l->scale, (int)l->n,
+                                 (int)(l->choice.row->family == CUDA_STREAM ? (l->n + CUDA_TILE_ROWS - 1) / CUDA_TILE_ROWS : l->shape.tiles),
+                                 (int)l->shape.quads, (int)l->ldx, (int)l->batch, l->choice.units, l->choice.stages};
+    struct gemm_args mapped = {address(l->sx.at), address(l->y.at), l->scale, (int)l->n, (int)l->shape.tiles, (int)l->shape.quads, (int)l->batch, l->choice.stages};
+    void *of_direct[] = {&direct}, *of_mapped[] = {&mapped, l->w_maps ? &l->w_maps[copy] : NULL, &l->x_map};
+    enum cuda_outcome o = l->quantizes ? start_quantize(l, fault) : CUDA_OUTCOME_ok;
+    return o ? o : cuda_start(l->device, l->product, l->choice.grid, l->choice.row->family == CUDA_GEMM ? of_mapped : of_direct, fault);
+}
+
+/* ---- choosing */
+
+enum { TRIAL_CALLS = 64, TRIALS = 5 };
+
+/* Least time of a few trials, in ns a call. */
+static enum cuda_outcome trial(struct cuda_linear *l, const struct cuda_choice *choice, double *ns, struct cuda_fault *fault)
+{
+    struct cuda_loop loop = {0};
+    unsigned calls = l->batch > 256 ? 8 : TRIAL_CALLS;
+    enum cuda_outcome o = prepare(l, choice, fault);
+    if (!o)
+        o = cuda_loop_open(l->device, TRIAL_CALLS, record, l, &loop, fault);
+    *ns = 1e30;
+    for (int i = 0; i < TRIALS && !o; i++) {
+        double one = 0;
+        o = cuda_loop_run(&loop, calls, &one, fault);
+        *ns = one / calls < *ns ? one / calls : *ns;
+    }
+    cuda_loop_close(&loop);
+    return o;
+}
+
+static enum cuda_outcome choose(struct cuda_linear *l, const char *name, struct cuda_fault *fault)
+{
+    struct cuda_choice choices[CUDA_CHOICES];
+    size_t n = cuda_choices(&l->device->info, &l->shape, name, choices, CUDA_CHOICES), best = 0;
+    double least = 1e30, ns = 0;
+    if (!n)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "no kernel \"%s\" for %zux%zu at batch %zu on this card", name ? name : "", l->n, l->k, l->batch);
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t i = 0; i < n && !o; i++) {
+        o = trial(l, &choices[i], &ns, fault);
+        if (!o && ns < least) {
+            least = ns;
+            best = i;
+        }
+    }
+    if (o)
+        return o;
+    snprintf(l->why, sizeof l->why, "%s%s, %u blocks of %u threads, %d stages, %.2f us at bind, best of %zu launches", l->quantizes ? "quantize_f32_i8, " : "",
+             choices[best].row->name, choices[best].grid.x * choices[best].grid.y, choices[best].grid.threads, choices[best].stages, least / 1e3, n);
+    return prepare(l, &choices[best], fault);
+}
+
+/* ---- bind, run */
+
+static enum cuda_outcome open_all(struct cuda_linear *l, const struct cuda_linear_spec *spec, struct cuda_fault *fault)
+{
+    enum cuda_outcome o;
+    if (!l->n || !l->k || !l->batch || l->k > CUDA_MAX_K)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "shape %zux%zu at batch %zu: sizes from 1, at most %d inputs", l->n, l->k, l->batch, CUDA_MAX_K);
+    if ((o = take_buffers(l, spec, fault)) || (o = upload_inputs(l, spec, fault)))
+        return o;
+    if (l->quantizes && (o = cuda_kernel(l->device, "quantize_f32_i8", 0, &l->quantize, fault)))
+        return o;
+    if (!(l->w_maps = aligned_alloc(64, l->copies * sizeof *l->w_maps)))
+        return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for %zu maps", l->copies);
+    if ((o = choose(l, spec->kernel, fault)))
+        return o;
+    return cuda_loop_open(l->device, l->batch > 256 ? 8 : (unsigned)l->copies, record, l, &l->loop, fault);
+}
+
+enum cuda_outcome cuda_linear_bind(struct cuda_device *device, const struct cuda_linear_spec *spec, struct cuda_linear **out, struct cuda_fault *fault)
+{
+    struct cuda_linear *l = aligned_alloc(64, (sizeof *l + 63) / 64 * 64);
+    if (!l)
+        return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no memory for a layer's state");
+    memset(l, 0, sizeof *l);
+    l->device = device;
+    l->n = spec->n;
+    l->k = spec->k;
+    l->batch = spec->batch;
+    l->copies = spec->copies ? spec->copies : 1;
+    l->scale = spec->scale;
+    l->quantizes = !spec->x8;
+    l->shape = (struct cuda_shape){spec->n, cuda_pack_tiles(spec->n), cuda_pack_quads(spec->k), spec->batch};
+    l->ldx = l->shape.quads * CUDA_QUAD;
+    l->weight_bytes = cuda_pack_bytes(spec->n, spec->k);
+    enum cuda_outcome o = open_all(l, spec, fault);
+    if (o)
+        cuda_linear_close(l);
+    else
+        *out = l;
+    return o;
+}
+
+void cuda_linear_close(struct cuda_linear *l)
+{
+    if (!l)
+        return;
+    struct cuda_memory *const all[] = {&l->w, &l->x, &l->x8, &l->sx, &l->y};
+    cuda_loop_close(&l->loop);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        cuda_give(l->device, all[i]);
+    free(l->w_maps);
+    free(l);
+}
+
+enum cuda_outcome cuda_linear_run(struct cuda_linear *l, uint64_t n, double *ns, struct cuda_fault *fault)
+{
+    return cuda_loop_run(&l->loop, n, ns, fault);
+}
+
+enum cuda_outcome cuda_linear_result(struct cuda_linear *l, float *y, struct cuda_fault *fault)
+{
+    struct cuda_device *d = l->device;
+    double ns;
+    enum cuda_outcome o = cuda_try(d, d->driver.fill(l->y.at, 0xFFFFFFFFu, l->batch * l->n), "clearing outputs", fault);
+    if (o || (o = cuda_linear_run(l, 1, &ns, fault)))
+        return o;
+    return cuda_try(d, d->driver.download(y, l->y.at, l->batch * l->n * sizeof *y), "fetching outputs", fault);
+}
+
+size_t cuda_linear_weight_bytes(const struct cuda_linear *l)
+{
+    return l->weight_bytes;
+}
+
+const char *cuda_linear_why(const struct cuda_linear *l)
+{
+    return l->why;
+}
