@@ -66,7 +66,11 @@ ENGINE_OBJ   := $(call obj,$(ENGINE_SRC)) $(B)/gen/face.o
 HARNESS_OBJ  := $(call obj,$(HARNESS_SRC)) $(B)/gen/preludes.o $(B)/gen/templates.o
 ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(wildcard engine/tests/*_test.c))
 HARNESS_TESTS:= $(patsubst %.c,$(B)/%,$(wildcard harness/tests/*_test.c))
-PRODUCTS     := $(B)/libtern.so $(B)/ternmark
+CUDA_SRC     := $(filter-out engine/cuda/image.c,$(sort $(wildcard engine/cuda/*.c)))
+CUDA_OBJ     := $(call obj,$(CUDA_SRC))
+CUDA_TARGETS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=compute_90 -gencode arch=compute_90a,code=sm_90a
+WITH_CUDA    := $(if $(NVCC),$(if $(SAN)$(COV),,yes))
+PRODUCTS     := $(B)/libtern.so $(B)/ternmark $(if $(WITH_CUDA),$(B)/libtern_cuda.so)
 
 .PHONY: build gate test lint dist install coverage help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
@@ -86,6 +90,14 @@ $(B)/engine/%.o: engine/%.c Makefile engine/core/backends.def
 $(B)/harness/%.o: harness/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HARNESS_CFLAGS) -c $< -o $@
+# The kernels of the card, one module for all; the library holds them and reaches the driver by dlopen only.
+$(B)/gen/cuda.fatbin: $(wildcard engine/cuda/kernels/*) Makefile
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) -std=c++17 -O3 -fmad=false -Xcompiler -ffile-prefix-map=$(CURDIR)=. $(CUDA_TARGETS) -fatbin -o $@ engine/cuda/kernels/all.cu
+$(B)/engine/cuda/image.o: ISA := -DCUDA_IMAGE='"$(B)/gen/cuda.fatbin"'
+$(B)/engine/cuda/image.o: $(B)/gen/cuda.fatbin
+$(B)/libtern_cuda.so: $(CUDA_OBJ) $(B)/engine/cuda/image.o Makefile
+	$(Q)$(CC) -shared $(LDHARDEN) -Wl,--build-id=none -Wl,-z,nodelete -Wl,-z,defs -o $@ $(filter %.o,$^) -ldl
 $(B)/gen/%.o: $(B)/gen/%.c
 	$(Q)$(CC) $(COMMON) -fPIC -Iengine -Iharness -c $< -o $@
 
@@ -103,6 +115,11 @@ $(B)/gen/templates.c: $(TEMPLATES) ci/embed
 	@mkdir -p $(@D)
 	$(Q)ci/embed templates $(TEMPLATES) > $@
 
+# The card's host side is tested with a driver of its own that fails on command.
+$(B)/engine/tests/stub_driver.so: $(B)/engine/tests/stub_driver.o
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
+$(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_OBJ) $(B)/engine/tests/stub_driver.so
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) -ldl
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
 $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))

@@ -44,8 +44,23 @@ function tern.bind(op, params)
   return ffi.gc(out[0], lib.tern_op_close)
 end
 
--- A native body: the harness calls it in a loop from C and parks the engine's threads after each turn.
-tern.run = { native = ffi.cast("void (*)(void *, uint64_t)", lib.tern_op_run), park = ffi.cast("void (*)(void)", lib.tern_quiesce) }
+-- A native body: the harness calls it in a loop from C and parks the engine's threads after each turn; where the work was done by a
+-- device, `elapsed` gives its own time.
+tern.run = {
+  native = ffi.cast("void (*)(void *, uint64_t)", lib.tern_op_run),
+  park = ffi.cast("void (*)(void)", lib.tern_quiesce),
+  elapsed = ffi.cast("double (*)(void *)", lib.tern_op_elapsed_ns),
+}
+
+-- The card: a table { name, count, major, minor, … }, or nil and why there is none to use.
+function tern.gpu()
+  local card, failure = ffi.new "struct tern_gpu", ffi.new "struct tern_error"
+  if lib.tern_gpu(card, failure) ~= lib.TERN_OK then return nil, ffi.string(failure.text) end
+  return {
+    name = ffi.string(card.name), count = card.count, major = card.major, minor = card.minor, multiprocessors = card.multiprocessors,
+    driver = card.driver, memory_bytes = card.memory_bytes, l2_bytes = card.l2_bytes,
+  }
+end
 
 -- true, or nil and what is wrong.
 function tern.check(op)

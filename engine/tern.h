@@ -78,6 +78,10 @@ TERN_API enum tern_status tern_op_bind(const char *op, const struct tern_param *
 /* Does the operation n times. `op` is a struct tern_op *; the type fits the harness's native bodies. */
 TERN_API void tern_op_run(void *op, uint64_t n);
 
+/* Time of the last tern_op_run by the clock of the device that did it; 0 where the caller's clock is the one to read (CPU), negative
+ * when the device failed (tern_op_check says how). */
+TERN_API double tern_op_elapsed_ns(void *op);
+
 /*
  * Runs once and compares: integers and fixed-order floats bit by bit against scalar on a seeded sample of rows, and the whole
  * of a matrix product by an exact checksum modulo 2^64. Takes at most about 20 ms. Error: TERN_WRONG, with the place.
@@ -95,6 +99,20 @@ TERN_API const char *tern_op_why(const struct tern_op *op);
 
 /* Frees; null is allowed. */
 TERN_API void tern_op_close(struct tern_op *op);
+
+/* A graphics card, as its driver describes it. */
+struct tern_gpu {
+	char name[96];
+	int count, major, minor, multiprocessors, driver; /* count: cards the driver sees; major.minor: compute capability */
+	double memory_bytes, l2_bytes;
+};
+
+/*
+ * The card that ops with backend=cuda and gpu_* ops run on (TERN_CUDA_DEVICE, else the first). The first call loads libtern_cuda.so from
+ * libtern's folder and starts the driver. Error: the text is "cuda: <outcome>: <sentence>" with the outcomes no_driver, no_device, too_old,
+ * out_of_memory, sticky, timeout, mismatch; the status TERN_UNSUPPORTED where the machine simply has none.
+ */
+TERN_API enum tern_status tern_gpu(struct tern_gpu *out, struct tern_error *error);
 
 /* Puts every thread of the engine to sleep (they wake by themselves at the next run), so that none stays runnable. */
 TERN_API void tern_quiesce(void);

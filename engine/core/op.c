@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/op.h"
+#include "core/accelerator.h"
 #include "core/error.h"
 #include "core/threads.h"
 
@@ -166,6 +167,10 @@ static enum tern_status take_backend(struct tern_op *op, struct tern_error *erro
 {
 	const char *name = tern_op_text(op, "backend");
 	op->backend = tern_backend_scalar();
+	if (op->row == tern_accelerator_row(op->row->name)) {
+		op->backend = tern_accelerator_backend();
+		return TERN_OK;
+	}
 	return name ? tern_backend_find(name, &op->backend, error) : TERN_OK;
 }
 
@@ -179,8 +184,8 @@ static const struct tern_op_row *find(const char *name)
 
 enum tern_status tern_op_bind(const char *name, const struct tern_param *params, size_t n, struct tern_op **out, struct tern_error *error)
 {
-	const struct tern_op_row *row = find(name);
-	if (!row)
+	const struct tern_op_row *row = tern_accelerator_wanted(params, n) ? tern_accelerator_row(name) : NULL;
+	if (!row && !(row = find(name)))
 		return tern_error_set(error, TERN_INVALID, "no operation is named \"%s\"", name);
 	struct tern_op *op = calloc(1, sizeof *op);
 	if (!op)
@@ -203,8 +208,18 @@ void tern_op_run(void *pointer, uint64_t n)
 {
 	struct tern_op *op = pointer;
 	void (*run)(struct tern_op *) = op->row->run;
+	if (op->run_many) {
+		op->run_many(op, n);
+		return;
+	}
 	for (; n; n--)
 		run(op);
+}
+
+double tern_op_elapsed_ns(void *pointer)
+{
+	const struct tern_op *op = pointer;
+	return op->run_many ? op->elapsed_ns : 0;
 }
 
 enum tern_status tern_op_check(struct tern_op *op, struct tern_error *error)

@@ -21,7 +21,7 @@ struct tern_op_row {
 	const struct tern_op_param *params; /* ends with a null name */
 	/* Fills op->state (and why) from checked parameters. On failure close is called, on whatever state bind left. */
 	enum tern_status (*bind)(struct tern_op *op, struct tern_error *error);
-	void (*run)(struct tern_op *op); /* once */
+	void (*run)(struct tern_op *op); /* once; null where bind sets op->run_many */
 	enum tern_status (*check)(struct tern_op *op, struct tern_error *error);
 	void (*work)(const struct tern_op *op, struct tern_work *work);
 	void (*close)(struct tern_op *op);
@@ -33,6 +33,8 @@ struct tern_op {
 	const struct tern_op_row *row;
 	const struct tern_backend *backend; /* from the parameter "backend" where the op has one, else scalar */
 	void *state;                        /* the op's own */
+	void (*run_many)(struct tern_op *op, uint64_t n); /* set by bind: n times on a device, whose own clock gives elapsed_ns */
+	double elapsed_ns;                  /* of the last run_many; negative when it failed */
 	const char *values[TERN_OP_PARAMS_MAX]; /* by index of row->params; valid during bind only */
 	char why[TERN_WHY_TEXT];
 };
@@ -54,5 +56,7 @@ enum tern_status tern_op_threads(const struct tern_op *op, const char *name, int
 #define OP(name) extern const struct tern_op_row tern_op_row_##name;
 #include "core/ops.def"
 #undef OP
+/* The card's own rows of operations that the CPU has too; core/accelerator.c chooses between them. */
+extern const struct tern_op_row tern_op_row_cuda_matmul, tern_op_row_cuda_bitlinear;
 
 #endif

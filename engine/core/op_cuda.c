@@ -88,6 +88,14 @@ static enum tern_status make_inputs(struct layer *s, struct tern_error *error)
 	return TERN_OK;
 }
 
+static void run_layer(struct tern_op *op, uint64_t n)
+{
+	struct layer *s = op->state;
+	struct cuda_fault fault;
+	if (s->on.face->linear_run(s->linear, n, &op->elapsed_ns, &fault))
+		op->elapsed_ns = -1;
+}
+
 static enum tern_status bind_layer(struct tern_op *op, bool exact, struct tern_error *error)
 {
 	struct cuda_fault fault;
@@ -96,6 +104,7 @@ static enum tern_status bind_layer(struct tern_op *op, bool exact, struct tern_e
 	enum tern_status status;
 	if (!s)
 		return tern_error_memory(error, op->row->name, sizeof *s);
+	op->run_many = run_layer;
 	s->exact = exact;
 	s->scale = exact ? 1.0f : 0.37f;
 	if ((status = read_params(op, s, &cold, error)) || (status = tern_accelerator_open(&s->on, error)) || (status = make_inputs(s, error)))
@@ -119,14 +128,6 @@ static enum tern_status bind_matmul(struct tern_op *op, struct tern_error *error
 static enum tern_status bind_bitlinear(struct tern_op *op, struct tern_error *error)
 {
 	return bind_layer(op, false, error);
-}
-
-static void run_layer(struct tern_op *op, uint64_t n)
-{
-	struct layer *s = op->state;
-	struct cuda_fault fault;
-	if (s->on.face->linear_run(s->linear, n, &op->elapsed_ns, &fault))
-		op->elapsed_ns = -1;
 }
 
 /* ---- check */
@@ -218,10 +219,10 @@ static void close_layer(struct tern_op *op)
 }
 
 const struct tern_op_row tern_op_row_cuda_matmul = {
-	.name = "matmul", .about = "ternary matrix product on the card, int8 in", .params = params, .bind = bind_matmul, .run_many = run_layer,
+	.name = "matmul", .about = "ternary matrix product on the card, int8 in", .params = params, .bind = bind_matmul,
 	.check = check_layer, .work = work_layer, .close = close_layer,
 };
 const struct tern_op_row tern_op_row_cuda_bitlinear = {
 	.name = "bitlinear", .about = "quantisation, ternary matrix product, scaling on the card", .params = params, .bind = bind_bitlinear,
-	.run_many = run_layer, .check = check_layer, .work = work_layer, .close = close_layer,
+	.check = check_layer, .work = work_layer, .close = close_layer,
 };

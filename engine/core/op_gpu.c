@@ -22,6 +22,14 @@ static const struct tern_op_param stretch_params[] = {
 	{ NULL, NULL, NULL },
 };
 
+static void run_stretch(struct tern_op *op, uint64_t n)
+{
+	struct stretch *s = op->state;
+	struct cuda_fault fault;
+	if (s->on.face->stretch_run(s->stretch, n, &op->elapsed_ns, &fault))
+		op->elapsed_ns = -1;
+}
+
 static enum tern_status bind_stretch(struct tern_op *op, struct tern_error *error)
 {
 	static const char *const kinds[] = {
@@ -39,18 +47,11 @@ static enum tern_status bind_stretch(struct tern_op *op, struct tern_error *erro
 	if ((status = tern_op_choice(op, "kind", kinds, &kind, error)) || (status = tern_op_size(op, "bytes", 64, (size_t)1 << 36, &s->spec.bytes, error)) ||
 	    (status = tern_op_flag(op, "pinned", &s->spec.is_pinned, error)) || (status = tern_accelerator_open(&s->on, error)))
 		return status;
+	op->run_many = run_stretch;
 	s->spec.kind = (enum cuda_stretch_kind)kind;
 	s->spec.bytes &= ~(size_t)63;
 	snprintf(op->why, sizeof op->why, "%s memory of the host", s->spec.is_pinned ? "locked" : "pageable");
 	return tern_accelerator_fault(s->on.face->stretch_bind(s->on.device, &s->spec, &s->stretch, &fault), &fault, error);
-}
-
-static void run_stretch(struct tern_op *op, uint64_t n)
-{
-	struct stretch *s = op->state;
-	struct cuda_fault fault;
-	if (s->on.face->stretch_run(s->stretch, n, &op->elapsed_ns, &fault))
-		op->elapsed_ns = -1;
 }
 
 static enum tern_status check_stretch(struct tern_op *op, struct tern_error *error)
@@ -81,7 +82,7 @@ static void close_stretch(struct tern_op *op)
 
 const struct tern_op_row tern_op_row_gpu_stretch = {
 	.name = "gpu_stretch", .about = "memory of the card and its link to the host", .params = stretch_params, .bind = bind_stretch,
-	.run_many = run_stretch, .check = check_stretch, .work = work_stretch, .close = close_stretch,
+	.check = check_stretch, .work = work_stretch, .close = close_stretch,
 };
 
 /* ---- gpu_rival */
@@ -100,6 +101,14 @@ static const struct tern_op_param rival_params[] = {
 	{ NULL, NULL, NULL },
 };
 
+static void run_rival(struct tern_op *op, uint64_t n)
+{
+	struct rival *s = op->state;
+	struct cuda_fault fault;
+	if (s->on.face->rival_run(s->rival, n, &op->elapsed_ns, &fault))
+		op->elapsed_ns = -1;
+}
+
 static enum tern_status bind_rival(struct tern_op *op, struct tern_error *error)
 {
 	static const char *const types[] = { "int8", "bf16", NULL };
@@ -114,6 +123,7 @@ static enum tern_status bind_rival(struct tern_op *op, struct tern_error *error)
 	    (status = tern_op_size(op, "batch", 1, 65536, &s->spec.batch, error)) || (status = tern_op_flag(op, "cold", &cold, error)) ||
 	    (status = tern_accelerator_open(&s->on, error)))
 		return status;
+	op->run_many = run_rival;
 	s->spec.n = shape[0];
 	s->spec.k = shape[1];
 	s->spec.is_bf16 = type == 1;
@@ -122,14 +132,6 @@ static enum tern_status bind_rival(struct tern_op *op, struct tern_error *error)
 	if (!o)
 		snprintf(op->why, sizeof op->why, "%s", s->on.face->rival_why(s->rival));
 	return tern_accelerator_fault(o, &fault, error);
-}
-
-static void run_rival(struct tern_op *op, uint64_t n)
-{
-	struct rival *s = op->state;
-	struct cuda_fault fault;
-	if (s->on.face->rival_run(s->rival, n, &op->elapsed_ns, &fault))
-		op->elapsed_ns = -1;
 }
 
 /* A rival's results are its own business; that it still runs is checked. */
@@ -160,5 +162,5 @@ static void close_rival(struct tern_op *op)
 
 const struct tern_op_row tern_op_row_gpu_rival = {
 	.name = "gpu_rival", .about = "the same matrix product by cuBLAS from wider weights", .params = rival_params, .bind = bind_rival,
-	.run_many = run_rival, .check = check_rival, .work = work_rival, .close = close_rival,
+	.check = check_rival, .work = work_rival, .close = close_rival,
 };

@@ -99,6 +99,11 @@ void cuda_device_close(struct cuda_device *d)
     free(d);
 }
 
+const struct cuda_info *cuda_device_info(const struct cuda_device *d)
+{
+    return &d->info;
+}
+
 enum cuda_outcome cuda_take(struct cuda_device *d, size_t bytes, const char *what, struct cuda_memory *out, struct cuda_fault *fault)
 {
     char sentence[96];

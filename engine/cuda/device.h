@@ -28,6 +28,7 @@ struct cuda_device {
 /* Opens card `ordinal`; `driver` as in cuda_driver_open. *out is the caller's until cuda_device_close (null is allowed). */
 enum cuda_outcome cuda_device_open(int ordinal, const char *driver, struct cuda_device **out, struct cuda_fault *fault);
 void cuda_device_close(struct cuda_device *device);
+const struct cuda_info *cuda_device_info(const struct cuda_device *device);
 
 /* Turns a code of the driver into an outcome with the sentence "<what>: …"; remembers sticky ones. */
 enum cuda_outcome cuda_try(struct cuda_device *device, int code, const char *what, struct cuda_fault *fault);

@@ -8,6 +8,7 @@ const struct cuda_face tern_cuda_face = {
     .outcome_name = cuda_outcome_name,
     .open = cuda_device_open,
     .close = cuda_device_close,
+    .info = cuda_device_info,
     .linear_bind = cuda_linear_bind,
     .linear_close = cuda_linear_close,
     .linear_run = cuda_linear_run,

@@ -15,6 +15,7 @@ struct cuda_face {
     const char *(*outcome_name)(enum cuda_outcome);
     enum cuda_outcome (*open)(int ordinal, const char *driver, struct cuda_device **out, struct cuda_fault *fault);
     void (*close)(struct cuda_device *device);
+    const struct cuda_info *(*info)(const struct cuda_device *device);
 
     enum cuda_outcome (*linear_bind)(struct cuda_device *, const struct cuda_linear_spec *, struct cuda_linear **, struct cuda_fault *);
     void (*linear_close)(struct cuda_linear *);

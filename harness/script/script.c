@@ -211,6 +211,7 @@ bool script_body(struct script *script, struct body *body, struct fault *fault)
     keep(L, &script->params, "params");
     body->native = (void (*)(void *, uint64_t))address(L, "native");
     body->park = (void (*)(void))address(L, "park");
+    body->elapsed = (double (*)(void *))address(L, "elapsed");
     body->state = address(L, "pointer");
     bool ok = kind && body->kind <= BODY_COMMAND && (body->kind != BODY_COMMAND || take_argv(script));
     body->argv = script->argv;

@@ -23,6 +23,7 @@ struct body {
     enum body_kind kind;
     void (*native)(void *state, uint64_t n);
     void (*park)(void);  /* puts the subject's threads to sleep; may be NULL */
+    double (*elapsed)(void *state);  /* ns of the last call by a device's own clock, 0: read ours, negative: it failed; may be NULL */
     void *state;
     char **argv;         /* of a command, NULL-ended */
 };

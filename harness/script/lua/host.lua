@@ -293,7 +293,7 @@ end
 local function body_of(bench, state, params)
   local kind = kind_of(bench)
   if kind == "native" then
-    return { kind = kind, native = address(bench.run.native), park = address(bench.run.park), pointer = pointer_of(state) }
+    return { kind = kind, native = address(bench.run.native), park = address(bench.run.park), elapsed = address(bench.run.elapsed), pointer = pointer_of(state) }
   elseif kind == "command" then
     return { kind = kind, argv = argv_of(bench, state, params) }
   elseif kind == "lua" then

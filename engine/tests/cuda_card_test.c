@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The kernels on a real card, where there is one (otherwise skipped with the reason): every row of linear.def at edge shapes against
+ * the seeded weights on the CPU, ops around them, and running out of memory. */
+#include "tern.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct tern_error error;
+
+static int find_library(void **state)
+{
+    static char path[4096];
+    (void)state;
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 40);
+    path[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(path, '/');
+    strcpy(slash ? slash + 1 : path, "../../libtern_cuda.so");
+    return setenv("TERN_CUDA_LIBRARY", path, 0);
+}
+
+static void need_card(void)
+{
+    struct tern_gpu card;
+    if (tern_gpu(&card, &error)) {
+        print_message("# skipped: %s\n", error.text);
+        skip();
+    }
+}
+
+static enum tern_status check(const char *op, const struct tern_param *params, size_t n)
+{
+    struct tern_op *bound = NULL;
+    enum tern_status status = tern_op_bind(op, params, n, &bound, &error);
+    if (!status)
+        status = tern_op_check(bound, &error);
+    if (!status) {
+        tern_op_run(bound, 3);
+        assert_true(tern_op_elapsed_ns(bound) > 0);
+    }
+    tern_op_close(bound);
+    return status;
+}
+
+struct kernel {
+    const char *name;
+    size_t batch; /* most rows of x; 0: any */
+};
+static const struct kernel kernels[] = {
+#define STREAM(warps, columns) {"stream_" #warps "x" #columns, columns},
+#define GEMM(batch, groups, slices, quads) {"gemm_" #batch "x" #groups "x" #slices "x" #quads, 0},
+#define PORTABLE(warps, tiles, columns) {"portable_" #warps "x" #tiles "x" #columns, 0},
+#include "cuda/kernels/linear.def"
+#undef STREAM
+#undef GEMM
+#undef PORTABLE
+};
+
+static void try_shape(const struct kernel *kernel, size_t n, size_t k, size_t batch)
+{
+    char shape[64], rows[32];
+    snprintf(shape, sizeof shape, "%zux%zu", n, k);
+    snprintf(rows, sizeof rows, "%zu", batch);
+    const struct tern_param params[] = {{"backend", "cuda"}, {"shape", shape}, {"batch", rows}, {"kernel", kernel ? kernel->name : "auto"}};
+    enum tern_status status = check("matmul", params, 4);
+    if (status && !(kernel && strstr(error.text, "no kernel")))
+        fail_msg("%s at %s, batch %zu: %s", kernel ? kernel->name : "auto", shape, batch, error.text);
+}
+
+static void every_kernel_at_edge_shapes(void **state)
+{
+    static const size_t ns[] = {1, 31, 32, 33, 63, 65, 127, 129}, ks[] = {1, 31, 32, 33, 127, 129, 255, 257}, batches[] = {1, 2, 7, 8, 9, 15, 17, 31, 33, 63, 65, 127, 129, 255, 257};
+    (void)state;
+    need_card();
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        for (size_t b = 0; b < sizeof batches / sizeof *batches; b++, at++)
+            if (!kernels[i].batch || batches[b] <= kernels[i].batch)
+                for (size_t turn = 0; turn < 2; turn++)
+                    try_shape(&kernels[i], ns[(at + turn * 3) % 8], ks[(at * 3 + turn) % 8], batches[b]);
+}
+
+static void real_shapes(void **state)
+{
+    static const size_t shapes[][2] = {{768, 768}, {2560, 6912}, {6912, 2560}}, batches[] = {1, 8, 32, 128, 512};
+    (void)state;
+    need_card();
+    for (size_t i = 0; i < 3; i++)
+        for (size_t b = 0; b < 5; b++)
+            try_shape(NULL, shapes[i][0], shapes[i][1], batches[b]);
+}
+
+static void bitlinear_has_the_bits_of_scalar(void **state)
+{
+    static const char *const shapes[] = {"1x1", "33x31", "129x257", "768x768", "2560x2560"}, *const batches[] = {"1", "5", "16", "70"};
+    (void)state;
+    need_card();
+    for (size_t i = 0; i < 5; i++)
+        for (size_t b = 0; b < 4; b++) {
+            const struct tern_param params[] = {{"backend", "cuda"}, {"shape", shapes[i]}, {"batch", batches[b]}};
+            if (check("bitlinear", params, 3))
+                fail_msg("%s, batch %s: %s", shapes[i], batches[b], error.text);
+        }
+}
+
+static void stretches(void **state)
+{
+    static const char *const kinds[] = {"read", "copy", "up", "down", "both", "overlap", "launch"};
+    (void)state;
+    need_card();
+    for (size_t i = 0; i < 7; i++)
+        for (int pinned = 0; pinned < 2; pinned++) {
+            const struct tern_param params[] = {{"kind", kinds[i]}, {"bytes", "1000064"}, {"pinned", pinned ? "1" : "0"}};
+            if (check("gpu_stretch", params, 3))
+                fail_msg("%s, pinned %d: %s", kinds[i], pinned, error.text);
+        }
+}
+
+static void out_of_memory_is_survived(void **state)
+{
+    (void)state;
+    need_card();
+    struct tern_op *held[64] = {0};
+    const struct tern_param huge[] = {{"kind", "read"}, {"bytes", "34359738368"}};
+    enum tern_status status = TERN_OK;
+    size_t n = 0;
+    while (n < 64 && !(status = tern_op_bind("gpu_stretch", huge, 2, &held[n], &error)))
+        n++;
+    assert_int_equal(status, TERN_NO_MEMORY);
+    assert_non_null(strstr(error.text, "out_of_memory"));
+    while (n--)
+        tern_op_close(held[n]);
+    try_shape(NULL, 129, 257, 3);
+}
+
+static void mistakes_are_named(void **state)
+{
+    (void)state;
+    struct tern_op *op = NULL;
+    const struct tern_param strange[] = {{"backend", "cuda"}, {"shape", "64x64"}, {"kernel", "no_such"}};
+    const struct tern_param tilted[] = {{"backend", "cuda"}, {"slope", "3"}};
+    assert_int_equal(tern_op_bind("matmul", tilted, 2, &op, &error), TERN_INVALID);
+    assert_non_null(strstr(error.text, "slope"));
+    assert_int_equal(tern_op_bind("matmul", strange, 3, &op, &error), TERN_UNSUPPORTED);
+    assert_null(op);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_kernel_at_edge_shapes), cmocka_unit_test(real_shapes),
+        cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(stretches), cmocka_unit_test(out_of_memory_is_survived),
+    };
+    return cmocka_run_group_tests(tests, find_library, NULL);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A CUDA driver without a card, for tests: device memory is the host's, launches do nothing, and the n-th call gives the error that
+ * was planned. It counts what is open, so that a test sees leaks after every kind of failure.
+ */
+#include "cuda/driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static int calls, planned_call, planned_code, compute_major = 9, cards = 1;
+static long open_things;
+
+EXPORT void stub_plan(int call, int code);
+EXPORT void stub_card(int n_cards, int major);
+EXPORT int stub_calls(void);
+EXPORT long stub_open(void);
+
+/* The call-th call from now (1 is the next) gives `code`; 0: none does. */
+void stub_plan(int call, int code)
+{
+    calls = 0;
+    planned_call = call;
+    planned_code = code;
+}
+
+void stub_card(int n_cards, int major)
+{
+    cards = n_cards;
+    compute_major = major;
+}
+
+int stub_calls(void)
+{
+    return calls;
+}
+
+long stub_open(void)
+{
+    return open_things;
+}
+
+static int next(void)
+{
+    return ++calls == planned_call ? planned_code : 0;
+}
+
+/* Declares one function of the driver: fails when it is its turn, else does `body`. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#define STUB(symbol, arguments, body) \
+    EXPORT int symbol arguments;      \
+    int symbol arguments              \
+    {                                 \
+        int code = next();            \
+        if (code)                     \
+            return code;              \
+        body;                         \
+        return 0;                     \
+    }
+
+static void *new_thing(size_t bytes)
+{
+    open_things++;
+    return calloc(1, bytes ? bytes : 1);
+}
+
+static void drop(void *thing)
+{
+    open_things--;
+    free(thing);
+}
+
+static void *at(uint64_t pointer)
+{
+    return (void *)(uintptr_t)pointer;
+}
+
+static int attribute_of(int which)
+{
+    return which == 16 ? 4 : which == 75 ? compute_major : which == 97 ? 232448 : which == 38 ? 1 << 20 : 0;
+}
+
+STUB(cuInit, (unsigned flags), )
+STUB(cuDriverGetVersion, (int *version), *version = 13000)
+STUB(cuDeviceGetCount, (int *count), *count = cards)
+STUB(cuDeviceGet, (int *device, int ordinal), *device = ordinal)
+STUB(cuDeviceGetName, (char *name, int size, int device), strncpy(name, "stub card", (size_t)size))
+STUB(cuDeviceGetAttribute, (int *value, int attribute, int device), *value = attribute_of(attribute))
+STUB(cuDeviceTotalMem_v2, (size_t *bytes, int device), *bytes = (size_t)1 << 30)
+STUB(cuDevicePrimaryCtxRetain, (void **context, int device), *context = new_thing(1))
+EXPORT int cuDevicePrimaryCtxRelease_v2(int device);
+int cuDevicePrimaryCtxRelease_v2(int device)
+{
+    open_things--; /* the context's byte stays: what a real driver keeps for the process */
+    return 0;
+}
+STUB(cuCtxSetCurrent, (void *context), )
+STUB(cuModuleLoadData, (void **module, const void *image), *module = new_thing(1))
+STUB(cuModuleGetFunction, (void **function, void *module, const char *name), *function = module)
+STUB(cuFuncSetAttribute, (void *function, int attribute, int value), )
+STUB(cuMemAlloc_v2, (uint64_t *pointer, size_t bytes), *pointer = (uint64_t)(uintptr_t)new_thing(bytes))
+STUB(cuMemAllocHost_v2, (void **pointer, size_t bytes), *pointer = new_thing(bytes))
+STUB(cuMemcpyHtoD_v2, (uint64_t to, const void *from, size_t bytes), memcpy(at(to), from, bytes))
+STUB(cuMemcpyDtoH_v2, (void *to, uint64_t from, size_t bytes), memcpy(to, at(from), bytes))
+STUB(cuMemcpyHtoDAsync_v2, (uint64_t to, const void *from, size_t bytes, void *stream), memcpy(at(to), from, bytes))
+STUB(cuMemcpyDtoHAsync_v2, (void *to, uint64_t from, size_t bytes, void *stream), memcpy(to, at(from), bytes))
+STUB(cuMemcpyDtoDAsync_v2, (uint64_t to, uint64_t from, size_t bytes, void *stream), memcpy(at(to), at(from), bytes))
+STUB(cuMemsetD32_v2, (uint64_t to, unsigned value, size_t words), ) /* copies are done when captured: what they brought stays */
+STUB(cuStreamCreate, (void **stream, unsigned flags), *stream = new_thing(1))
+STUB(cuStreamQuery, (void *stream), )
+STUB(cuStreamWaitEvent, (void *stream, void *event, unsigned flags), )
+STUB(cuEventCreate, (void **event, unsigned flags), *event = new_thing(1))
+STUB(cuEventRecord, (void *event, void *stream), )
+STUB(cuEventElapsedTime, (float *ms, void *from, void *to), *ms = 1)
+STUB(cuStreamBeginCapture_v2, (void *stream, int mode), )
+STUB(cuStreamEndCapture, (void *stream, void **graph), *graph = new_thing(1))
+STUB(cuGraphInstantiateWithFlags, (void **executable, void *graph, unsigned long long flags), *executable = new_thing(1))
+STUB(cuGraphLaunch, (void *executable, void *stream), )
+STUB(cuLaunchKernelEx, (const struct cuda_launch *launch, void *function, void **arguments, void **extra), )
+STUB(cuTensorMapEncodeTiled, (struct cuda_tensor_map *map, int type, uint32_t rank, uint64_t address, const uint64_t *sizes, const uint64_t *strides,
+                              const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill), )
+
+/* What closes never fails: a caller could do nothing about it. */
+#define CLOSES(symbol, type)          \
+    EXPORT int symbol(type thing);    \
+    int symbol(type thing)            \
+    {                                 \
+        drop((void *)(uintptr_t)thing); \
+        return 0;                     \
+    }
+CLOSES(cuModuleUnload, void *)
+CLOSES(cuMemFree_v2, uint64_t)
+CLOSES(cuMemFreeHost, void *)
+CLOSES(cuStreamDestroy_v2, void *)
+CLOSES(cuEventDestroy_v2, void *)
+CLOSES(cuGraphExecDestroy, void *)
+CLOSES(cuGraphDestroy, void *)
