@@ -72,7 +72,7 @@ CUDA_TARGETS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 WITH_CUDA    := $(if $(NVCC),$(if $(SAN)$(COV),,yes))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark $(if $(WITH_CUDA),$(B)/libtern_cuda.so)
 
-.PHONY: build gate test lint dist install coverage help info clean FORCE
+.PHONY: build gate test lint dist install coverage fuzz help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ) Makefile
@@ -144,6 +144,15 @@ install: build ## to $(DESTDIR)$(PREFIX): program, engine, header, suites, manua
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ci/tern.pc.in > $(INSTALL)/lib/pkgconfig/tern.pc
 	ci/manual man $(B)/ternmark | gzip -9n > $(INSTALL)/share/man/man1/ternmark.1.gz
 	ci/manual completion > $(INSTALL)/share/bash-completion/completions/ternmark
+FUZZ_TIME ?= 60
+FUZZ_SRC := engine/tests/fuzz_gguf.c $(wildcard engine/format/*.c) engine/model/config.c engine/model/config_tensors.c engine/core/error.c
+$(B)/fuzz_gguf: $(FUZZ_SRC) $(wildcard engine/format/*.h engine/format/*.def engine/model/config.*)
+	@mkdir -p $(@D)
+	$(Q)clang-14 -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -D_GNU_SOURCE -Iengine $(FUZZ_SRC) -lm -o $@
+fuzz: $(B)/fuzz_gguf ## the model reader on made-up files, FUZZ_TIME=60 seconds
+	@mkdir -p $(B)/fuzz
+	$(Q)$(B)/fuzz_gguf -max_total_time=$(FUZZ_TIME) -max_len=4096 -rss_limit_mb=256 -malloc_limit_mb=64 -timeout=1 -print_final_stats=1 \
+	  -artifact_prefix=$(B)/fuzz/ $(B)/fuzz engine/tests/corpus/gguf
 coverage: ## line coverage by gcov, a row a folder
 	$(Q)ci/coverage
 help: ## this list
