@@ -14,8 +14,10 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const s
     return syscall(SYS_futex, (void *)word, operation, value, limit, NULL, 0);
 }
 
-void channel_close_on_exec(void)
+void channel_close_others(void)
 {
+    close_range(3, CHANNEL_TO_WORKER - 1, 0);
+    close_range(CHANNEL_PAGE + 1, ~0u, 0);
     for (int fd = CHANNEL_TO_WORKER; fd <= CHANNEL_PAGE; fd++)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

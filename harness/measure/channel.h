@@ -14,8 +14,11 @@
 /* Descriptors in the worker; high numbers, so that a suite that writes to 3 or 4 hits nothing. */
 enum { CHANNEL_TO_WORKER = 200, CHANNEL_FROM_WORKER = 201, CHANNEL_PAGE = 202 };
 
-/* Marks the three as not inherited by commands that a subject starts. */
-void channel_close_on_exec(void);
+/*
+ * In the worker: closes what else was inherited (a file of whoever started the harness is not a subject's to write to), and keeps
+ * the three from commands that a subject starts.
+ */
+void channel_close_others(void);
 
 /* Gives the move to `who` and wakes the one who waits for it. */
 void channel_hand(_Atomic uint32_t *mover, uint32_t who);

@@ -138,9 +138,10 @@ int worker_main(void)
     child.page = page;
     if (!limits_tie_to_parent(child.page->parent))
         return 2;
+    limits_watch_crashes(&child.page->crash_bytes);
     child.nonce = child.page->nonce;
     child.page->nonce = 0;
-    channel_close_on_exec();
+    channel_close_others();
     while (serve(&child))
         ;
     script_close(child.subject.script);

@@ -53,6 +53,45 @@ bool limits_set_memory(double bytes, struct fault *fault)
     return setrlimit(RLIMIT_AS, &rlimit) == 0 || fault_set(fault, EXIT_CODE_USAGE, "the memory limit cannot be set");
 }
 
+static _Atomic uint64_t *crash_added;
+static uint64_t mapped_before;
+
+/* The first number of /proc/self/statm in bytes, by calls that are allowed in a signal handler. */
+static uint64_t mapped_in_handler(void)
+{
+    char text[64];
+    uint64_t pages = 0;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : 0;
+    for (ssize_t i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++)
+        pages = pages * 10 + (uint64_t)(text[i] - '0');
+    if (fd >= 0)
+        close(fd);
+    return pages * 4096;
+}
+
+static void on_crash(int number)
+{
+    uint64_t mapped = mapped_in_handler();
+    if (crash_added && mapped > mapped_before)
+        atomic_store(crash_added, mapped - mapped_before);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+void limits_watch_crashes(_Atomic uint64_t *added)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    static char stack[16384];
+    stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};
+    crash_added = added;
+    mapped_before = mapped_in_handler();
+    sigaltstack(&alternative, NULL);
+    for (size_t i = 0; mapped_before < (uint64_t)1 << 40 && i < sizeof signals / sizeof *signals; i++)  /* a sanitizer has handlers of its own */
+        sigaction(signals[i], &action, NULL);
+}
+
 void limits_reset_peak(void)
 {
     int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);

@@ -7,7 +7,9 @@
 
 #include "fault.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * When the parent dies this process kills its whole group, itself included; no core files; no new privileges. False when the
@@ -17,6 +19,12 @@ bool limits_tie_to_parent(int parent);
 
 /* Limits the address space to what is mapped now and `bytes` more; 0: no limit. Nothing where a sanitizer has reserved terabytes. */
 bool limits_set_memory(double bytes, struct fault *fault);
+
+/*
+ * When this process crashes (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL), its address space beyond what was mapped at this call, in
+ * bytes, is written to `*added` before the signal takes its course: a subject whose memory was refused most often dies like that.
+ */
+void limits_watch_crashes(_Atomic uint64_t *added);
 
 /* Forgets the largest resident set so far / reads it, in bytes (0 when the kernel does not say). */
 void limits_reset_peak(void);

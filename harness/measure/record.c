@@ -2,6 +2,7 @@
 #include "measure/record.h"
 
 #include "stats/summary.h"
+#include "store/canonical.h"
 #include "units.h"
 
 #include <math.h>
@@ -269,12 +270,15 @@ static bool measured_of(const json_t *cell, const char *name, double *value)
 
 void record_targets(const json_t *planned, json_t *cell)
 {
-    const char *name;
-    json_t *limit, *verdicts = json_object_get(cell, "verdicts");
+    json_t *target = json_object_get(planned, "target"), *verdicts = json_object_get(cell, "verdicts");
+    size_t n = 0;
     const json_t *runs = json_object_get(json_array_get(json_object_get(cell, "runs"), 0), "samples_ns");
     if (strcmp(text_of(cell, "status"), "ok") != 0)
         return;
-    json_object_foreach(json_object_get(planned, "target"), name, limit) {
+    const char **names = json_is_object(target) ? canonical_keys(target, &n) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = names[i];
+        const json_t *limit = json_object_get(target, name);
         double wanted = 0, found = 0;
         bool known = limit_of(limit, &wanted) && measured_of(cell, name, &found) && wanted > 0;
         json_array_append_new(
@@ -283,4 +287,5 @@ void record_targets(const json_t *planned, json_t *cell)
                                 known ? json_real(found / wanted) : json_null(), "low", "high", "tolerance", 0.0, "smallest_visible", "rounds", 0,
                                 "generations", (int)json_array_size(runs), "reason", known ? NULL : "no such quantity was measured", "differs"));
     }
+    free(names);
 }

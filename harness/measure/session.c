@@ -110,6 +110,10 @@ static bool measure_cell(struct pass *pass, const json_t *cell, struct worker **
     json_t *generation = *worker ? session_measure(*worker, cell, &s->sampling, fault) : lost(fault);
     if (!generation)
         return false;
+    if (!json_object_get(generation, "samples_ns")) {  /* what a lost cell leaves in its process is not the next one's burden */
+        worker_stop(*worker);
+        *worker = NULL;
+    }
     *fault = (struct fault){0};
     return keep(pass, cell, generation, fault);
 }

@@ -118,9 +118,10 @@ static void describe_end(const struct worker *w, const struct reaper_end *end, c
         snprintf(text, size, "killed by SIG%s", sigabbrev_np(end->signal) ? sigabbrev_np(end->signal) : "?");
     else
         snprintf(text, size, "ended its process with exit status %d", end->status);
-    if (w->memory_bytes > 0 && end->peak_bytes > 0.8 * w->memory_bytes)
+    double added = (double)atomic_load(&w->page->crash_bytes), most = end->peak_bytes > added ? end->peak_bytes : added;
+    if (end->signal && w->memory_bytes > 0 && most > 0.8 * w->memory_bytes)
         snprintf(text + strlen(text), size - strlen(text), " (held %s of --memory-limit %s)",
-                 units_print(UNIT_BYTES, end->peak_bytes, held, sizeof held), units_print(UNIT_BYTES, w->memory_bytes, limit, sizeof limit));
+                 units_print(UNIT_BYTES, most, held, sizeof held), units_print(UNIT_BYTES, w->memory_bytes, limit, sizeof limit));
 }
 
 /* Appends the last line of what the worker printed, which often names the reason (an assertion, a corrupt heap). */

@@ -63,6 +63,7 @@ struct worker_page {
     uint64_t iterations;  /* of each sample */
     uint32_t failed;      /* set by the worker: the body failed, the reason follows as a frame */
     int32_t parent;       /* process id of the harness */
+    _Atomic uint64_t crash_bytes;  /* address space added until a crash, set by the dying worker; 0 otherwise */
     uint64_t nonce;       /* read and erased by the worker when it starts */
     double ns[WORKER_SAMPLES];  /* time of each sample, not divided; 0 when the clock voided it */
     struct worker_usage usage;

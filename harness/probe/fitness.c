@@ -85,8 +85,8 @@ bool fitness_judge(const struct fitness_snapshot *before, const struct fitness_s
         say(reasons, "the control group was held back by its CPU quota in %g periods", after->cpus.throttled_periods - before->cpus.throttled_periods);
     if (after->core_throttles > before->core_throttles)
         say(reasons, "cores were throttled %g times for heat or power", after->core_throttles - before->core_throttles);
-    if (wall > 0.2 && stolen > 0.05 * wall)
-        say(reasons, "the hypervisor took %.1f%% of a processor", 100 * stolen / wall);
+    if (wall > 0.2 && stolen > 0.02 * wall)
+        say(stolen > 0.25 * wall ? reasons : notes, "the hypervisor took %.1f%% of a processor", 100 * stolen / wall);
     if (wall > 0.2 && others > 0.10 * wall)
         say(notes, "other processes used %.0f%% of a processor", 100 * others / wall);
     return json_array_size(reasons) == had;

@@ -25,7 +25,8 @@ struct fitness_snapshot fitness_take(void);
 
 /*
  * What happened between two snapshots. Appends to `reasons`: allowed processors changed, the group was held back by its quota,
- * throttling, more than 5 % of a processor stolen; to `notes` (NULL allowed): other processes used more than 10 % of a processor.
+ * throttling, more than 25 % of a processor stolen; to `notes` (NULL allowed): more than 2 % of a processor stolen, other processes
+ * used more than 10 % of one.
  * True when nothing was appended to `reasons`.
  */
 bool fitness_judge(const struct fitness_snapshot *before, const struct fitness_snapshot *after, json_t *reasons, json_t *notes);

@@ -98,7 +98,8 @@ static void what_happened_meanwhile_is_judged(void **state)
     } rows[] = {
         {{.at_ns = 2000000000u, .busy_s = 0.9, .own_s = 0.9, .cpus = {.affinity = 2, .cores = 2}}, true, 0},
         {{.at_ns = 2000000000u, .busy_s = 1.4, .own_s = 0.9, .cpus = {.affinity = 2, .cores = 2}}, true, 1},
-        {{.at_ns = 2000000000u, .stolen_s = 0.2, .cpus = {.affinity = 2, .cores = 2}}, false, 0},
+        {{.at_ns = 2000000000u, .stolen_s = 0.1, .cpus = {.affinity = 2, .cores = 2}}, true, 1},
+        {{.at_ns = 2000000000u, .stolen_s = 0.3, .cpus = {.affinity = 2, .cores = 2}}, false, 0},
         {{.at_ns = 2000000000u, .stolen_s = 0.01, .cpus = {.affinity = 2, .cores = 2}}, true, 0},
         {{.at_ns = 2000000000u, .core_throttles = 3, .cpus = {.affinity = 2, .cores = 2}}, false, 0},
         {{.at_ns = 2000000000u, .cpus = {.affinity = 1, .cores = 1}}, false, 0},

@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+# Transcripts of list, check, new, doctor and run: what they print, what they exit with, and what is left when things go wrong.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  unset TERN_BACKEND
+  : "${TERNMARK:?the path of the program}"
+}
+
+suite() { cat >"$1.lua"; }
+
+body='function(_, n) local x = 0; for i = 1, n do x = x + i * i % 7 end; return x end'
+
+good() {  # NAME: a suite with one axis of three values
+  suite "$1" <<EOF
+return { axes = { { "k", { 1, 2, 3 } } }, run = $body }
+EOF
+}
+
+json() { python3 -c "import json,sys; r=json.load(open('$1')); print($2)"; }
+
+no_worker_is_left() {
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    pgrep -s 0 -f -- --as-worker >/dev/null || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+# ---- list
+
+@test "list prints ids in declared order, skipped ones only with --why" {
+  suite demo <<EOF
+return { axes = { { "z", { "b", "a" } }, { "n", { 1, 2 } } }, run = $body,
+  skip = function(p) if p.z == "a" and p.n == 2 then return "no room" end end }
+EOF
+  run --separate-stderr "$TERNMARK" list demo.lua
+  [ "$status" -eq 0 ]
+  [ "$output" = $'demo/demo/z=b/n=1\ndemo/demo/z=b/n=2\ndemo/demo/z=a/n=1' ]
+  [[ "$stderr" == *"3 cells, 1 skipped, 0 not selected, 0 broken"* ]]
+  run --separate-stderr "$TERNMARK" list demo.lua --why
+  [[ "$output" == *"demo/demo/z=a/n=2  skipped: no room"* ]]
+}
+
+@test "list --json is an array of cells" {
+  good demo
+  "$TERNMARK" list demo.lua --json >cells.json
+  [ "$(json cells.json "len(r), r[0]['id'], r[2]['params']")" = "3 demo/demo/k=1 {'k': 3}" ]
+}
+
+@test "list of nothing is 3: an empty suite, a filter that matches nothing" {
+  echo 'return {}' >none.lua
+  run "$TERNMARK" list none.lua
+  [ "$status" -eq 3 ]
+  good demo
+  run "$TERNMARK" list demo.lua --filter nothing
+  [ "$status" -eq 3 ]
+}
+
+@test "--filter and --set select, and say what they do not know" {
+  good demo
+  run --separate-stderr "$TERNMARK" list demo.lua --filter 'k=[12]$'
+  [ "${#lines[@]}" -eq 2 ]
+  run --separate-stderr "$TERNMARK" list demo.lua --set k=3,1
+  [ "$output" = $'demo/demo/k=1\ndemo/demo/k=3' ]
+  run "$TERNMARK" list demo.lua --set k=4
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"(1,2,3), found '4'"* ]]
+  run "$TERNMARK" list demo.lua --filter '(('
+  [ "$status" -eq 2 ]
+}
+
+@test "a missing file, two suites of one name and an odd file name are 2" {
+  run "$TERNMARK" list nowhere.lua
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"nowhere.lua: No such file"* ]]
+  mkdir a b; good a/same; good b/same
+  run "$TERNMARK" list a/same.lua b/same.lua
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"two suites have the name 'same'"* ]]
+  good 'odd name'
+  run "$TERNMARK" list 'odd name.lua'
+  [ "$status" -eq 2 ]
+}
+
+@test "a suite that takes its worker down while it is loaded is one failed cell, the others are listed" {
+  good demo
+  echo 'require("ffi").cast("int *", 0)[0] = 1' >crash.lua
+  echo 'while true do end' >loop.lua
+  run "$TERNMARK" list crash.lua demo.lua loop.lua --why --cell-timeout 300ms
+  [ "$status" -eq 4 ]
+  [[ "$output" == *"crash/crash  broken: while it was loaded: killed by SIGSEGV"* ]]
+  [[ "$output" == *"loop/loop  broken: while it was loaded: hung"* ]]
+  [[ "$output" == *"demo/demo/k=3"* ]]
+}
+
+# ---- check, new, doctor
+
+@test "check lists every mistake with file, line, field, expected and found" {
+  suite wrong <<'EOF'
+return {
+  about = 7,
+  axes = { { "n", {} } },
+  colour = "red",
+  run = function() end,
+}
+EOF
+  run "$TERNMARK" check wrong.lua
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"wrong.lua:2: field 'about': expected one line of text, found number 7"* ]]
+  [[ "$output" == *"wrong.lua:3: field 'axes[1][2]': expected a list"* ]]
+  [[ "$output" == *"wrong.lua:4: field 'colour': expected a field of a bench"* ]]
+  run --separate-stderr "$TERNMARK" check wrong.lua --json
+  [ "$status" -eq 2 ]
+  echo "$output" >mistakes.json
+  [ "$(json mistakes.json "sorted(m['line'] for m in r)")" = "[2, 3, 4]" ]
+}
+
+@test "check finds what a suite's functions do wrong, and passes a right one" {
+  suite late <<EOF
+return { axes = { { "n", { 1 } } }, run = $body, tags = function() return { 3 } end }
+EOF
+  run "$TERNMARK" check late.lua
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"field 'tags'"* ]]
+  good demo
+  run "$TERNMARK" check demo.lua
+  [ "$status" -eq 0 ]
+  run "$TERNMARK" check
+  [ "$status" -eq 2 ]
+}
+
+@test "new writes suites that pass check, and never over a file" {
+  for kind in lua library command; do
+    run "$TERNMARK" new "made_$kind" --kind "$kind"
+    [ "$status" -eq 0 ]
+    run "$TERNMARK" check "suites/made_$kind.lua"
+    [ "$status" -eq 0 ]
+  done
+  run "$TERNMARK" new made_lua --kind lua
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"File exists"* ]]
+  run "$TERNMARK" new other --kind nothing
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"expected one of command, library, lua, native"* ]]
+}
+
+@test "new's native suite runs on the engine" {
+  [ -e "$TERN" ] || skip "no engine was built"
+  "$TERNMARK" new ./native --kind native
+  run "$TERNMARK" run native.lua --filter 'batch=1/shape=768' --budget 300ms --out r.json
+  [ "$status" -eq 0 ]
+  [ "$(json r.json "all(c['status'] == 'ok' and c['backend'] == c['params']['backend'] and c['work']['ops'] > 0 for c in r['cells'] if c['status'] != 'not selected')")" = True ]
+}
+
+@test "doctor says what it found and what to do about it" {
+  run "$TERNMARK" doctor
+  [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+  [[ "$output" == *"hardware key"* ]]
+  [[ "$output" == *"stolen time"* ]]
+  "$TERNMARK" doctor --json >d.json || true
+  [ "$(json d.json "all((c['advice'] is not None) == (c['state'] in ('bad', 'note')) for c in r['checks']) and len(r['checks']) > 8")" = True ]
+}
+
+# ---- run
+
+@test "run writes a whole result: samples of each generation, metrics, work, hash" {
+  suite demo <<EOF
+return { axes = { { "k", { 1, 2 } } }, run = $body, work = { items = 1 }, tags = { "ci" }, tolerance = 0.1 }
+EOF
+  run "$TERNMARK" run demo.lua --out r.json
+  [ "$status" -eq 0 ]
+  [ "$(json r.json "r['complete'], r['exit'], len(r['cells'])")" = "True 0 2" ]
+  [ "$(json r.json "[len(g) for g in r['cells'][0]['runs'][0]['samples_ns']]")" = "[20, 20, 20]" ]
+  [ "$(json r.json "r['cells'][1]['compiled'], r['cells'][1]['tolerance'], r['cells'][1]['tags']")" = "True 0.1 ['ci']" ]
+  [ "$(json r.json "sorted(r['cells'][0]['metrics'])[:5]")" = "['context_switches', 'cpu', 'memory', 'overhead', 'page_faults']" ]
+  [ ! -e r.json.journal ]
+}
+
+@test "three small benches take at most 0.2 s with a budget of 100 ms" {
+  suite three <<EOF
+local body = $body
+return { a = { run = body }, b = { run = body }, c = { run = body } }
+EOF
+  best=999999999
+  for _ in 1 2 3 4 5; do  # the quickest of five: neighbours are not what is tested
+    begun=$(date +%s%N)
+    "$TERNMARK" run three.lua --budget 100ms --out r.json >/dev/null 2>&1
+    took=$(($(date +%s%N) - begun))
+    [ "$took" -lt "$best" ] && best=$took
+  done
+  echo "$((best / 1000000)) ms"
+  [ "$best" -lt 200000000 ]
+}
+
+@test "the same seed gives the same order, and ids do not depend on it" {
+  good demo
+  "$TERNMARK" run demo.lua --seed 5 --budget 60ms --out a.json >/dev/null
+  "$TERNMARK" run demo.lua --seed 6 --budget 60ms --out b.json >/dev/null
+  [ "$(json a.json "[c['id'] for c in r['cells']]")" = "$(json b.json "[c['id'] for c in r['cells']]")" ]
+}
+
+@test "nothing measured is never 0" {
+  echo 'return {}' >none.lua
+  run "$TERNMARK" run none.lua --out r.json
+  [ "$status" -eq 3 ]
+  good demo
+  run "$TERNMARK" run demo.lua --filter nothing --out r.json
+  [ "$status" -eq 3 ]
+  suite skipped <<EOF
+return { run = $body, skip = function() return "not today" end }
+EOF
+  run "$TERNMARK" run skipped.lua --out r.json
+  [ "$status" -eq 3 ]
+}
+
+@test "a mistake in a suite is 2 before anything is measured, and nothing is written" {
+  good demo
+  echo 'return { run = 1 }' >wrong.lua
+  run "$TERNMARK" run demo.lua wrong.lua --out r.json
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"wrong.lua:1: field 'run'"* ]]
+  [ ! -e r.json ]
+}
+
+@test "whatever a subject does costs its cell alone: the others are measured, exit 4" {
+  cat >hostile.lua <<EOF
+local ffi = require "ffi"
+ffi.cdef [[ void exit(int); int close(int); int raise(int); int fork(void); int setsid(void); unsigned sleep(unsigned);
+  long write(int, const void *, unsigned long); int kill(int, int); void *malloc(unsigned long); ]]
+local C = ffi.C
+local function bench(run) return { run = run } end
+return {
+  a_good = bench($body),
+  segfault = bench(function() ffi.cast("int *", 0)[0] = 1 end),
+  loop = bench(function() while true do end end),
+  exits = bench(function() C.exit(0) end),
+  os_exit = bench(function() os.exit(0) end),
+  shouts = bench(function() error(("x"):rep(2^26)) end),
+  eats = bench(function() while true do ffi.cast("char *", C.malloc(2^24))[2^24 - 1] = 1 end end),
+  eats_lua = bench(function() local t = {}; for i = 1, 1e9 do t[i] = ("x"):rep(2^20) .. i end end),
+  stops = bench(function() C.raise(19) end),
+  closes = bench(function() for fd = 3, 300 do C.close(fd) end; error "closed" end),
+  forges = bench(function() for fd = 3, 300 do C.write(fd, '{"answer":{}}', 13) end; error "forged" end),
+  leaves = bench(function() if C.fork() == 0 then C.setsid(); C.sleep(1000) end; error "left" end),
+  prints = bench(function() for _ = 1, 100 do C.write(1, ("y"):rep(2^20), 2^20) end; error "printed" end),
+  nan = { run = $body, work = function() return { ops = 0 / 0 } end },
+  wrong = { run = $body, check = function() return nil, "off by one" end },
+  z_good = bench($body),
+}
+EOF
+  run "$TERNMARK" run hostile.lua --cell-timeout 700ms --memory-limit 300MiB --budget 1s --out r.json
+  [ "$status" -eq 4 ]
+  [ "$(json r.json "[c['bench'] for c in r['cells'] if c['status'] == 'ok']")" = "['a_good', 'z_good']" ]
+  [ "$(json r.json "len([c for c in r['cells'] if c['status'] == 'failed'])")" = 14 ]
+  [ "$(json r.json "[len(c['runs'][0]['samples_ns']) for c in r['cells'] if c['runs']]")" = "[2, 2]" ]
+  reason() { json r.json "[c['reason'] for c in r['cells'] if c['bench'] == '$1'][0]"; }
+  [ "$(reason segfault)" = "killed by SIGSEGV" ]
+  [[ "$(reason loop)" == "hung: no answer within 0.7 s (--cell-timeout)"* ]]
+  [ "$(reason exits)" = "ended its process with exit status 0" ]
+  [[ "$(reason eats)" == "killed by SIGSEGV (held "*" of --memory-limit 300 MiB)" ]]
+  [ "$(reason eats_lua)" = "not enough memory" ]
+  [[ "$(reason stops)" == hung* ]]
+  [ "$(reason wrong)" = "wrong result: off by one" ]
+  [[ "$(reason forges)" == *"not a result"* ]]
+  no_worker_is_left
+  ! pgrep -f 'sleep 1000'
+}
+
+@test "kill -9 at any moment loses no finished generation, and --resume goes on" {
+  suite many <<EOF
+return { axes = { { "k", { 1, 2, 3, 4, 5, 6, 7, 8 } } }, run = $body }
+EOF
+  for delay in 0.15 0.4; do
+    "$TERNMARK" run many.lua --out r.json >/dev/null 2>&1 3>&- &
+    victim=$!
+    sleep "$delay"
+    kill -9 "$victim"
+    wait "$victim" || true
+    no_worker_is_left
+    [ -e r.json.journal ]
+    kept=$(($(wc -l <r.json.journal) - 1))
+    run "$TERNMARK" run --resume r.json
+    [ "$status" -eq 0 ]
+    [ "$(json r.json "r['complete'], len(r['cells']), {len(c['runs'][0]['samples_ns']) for c in r['cells']}")" = "True 8 {3}" ]
+    [ ! -e r.json.journal ]
+    [ "$kept" -ge 0 ]
+    rm r.json
+  done
+}
+
+@test "--resume measures only what is missing: what the journal holds stays as it is" {
+  suite many <<EOF
+return { axes = { { "k", { 1, 2, 3, 4 } } }, run = $body }
+EOF
+  "$TERNMARK" run many.lua --out r.json >/dev/null 2>&1 3>&- &
+  victim=$!
+  for _ in $(seq 100); do [ "$(grep -c . r.json.journal 2>/dev/null)" -gt 3 ] && break; sleep 0.01; done
+  kill -9 "$victim"
+  wait "$victim" || true
+  cp r.json.journal before.journal
+  printf '{"cell":"many/many/k=1","gener' >>r.json.journal  # torn by the kill
+  "$TERNMARK" run --resume r.json.journal
+  python3 - <<'EOF'
+import json
+kept = [json.loads(l) for l in open('before.journal')][1:]
+r = {c['id']: c for c in json.load(open('r.json'))['cells']}
+for line in kept:
+    g = line['generation']
+    i = g['number']
+    assert r[line['cell']]['runs'][0]['samples_ns'][i] == g['samples_ns'], line['cell']
+assert len(kept) >= 2
+EOF
+}
+
+@test "--resume of a suite that was changed measures its cells again; of nothing is 2" {
+  good demo
+  "$TERNMARK" run demo.lua --out r.json >/dev/null 2>&1 3>&- &
+  victim=$!
+  for _ in $(seq 100); do [ "$(grep -c . r.json.journal 2>/dev/null)" -gt 2 ] && break; sleep 0.01; done
+  kill -9 "$victim"
+  wait "$victim" || true
+  sed -i 's/% 7/% 11/' demo.lua
+  run "$TERNMARK" run --resume r.json
+  [ "$status" -eq 0 ]
+  [ "$(json r.json "{len(c['runs'][0]['samples_ns']) for c in r['cells']}")" = "{3}" ]
+  run "$TERNMARK" run --resume nothing.json
+  [ "$status" -eq 2 ]
+}
+
+@test "Ctrl-C ends within a second with an incomplete file and 130; the file can be gone on with" {
+  suite slow <<'EOF'
+return { axes = { { "k", { 1, 2, 3 } } }, command = { "sleep", "0.3" } }
+EOF
+  "$TERNMARK" run slow.lua --out r.json >/dev/null 2>&1 3>&- &
+  victim=$!
+  sleep 0.7
+  begun=$(date +%s%N)
+  kill -INT "$victim"
+  code=0; wait "$victim" || code=$?
+  took=$(($(date +%s%N) - begun))
+  [ "$code" -eq 130 ]
+  [ "$took" -lt 1000000000 ]
+  [ "$(json r.json "r['complete'], r['exit']")" = "False 130" ]
+  [ -e r.json.journal ]
+  no_worker_is_left
+  ! pgrep -s 0 -x sleep
+}
+
+@test "the output is checked before measuring, and an old file stays whole" {
+  good demo
+  echo precious >old.json
+  run "$TERNMARK" run demo.lua --out /no/such/folder/r.json
+  [ "$status" -eq 2 ]
+  run "$TERNMARK" run demo.lua --out old.json --format nonsense=x
+  [ "$status" -eq 2 ]
+  [ "$(cat old.json)" = precious ]
+  [ ! -e /no/such/folder ]
+}
+
+@test "an earlier run's journal is kept, not overwritten" {
+  good demo
+  echo '{"half":"a run"}' >r.json.journal
+  run "$TERNMARK" run demo.lua --budget 50ms --out r.json
+  [ "$status" -eq 0 ]
+  [ "$(cat r.json.journal.kept)" = '{"half":"a run"}' ]
+}
+
+@test "compare and target stand in the result; a missed target is 1" {
+  suite judged <<'EOF'
+local function work(k) return function(_, n) local x = 0; for i = 1, n * k do x = x + i * i % 7 end; return x end end
+return { axes = { { "k", { 1, 2 } } }, command = { "true" }, compare = { axis = "k", base = 1 }, target = { time = "10s", p99 = "1ns" } }
+EOF
+  run "$TERNMARK" run judged.lua --budget 200ms --out r.json
+  [ "$status" -eq 1 ]
+  [ "$(json r.json "[(v['metric'], v['verdict']) for v in r['cells'][0]['verdicts']]")" = "[('p99', 'regression'), ('time', 'pass')]" ]
+  [ "$(json r.json "r['cells'][1]['metrics']['speedup']['unit']")" = "x against k=1" ]
+}
+
+@test "an interpreted Lua loop is labelled" {
+  suite slow_lua <<'EOF'
+return { run = function(_, n) for i = 1, n do ("abc"):gsub("b", function() return "x" end) end end }
+EOF
+  "$TERNMARK" run slow_lua.lua --budget 100ms --out r.json
+  [ "$(json r.json "r['cells'][0]['compiled'], r['cells'][0]['reason']")" = "False interpreted: the loop was not compiled" ]
+}
+
+@test "google-benchmark's JSON comes out beside the result" {
+  good demo
+  run "$TERNMARK" run demo.lua --budget 100ms --out r.json --format google-benchmark=g.json
+  [ "$status" -eq 0 ]
+  [ "$(json g.json "'context' in r and len(r['benchmarks']) > 0")" = True ]
+}
+
+@test "zlib is measured with the distribution's library" {
+  cp "$BATS_TEST_DIRNAME/../../suites/zlib.lua" .
+  run "$TERNMARK" run zlib.lua --filter 'crc32|uncompress' --budget 300ms --out r.json
+  [ "$status" -eq 0 ]
+  [ "$(json r.json "[c['status'] for c in r['cells'] if c['bench'] != 'compress']")" = "['ok', 'ok', 'ok', 'ok']" ]
+}
+
+@test "whole processes are measured with their processor time and memory" {
+  cp "$BATS_TEST_DIRNAME/../../suites/commands.lua" .
+  run "$TERNMARK" run commands.lua --budget 300ms --out r.json
+  [ "$status" -eq 0 ]
+  [ "$(json r.json "all(c['metrics']['memory']['value'] > 1e5 and c['metrics']['cpu']['value'] > 0 for c in r['cells'])")" = True ]
+}
+
+@test "a clock that stands still, or a coarse one, is refused" {
+  command -v gcc >/dev/null || skip "no compiler"
+  cat >clock.c <<'EOF'
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *t) { (void)id; t->tv_sec = 5; t->tv_nsec = 7; return 0; }
+EOF
+  gcc -shared -fPIC -o clock.so clock.c
+  good demo
+  run env LD_PRELOAD="$PWD/clock.so" timeout 20 "$TERNMARK" run demo.lua --budget 100ms --out r.json
+  [ "$status" -eq 3 ]
+  [[ "$output" == *"the clock has steps of"* ]]
+}
