@@ -44,7 +44,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-fr
 OPT      := $(if $(COV),-O1,-O2)
 COMMON   := -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(FORTIFY) $(SANFLAGS) -ffp-contract=off -fvisibility=hidden -fexceptions \
             -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -MMD -MP $(if $(DEBUG),-g)
-ENGINE_CFLAGS  := $(COMMON) -fPIC $(OPENMP) -Iengine $(call cflags,hwloc)
+ENGINE_CFLAGS  := $(COMMON) $(if $(EXTRA_WORK),-DTERN_TEST_EXTRA_WORK=$(EXTRA_WORK)) -fPIC $(OPENMP) -Iengine $(call cflags,hwloc)
 HARNESS_CFLAGS := $(COMMON) $(AUTOINIT) -fPIE -Iharness -DTERNMARK_VERSION='"$(VERSION)"' \
                   $(call cflags,luajit) $(call cflags,jansson) $(call cflags,nettle) $(call cflags,hwloc) $(call cflags,sqlite3) $(call cflags,libpq) $(call cflags,libseccomp)
 RPATH        := -Wl,--disable-new-dtags '-Wl,-rpath,$$ORIGIN/lib'  # the tarball's own libraries, for what they load too

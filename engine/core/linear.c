@@ -160,6 +160,27 @@ const struct tern_product_kernel *tern_linear_kernel(const struct tern_linear *l
 	return &l->backend->kernels.product[l->storage][class_of(batch)];
 }
 
+#ifdef TERN_TEST_EXTRA_WORK
+/*
+ * A build for tests of the gate (make EXTRA_WORK=0.10): every product does that share of its panels again. Panels are whole, so the
+ * fraction that is owed goes over to the thread's next call: the mean is exact.
+ */
+static size_t extra_panels(size_t share)
+{
+	static _Thread_local double owed;
+	owed += (double)share * TERN_TEST_EXTRA_WORK;
+	size_t now = (size_t)owed < share ? (size_t)owed : share;
+	owed -= (double)now;
+	return now;
+}
+#else
+static size_t extra_panels(size_t share)
+{
+	(void)share;
+	return 0;
+}
+#endif
+
 static void part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, const float *scale, void *y,
                  int id, int n)
 {
@@ -169,8 +190,12 @@ static void part(const struct tern_linear *l, const struct tern_activations *a, 
 		.x_sum = a->sum, .batch = batch, .scale = scale, .weight_scale = l->scale, .y = y,
 	};
 	tern_share(l->panels, id, n, &from, &to);
-	if (from < to && batch)
-		tern_linear_kernel(l, batch)->run(&p, from, to);
+	if (from == to || !batch)
+		return;
+	tern_linear_kernel(l, batch)->run(&p, from, to);
+	size_t again = extra_panels(to - from);
+	if (again)
+		tern_linear_kernel(l, batch)->run(&p, from, from + again);
 }
 
 void tern_linear_part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, float *y, int id, int n)
