@@ -10,6 +10,7 @@
 #include "contest/tree.h"
 #include "measure/interrupt.h"
 #include "measure/top.h"
+#include "report/formats.h"
 #include "report/html.h"
 #include "report/table.h"
 #include "store/durable.h"
@@ -222,7 +223,8 @@ static bool save(struct gate *gate, struct fault *fault)
     if (!runfile_save(gate->out, gate->top, fault))
         return false;
     for (size_t i = 0; i < gate->options.format.n; i++)
-        fprintf(stderr, "ternmark: --format is for run; use: ternmark report %s --format %s\n", gate->out, gate->options.format.items[i]);
+        if (!formats_write(gate->top, gate->options.format.items[i], fault))
+            return false;
     return true;
 }
 
@@ -283,6 +285,18 @@ static bool choose_sides(struct gate *gate, struct fault *fault)
     return true;
 }
 
+/* "NAME=FILE" with FILE from `here`, unless it is absolute or "-" for standard output. */
+static const char *from_here(const char *format, const char *here)
+{
+    const char *equals = strchr(format, '=');
+    char *whole = NULL;
+    if (!equals || !equals[1] || equals[1] == '/' || strcmp(equals + 1, "-") == 0)
+        return format;
+    if (asprintf(&whole, "%.*s=%s/%s", (int)(equals - format), format, here, equals + 1) < 0)
+        abort();
+    return whole;
+}
+
 /* Operands and the result's path are given from where the user stands; everything else happens at the root. */
 static bool move_to_root(struct gate *gate, struct fault *fault)
 {
@@ -308,9 +322,19 @@ static bool move_to_root(struct gate *gate, struct fault *fault)
                 abort();
             *text = whole;
         }
+    for (size_t i = 0; i < gate->options.format.n; i++)
+        gate->options.format.items[i] = from_here(gate->options.format.items[i], here);
     if (chdir(gate->root) != 0)
         return fault_set(fault, EXIT_CODE_USAGE, "%s: %s", gate->root, strerror(errno));
     return out || process_make_folder("reports/out", fault);
+}
+
+static bool check_formats(const struct gate *gate, struct fault *fault)
+{
+    for (size_t i = 0; i < gate->options.format.n; i++)
+        if (!formats_check(gate->options.format.items[i], fault))
+            return false;
+    return true;
 }
 
 static enum exit_code run_gate(struct gate *gate, struct fault *fault)
@@ -319,7 +343,7 @@ static enum exit_code run_gate(struct gate *gate, struct fault *fault)
     json_t *arguments = json_array();
     gate->top = top_new("gate", arguments);
     json_decref(arguments);
-    bool ready = move_to_root(gate, fault) && choose_sides(gate, fault) && durable_check(gate->out, fault) && open_sides(gate, fault);
+    bool ready = move_to_root(gate, fault) && choose_sides(gate, fault) && durable_check(gate->out, fault) && check_formats(gate, fault) && open_sides(gate, fault);
     if (ready && asprintf(&gate->suites, "%s/%s", gate->head.tree.root, gate->head.tree.project.suites) < 0)
         abort();
     if (!ready || !make_plans(gate, &bout, fault))

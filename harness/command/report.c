@@ -3,6 +3,7 @@
  * ternmark report RUN.json…: the page, Markdown and pictures of stored results, and any other format asked for.
  */
 #include "cli.h"
+#include "contest/rejudge.h"
 #include "report/formats.h"
 #include "report/html.h"
 #include "report/table.h"
@@ -48,8 +49,10 @@ enum exit_code command_report(const struct options *options, struct fault *fault
     if (!runs)
         return fault->code;
     const char *folder = options->out ? options->out : usual_folder;
-    const json_t *last = runs[options->operands.n - 1];
-    bool ok = true;
+    json_t *last = runs[options->operands.n - 1];
+    const struct judge_rule rule = {options->strict, options->two_sided};
+    bool ok = !options->rejudge || rejudge_run(last, options->tolerance, &rule, fault);
+    enum exit_code code = ok && options->rejudge ? (enum exit_code)json_integer_value(json_object_get(last, "exit")) : EXIT_CODE_PASS;
     for (size_t i = 0; ok && i < options->format.n; i++)
         ok = formats_write(last, options->format.items[i], fault);
     if (ok && (options->given_out || options->format.n == 0)) /* formats alone need no page */
@@ -57,5 +60,5 @@ enum exit_code command_report(const struct options *options, struct fault *fault
     for (size_t i = 0; i < options->operands.n; i++)
         json_decref(runs[i]);
     free(runs);
-    return ok ? EXIT_CODE_PASS : fault->code;
+    return ok ? code : fault->code;
 }
