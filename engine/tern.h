@@ -114,6 +114,48 @@ struct tern_gpu {
  */
 TERN_API enum tern_status tern_gpu(struct tern_gpu *out, struct tern_error *error);
 
+/*
+ * malloc's and free's shape over the engine's own pool (engine/memory/pool.h): any thread takes, any thread gives, null for 0
+ * bytes and for what cannot be had; giving what is not a live block does nothing but count.
+ */
+TERN_API void *tern_memory_take(size_t bytes);
+TERN_API void tern_memory_give(void *block);
+
+/*
+ * A workload for allocators: the same loop over the engine's pool and over anything with malloc's shape. n operations of a run
+ * are n pairs of take and give in each thread. Parameters, with what they are when not given:
+ *   allocator "pool"     what take and give are: a name for reports, or, when both are null, one of the engine's own:
+ *                        pool, arena, ring, and pool-uncounted, pool-unmarked (the pool without its counts, without its marks)
+ *   pattern   "random"   pair: each block is given at once; lifo: `live` taken, given newest first; fifo: the oldest is replaced;
+ *                        random: any one is replaced; cross: every second thread takes, its neighbour gives; trace: a recorded file
+ *   low, high 16, 4096   bytes of a block, log-uniform in between
+ *   live      0          blocks alive at once in each thread; 0: 256, fewer of big ones
+ *   threads   1          1, 2 or 4
+ *   touch     first      what is written of a block: none, first (byte), pages (a byte in each), all
+ *   trace     ""         file of the pattern trace
+ *   timed     0          1: every take and give is timed by itself, for the report
+ *   seed      1
+ * Errors: TERN_INVALID, TERN_NO_MEMORY, TERN_IO.
+ */
+struct tern_exercise;
+
+struct tern_exercise_report {
+	double p50_ns, p99_ns, p999_ns, max_ns; /* of single calls; 0 when not timed */
+	double live_bytes, live_peak;           /* asked for, now and at most */
+	double resident_bytes, resident_peak;   /* of the process, more than before the workload was made */
+	double pool_live, pool_held;            /* of the engine's pool, when it is the subject: rounded bytes, and what it holds */
+	double failures;                        /* takes that gave null */
+};
+
+TERN_API enum tern_status tern_exercise_open(const struct tern_param *params, size_t n, void *(*take)(size_t), void (*give)(void *),
+                                             struct tern_exercise **out, struct tern_error *error);
+/* `exercise` is a struct tern_exercise *. */
+TERN_API void tern_exercise_run(void *exercise, uint64_t n);
+/* Plays the workload with every byte of every block checked for its owner. TERN_WRONG: two blocks share a byte, or one is unaligned. */
+TERN_API enum tern_status tern_exercise_check(struct tern_exercise *exercise, struct tern_error *error);
+TERN_API void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_report *report);
+TERN_API void tern_exercise_close(struct tern_exercise *exercise);
+
 /* Puts every thread of the engine to sleep (they wake by themselves at the next run), so that none stays runnable. */
 TERN_API void tern_quiesce(void);
 

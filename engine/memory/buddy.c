@@ -8,15 +8,10 @@ static uint32_t free_key(const struct tern_buddy *buddy)
 	return buddy->key | (uint32_t)TERN_PAGE_BUDDY << TERN_KEY_STATE;
 }
 
-static void set_key(uint32_t page, uint32_t key)
-{
-	__atomic_store_n(&tern_space.page[page].key, key, __ATOMIC_RELAXED);
-}
-
 static void link_in(struct tern_buddy *buddy, uint32_t first, unsigned order, unsigned clean)
 {
 	struct tern_page *page = &tern_space.page[first];
-	set_key(first, free_key(buddy));
+	tern_set_key(first, free_key(buddy));
 	page->span = order | clean;
 	buddy->clean += clean ? (size_t)1 << order : 0;
 	page->next = buddy->first[order];
@@ -37,7 +32,7 @@ static unsigned link_out(struct tern_buddy *buddy, uint32_t first, unsigned orde
 		tern_space.page[page->prev].next = page->next;
 	else
 		buddy->first[order] = page->next;
-	set_key(first, 0);
+	tern_set_key(first, 0);
 	buddy->clean -= clean ? (size_t)1 << order : 0;
 	return clean;
 }
@@ -48,8 +43,8 @@ static uint32_t take_chunk(struct tern_buddy *buddy)
 	const size_t n = (size_t)1 << buddy->top;
 	const uint32_t first = tern_span_take(buddy->spans, n, n, 0);
 	if (first) {
-		set_key(first, 0);
-		set_key(first + (uint32_t)n - 1, 0);
+		tern_set_key(first, 0);
+		tern_set_key(first + (uint32_t)n - 1, 0);
 	}
 	return first;
 }
@@ -116,7 +111,7 @@ void tern_buddy_give(struct tern_buddy *buddy, uint32_t first, unsigned order)
 	for (; order < buddy->top; order++) {
 		const uint32_t other = first ^ 1u << order;
 		const struct tern_page *page = &tern_space.page[other];
-		if (__atomic_load_n(&page->key, __ATOMIC_RELAXED) != free_key(buddy) || (page->span & ~(unsigned)IS_CLEAN) != order)
+		if (tern_key(other) != free_key(buddy) || (page->span & ~(unsigned)IS_CLEAN) != order)
 			break;
 		const unsigned other_clean = link_out(buddy, other, order);
 		if (clean != other_clean)

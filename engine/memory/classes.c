@@ -39,13 +39,18 @@ void tern_classes_init(void)
 		struct tern_class *row = &tern_classes.at[class];
 		const uint32_t grains = bytes_of(class) / TERN_CLASS_GRAIN;
 		row->bytes = bytes_of(class);
+		if (class > TERN_CLASS_RUN) {
+			for (uint32_t page = row->bytes >> TERN_PAGE_SHIFT; page && !tern_classes.of_pages[page]; page--)
+				tern_classes.of_pages[page] = (uint8_t)class;
+			continue;
+		}
 		row->order = order_of(row->bytes);
 		row->blocks = (uint16_t)(((uint32_t)TERN_PAGE << row->order) / row->bytes);
 		row->inverse = ((1ull << 32) + grains - 1) / grains;
 	}
 	for (unsigned align = 0; align <= 64; align++)
 		tern_classes.kind[align] = align & (align - 1) ? 2 : align > 16;
-	for (size_t grain = 1; grain <= TERN_CLASS_BYTES / TERN_CLASS_GRAIN; grain++) {
+	for (size_t grain = 1; grain <= TERN_RUN_BYTES / TERN_CLASS_GRAIN; grain++) {
 		tern_classes.of[0][grain] = (uint8_t)first_class(grain * TERN_CLASS_GRAIN, 16);
 		tern_classes.of[1][grain] = (uint8_t)first_class(grain * TERN_CLASS_GRAIN, 64);
 	}
@@ -53,6 +58,8 @@ void tern_classes_init(void)
 
 unsigned tern_class_for(size_t bytes, size_t align)
 {
+	if (bytes > TERN_RUN_BYTES)
+		return align <= TERN_PAGE ? tern_classes.of_pages[tern_pages_of(bytes)] : 0;
 	if (align <= 64)
 		return tern_classes.of[align > 16][(bytes + TERN_CLASS_GRAIN - 1) / TERN_CLASS_GRAIN];
 	return align <= TERN_PAGE ? first_class(bytes, align) : 0;

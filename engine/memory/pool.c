@@ -111,7 +111,7 @@ static void *take_span(struct tern_pool *pool, unsigned shard, size_t bytes, siz
 static size_t give_span(struct tern_pool *pool, uint32_t first)
 {
 	const struct tern_page *page = &tern_space.page[first];
-	const unsigned shard = page->key >> TERN_KEY_SHARD & 15;
+	const unsigned shard = tern_key(first) >> TERN_KEY_SHARD;
 	const size_t n = page->span;
 	if (page->prev == SPAN_IS_HUGE)
 		madvise(tern_space_address(first), n << TERN_PAGE_SHIFT, MADV_NOHUGEPAGE);
@@ -147,25 +147,62 @@ static unsigned class_of(const struct tern_pool *pool, size_t bytes, size_t alig
 	return class && tern_classes.at[class].order <= pool->store.buddy.top ? class : 0;
 }
 
-static void *take_class_on(struct tern_shelf *shelf, unsigned class, size_t bytes)
+static enum tern_tier tier_of_class(unsigned class)
 {
-	struct tern_bin *bin = &shelf->bin[class];
-	void *block = bin->n ? tern_fast_pop(bin) : tern_shelf_refill(shelf, class, bytes);
-	if (block)
-		tern_fast_mark(block, 0);
-	return block;
+	return class > TERN_CLASS_SMALL ? TERN_TIER_SLAB : TERN_TIER_SMALL;
 }
 
-static void give_class_on(struct tern_shelf *shelf, unsigned class, void *block)
+static void tell_wrong(void *context, void *block, enum tern_block_state state)
 {
-	struct tern_bin *bin = &shelf->bin[class];
-	if (bin->n == bin->capacity)
-		tern_shelf_drain(shelf, class);
-	tern_fast_mark(block, tern_block_mark(block));
-	if (bin->n < bin->capacity)
-		tern_fast_push(bin, block);
-	else if (tern_shelf_give_one(shelf, class, block))
-		tern_tracker_give(bin->account, bin->bytes);
+	tern_pool_misuse(context, block, state == TERN_BLOCK_BACK ? "given twice" : "is not the start of a block");
+}
+
+static unsigned fetch_spans(struct tern_pool *pool, unsigned shard, unsigned class, unsigned tag, void **block, unsigned k)
+{
+	const size_t n = tern_classes.at[class].bytes >> TERN_PAGE_SHIFT;
+	unsigned got = 0;
+	for (uint32_t first; got < k && (first = tern_span_take(&pool->shard[shard], n, 1, class << TERN_KEY_CLASS | tag << TERN_KEY_TAG)); got++)
+		block[got] = tern_space_address(first);
+	__atomic_fetch_add(&pool->centre[tag][class].out, got, __ATOMIC_RELAXED);
+	return got;
+}
+
+static unsigned return_spans(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k)
+{
+	const uint32_t expected = class << TERN_KEY_CLASS | tag << TERN_KEY_TAG | pool->key | TERN_PAGE_USED;
+	unsigned right = 0;
+	for (unsigned i = 0; i < k; i++) {
+		const uint32_t first = tern_space_page(block[i]), key = tern_key(first);
+		if ((key & (TERN_KEY_BIN | 7)) != expected || tern_space_address(first) != block[i]) {
+			tell_wrong(pool, block[i], key ? TERN_BLOCK_NONE : TERN_BLOCK_BACK);
+			continue;
+		}
+		tern_span_give(&pool->shard[key >> TERN_KEY_SHARD], first);
+		right++;
+	}
+	__atomic_fetch_sub(&pool->centre[tag][class].out, right, __ATOMIC_RELAXED);
+	return right;
+}
+
+unsigned tern_pool_fetch(struct tern_pool *pool, unsigned shard, unsigned class, unsigned tag, void **block, unsigned k)
+{
+	if (class > TERN_CLASS_RUN)
+		return fetch_spans(pool, shard, class, tag, block, k);
+	return tern_run_take(&pool->store, &pool->centre[tag][class], class, tag, block, k);
+}
+
+unsigned tern_pool_return(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k)
+{
+	if (class > TERN_CLASS_RUN)
+		return return_spans(pool, class, tag, block, k);
+	return tern_run_give(&pool->store, &pool->centre[tag][class], block, k, tell_wrong, pool);
+}
+
+static void *unstocked(void *block, unsigned class)
+{
+	if (block)
+		tern_fast_unstock(block, class);
+	return block;
 }
 
 /* ---- without shelves: one account per tag and tier, under the pool's lock */
@@ -178,19 +215,14 @@ static struct tern_account *common_account(struct tern_pool *pool, unsigned tag,
 	return &pool->common[tag][tier];
 }
 
-static enum tern_tier tier_of_class(unsigned class)
-{
-	return class > TERN_CLASS_SMALL ? TERN_TIER_SLAB : TERN_TIER_SMALL;
-}
-
 void *tern_pool_take_plain(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
 {
 	const unsigned class = class_of(pool, bytes, align);
 	void *block = NULL;
 	if (!class)
 		block = take_span(pool, 0, bytes, align, tag);
-	else if (tern_run_take(&pool->store, &pool->centre[tag][class], class, tag, &block, 1))
-		tern_fast_mark(block, 0);
+	else if (tern_pool_fetch(pool, 0, class, tag, &block, 1))
+		unstocked(block, class);
 	if (!block)
 		return refuse(pool, bytes, tag, error);
 	tern_lock(&pool->lock);
@@ -206,17 +238,12 @@ void *tern_pool_take_plain(struct tern_pool *pool, size_t bytes, size_t align, e
 	return block;
 }
 
-static void tell_wrong(void *context, void *block, enum tern_block_state state)
-{
-	tern_pool_misuse(context, block, state == TERN_BLOCK_BACK ? "given twice" : "is not the start of a block");
-}
-
 enum tern_status tern_pool_give_plain(struct tern_pool *pool, void *block)
 {
-	const uint32_t first = tern_space_page(block), key = tern_space.page[first].key, rest = tern_space.page[first].next;
-	const unsigned class = key & 0xff, tag = key >> TERN_KEY_TAG & 7;
+	const uint32_t first = tern_space_page(block), key = tern_key(first), rest = tern_space.page[first].next;
+	const unsigned class = tern_key_class(key), tag = tern_key_tag(key);
 	const size_t n = tern_space.page[first].span;
-	if (class && !tern_run_give(&pool->store, &pool->centre[tag][class], &block, 1, tell_wrong, pool))
+	if (class && !tern_pool_return(pool, class, tag, &block, 1))
 		return TERN_INVALID;
 	if (!class)
 		give_span(pool, first);
@@ -237,11 +264,12 @@ static void *take_once(struct tern_pool *pool, size_t bytes, size_t align, enum 
 	if (!shelf)
 		return NULL;
 	const unsigned class = class_of(pool, bytes, align);
-	return class ? take_class_on(shelf, class, bytes) : take_span_on(shelf, bytes, align);
+	return class ? unstocked(tern_shelf_take(shelf, class, bytes), class) : take_span_on(shelf, bytes, align);
 }
 
 void *tern_pool_take_slow(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
 {
+	pool = pool ? pool : tern_pool_default();
 	align = align ? align : TERN_CLASS_GRAIN;
 	if (check_request(pool, bytes, align, tag, error))
 		return NULL;
@@ -262,15 +290,16 @@ static const char *fault_of(const struct tern_pool *pool, const void *block)
 {
 	if (!tern_space_holds(block))
 		return "is not from a pool";
-	const uint32_t first = tern_space_page(block), key = __atomic_load_n(&tern_space.page[first].key, __ATOMIC_RELAXED);
-	const unsigned slot = key >> TERN_KEY_POOL & (TERN_KEY_SHELVES / 8 - 1);
-	const enum tern_page_state state = (enum tern_page_state)(key >> TERN_KEY_STATE & 7);
+	const uint32_t first = tern_space_page(block), key = tern_key(first);
+	const enum tern_page_state state = (enum tern_page_state)(key & 7);
 	if (state == TERN_PAGE_RUN || state == TERN_PAGE_USED) {
-		if (slot != pool->slot)
+		if ((key ^ pool->key) & TERN_KEY_ALL_POOLS)
 			return "belongs to another pool";
 		if (state == TERN_PAGE_USED && tern_space_address(first) != block)
 			return "is not the start of a block";
-		if (state == TERN_PAGE_RUN && tern_fast_is_marked(block))
+		if ((uintptr_t)block % TERN_CLASS_GRAIN)
+			return "is not the start of a block";
+		if (tern_fast_is_stocked(key, block, pool->is_unmarked))
 			return "given twice";
 		return NULL;
 	}
@@ -279,18 +308,16 @@ static const char *fault_of(const struct tern_pool *pool, const void *block)
 
 static enum tern_status give_on_shelf(struct tern_pool *pool, void *block)
 {
-	const uint32_t first = tern_space_page(block), key = tern_space.page[first].key;
-	const unsigned class = key & 0xff;
-	struct tern_shelf *shelf = tern_shelf_of(pool, (enum tern_tag)(key >> TERN_KEY_TAG & 7));
+	const uint32_t first = tern_space_page(block), key = tern_key(first);
+	const unsigned class = tern_key_class(key);
+	struct tern_shelf *shelf = tern_shelf_of(pool, (enum tern_tag)tern_key_tag(key));
 	if (!shelf)
 		return tern_pool_give_plain(pool, block);
-	if (class) {
-		give_class_on(shelf, class, block);
-	} else {
-		const uint32_t rest = tern_space.page[first].next;
-		const size_t n = give_span(pool, first);
-		count_span(&shelf->account[tier_of_pages(n)], &shelf->slack, n, rest, -1);
-	}
+	if (class)
+		return tern_shelf_give(shelf, class, block) ? TERN_OK : TERN_INVALID;
+	const uint32_t rest = tern_space.page[first].next;
+	const size_t n = give_span(pool, first);
+	count_span(&shelf->account[tier_of_pages(n)], &shelf->slack, n, rest, -1);
 	return TERN_OK;
 }
 
@@ -298,6 +325,7 @@ enum tern_status tern_pool_give_slow(struct tern_pool *pool, void *block)
 {
 	if (!block)
 		return TERN_OK;
+	pool = pool ? pool : tern_pool_default();
 	if (pool->checked)
 		return tern_checked_give(pool, block, 0);
 	const char *fault = fault_of(pool, block);
@@ -311,12 +339,14 @@ enum tern_status tern_pool_give_slow(struct tern_pool *pool, void *block)
 
 void *tern_pool_take(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
 {
-	return tern_fast_take(pool ? pool : tern_pool_default(), bytes, align, tag, error, true, true);
+	pool = pool ? pool : tern_pool_default();
+	return tern_fast_take(pool, pool->key, bytes, align, tag, error, true, true);
 }
 
 enum tern_status tern_pool_give(struct tern_pool *pool, void *block)
 {
-	return tern_fast_give(pool ? pool : tern_pool_default(), block, true, true);
+	pool = pool ? pool : tern_pool_default();
+	return tern_fast_give(pool, pool->key, block, true, true);
 }
 
 void *tern_pool_take_array(struct tern_pool *pool, size_t n, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
@@ -337,7 +367,7 @@ size_t tern_pool_usable(struct tern_pool *pool, const void *block)
 	if (!block || fault_of(pool, block))
 		return 0;
 	const struct tern_page *page = &tern_space.page[tern_space_page(block)];
-	const unsigned class = page->key & 0xff;
+	const unsigned class = tern_key_class(tern_key(tern_space_page(block)));
 	return class ? tern_classes.at[class].bytes : (size_t)page->span << TERN_PAGE_SHIFT;
 }
 
@@ -345,7 +375,7 @@ size_t tern_pool_usable(struct tern_pool *pool, const void *block)
 static bool can_be(const void *block, size_t bytes)
 {
 	const struct tern_page *page = &tern_space.page[tern_space_page(block)];
-	const unsigned class = page->key & 0xff;
+	const unsigned class = tern_key_class(tern_key(tern_space_page(block)));
 	if (!class)
 		return bytes == ((size_t)page->span << TERN_PAGE_SHIFT) - page->next;
 	return bytes && bytes <= tern_classes.at[class].bytes && tern_class_for(bytes, 64) >= class;
@@ -366,25 +396,25 @@ enum tern_status tern_pool_give_sized(struct tern_pool *pool, void *block, size_
 /* ---- the pool itself */
 
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool slot_taken[TERN_KEY_SHELVES / TERN_N_TAGS] = {true}; /* slot 0 belongs to nobody */
+enum { DEFAULT = 1 << TERN_KEY_POOL }; /* the default pool's key, so that its fast path knows it without looking */
+static bool slot_taken[TERN_POOLS] = {true, true}; /* 0 belongs to nobody, 1 to the default pool */
 
-static unsigned take_slot(void)
+/* Key of a number that no open pool has; 0 when all are taken. */
+static uint32_t take_key(void)
 {
-	unsigned found = 0;
+	uint32_t found = 0;
 	pthread_mutex_lock(&slots_lock);
-	if (!tern_classes.at[1].bytes)
-		tern_classes_init();
-	for (unsigned i = 1; i < sizeof slot_taken && !found; i++)
+	for (uint32_t i = 2; i < TERN_POOLS && !found; i++)
 		if (!slot_taken[i])
 			slot_taken[found = i] = true;
 	pthread_mutex_unlock(&slots_lock);
-	return found;
+	return found << TERN_KEY_POOL;
 }
 
-static void give_slot(unsigned slot)
+static void give_key(uint32_t key)
 {
 	pthread_mutex_lock(&slots_lock);
-	slot_taken[slot] = false;
+	slot_taken[key >> TERN_KEY_POOL] = false;
 	pthread_mutex_unlock(&slots_lock);
 }
 
@@ -399,7 +429,7 @@ static unsigned chunk_order(size_t ceiling)
 
 static void set_up_store(struct tern_pool *pool)
 {
-	const uint32_t key = pool->slot << TERN_KEY_POOL;
+	const uint32_t key = pool->key;
 	for (unsigned i = 0; i < TERN_SHARDS; i++)
 		tern_span_init(&pool->shard[i], key | i << TERN_KEY_SHARD, GROW_SHARD, &pool->held);
 	tern_span_init(&pool->mapped, key | (uint32_t)TERN_SHARDS << TERN_KEY_SHARD, GROW_MAPPED, &pool->held);
@@ -424,25 +454,40 @@ static enum tern_status set_up(struct tern_pool *pool, const struct tern_pool_op
 	return TERN_OK;
 }
 
-enum tern_status tern_pool_open(const struct tern_pool_options *options, struct tern_pool **out, struct tern_error *error)
+static bool open_space(void)
 {
-	const struct tern_pool_options none = {0};
-	*out = NULL;
-	const unsigned slot = tern_space_open() ? take_slot() : 0;
-	if (!slot)
-		return tern_error_set(error, TERN_NO_MEMORY, "pool: %s", tern_space.bytes ? "127 pools are open, which is all" : "no address space");
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, tern_classes_init);
+	return tern_space_open();
+}
+
+/* A pool of that key, which goes back when there is none. */
+static enum tern_status open_as(uint32_t key, const struct tern_pool_options *options, struct tern_pool **out, struct tern_error *error)
+{
 	struct tern_pool *pool = tern_space_map(sizeof *pool);
 	if (!pool) {
-		give_slot(slot);
+		give_key(key);
 		return tern_error_memory(error, "a pool", sizeof *pool);
 	}
-	pool->slot = slot;
-	const enum tern_status status = set_up(pool, options ? options : &none, error);
+	pool->key = key;
+	const enum tern_status status = set_up(pool, options, error);
 	if (status)
 		tern_pool_close(pool);
 	else
 		*out = pool;
 	return status;
+}
+
+enum tern_status tern_pool_open(const struct tern_pool_options *options, struct tern_pool **out, struct tern_error *error)
+{
+	const struct tern_pool_options none = {0};
+	*out = NULL;
+	if (!open_space())
+		return tern_error_set(error, TERN_NO_MEMORY, "pool: no address space");
+	const uint32_t key = take_key();
+	if (!key)
+		return tern_error_set(error, TERN_NO_MEMORY, "pool: %d pools are open, which is all", TERN_POOLS - 2);
+	return open_as(key, options ? options : &none, out, error);
 }
 
 static void clear_store(struct tern_pool *pool)
@@ -464,7 +509,7 @@ void tern_pool_close(struct tern_pool *pool)
 	tern_checked_close(pool);
 	tern_trace_close(pool->trace);
 	clear_store(pool);
-	give_slot(pool->slot);
+	give_key(pool->key);
 	tern_space_unmap(pool, sizeof *pool);
 }
 
@@ -475,7 +520,7 @@ static void open_default(void)
 {
 	const struct tern_pool_options options = {.name = "default", .trace = getenv("TERN_POOL_TRACE")};
 	struct tern_pool *pool;
-	if (tern_pool_open(&options, &pool, NULL))
+	if (!open_space() || open_as(DEFAULT, &options, &pool, NULL))
 		pool = &no_pool;
 	__atomic_store_n(&default_pool, pool, __ATOMIC_RELEASE);
 }
@@ -493,12 +538,12 @@ struct tern_pool *tern_pool_default(void)
 
 void *tern_memory_take(size_t bytes)
 {
-	return tern_fast_take(tern_pool_default(), bytes, 0, TERN_TAG_OTHER, NULL, true, true);
+	return tern_fast_take(NULL, DEFAULT, bytes, 16, TERN_TAG_OTHER, NULL, true, true);
 }
 
 void tern_memory_give(void *block)
 {
-	tern_fast_give(tern_pool_default(), block, true, true);
+	tern_fast_give(NULL, DEFAULT, block, true, true);
 }
 
 void tern_pool_reset(struct tern_pool *pool)
@@ -508,11 +553,8 @@ void tern_pool_reset(struct tern_pool *pool)
 		return;
 	}
 	tern_lock(&pool->lock);
-	for (struct tern_shelf *shelf = pool->shelves; shelf; shelf = shelf->next) {
-		shelf->slack = 0;
-		for (unsigned class = 1; class < TERN_CLASSES; class++)
-			__atomic_store_n(&shelf->bin[class].n, 0, __ATOMIC_RELAXED);
-	}
+	for (struct tern_shelf *shelf = pool->shelves; shelf; shelf = shelf->next)
+		tern_shelf_forget(shelf);
 	pool->slack = 0;
 	tern_tracker_reset(&pool->tracker);
 	memset(pool->centre, 0, sizeof pool->centre);
@@ -528,7 +570,7 @@ size_t tern_pool_trim(struct tern_pool *pool)
 	tern_shelf_empty(pool);
 	for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
 		for (unsigned class = 1; class < TERN_CLASSES; class++)
-			if (__atomic_load_n(&pool->centre[tag][class].n_runs, __ATOMIC_RELAXED))
+			if (class <= TERN_CLASS_RUN && __atomic_load_n(&pool->centre[tag][class].n_runs, __ATOMIC_RELAXED))
 				tern_run_trim(&pool->store, &pool->centre[tag][class]);
 	pages += tern_buddy_trim(&pool->store.buddy);
 	for (unsigned i = 0; i < TERN_SHARDS; i++)
@@ -549,7 +591,7 @@ static size_t stocked(const struct tern_pool *pool, unsigned tag, unsigned class
 	size_t n = 0;
 	for (const struct tern_shelf *shelf = pool->shelves; shelf; shelf = shelf->next)
 		if (shelf->tag == tag)
-			n += __atomic_load_n(&shelf->bin[class].n, __ATOMIC_RELAXED);
+			n += tern_bin_count(&shelf->bin[class]);
 	return n;
 }
 
@@ -561,7 +603,7 @@ static size_t count_classes(struct tern_pool *pool, struct tern_pool_stats *stat
 		for (unsigned class = 1; class < TERN_CLASSES; class++) {
 			struct tern_centre *centre = &pool->centre[tag][class];
 			tern_lock(&centre->lock);
-			const size_t out = centre->out;
+			const size_t out = __atomic_load_n(&centre->out, __ATOMIC_RELAXED);
 			tern_unlock(&centre->lock);
 			if (!out)
 				continue;

@@ -3,7 +3,7 @@
  * The engine's memory: one pool in front of three tiers by size, chosen by the bytes asked for.
  *
  *   small   1 B .. 4 KiB      size classes, blocks of one class and one tag cut from runs, runs supplied by a buddy
- *   slab    4 KiB .. 1 MiB    up to 32 KiB size classes as above; beyond, spans of whole pages, best fit, merged when free
+ *   slab    4 KiB .. 1 MiB    size classes too; blocks above 32 KiB are spans of whole pages, best fit, merged when free
  *   mapped  above 1 MiB       spans of whole pages kept apart; for weights and caches on huge pages
  *
  *   class    a rounded size: multiples of 16 B up to 128 B, then eight per doubling, so rounding wastes at most 15 B or 12.5 %
@@ -71,13 +71,13 @@ struct tern_pool_stats {
 	struct tern_pool_count total, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
 	size_t held, held_peak;     /* bytes */
 	size_t stocked;             /* bytes on the shelves of threads */
-	double internal;            /* share of rounding in what is handed out: exact for spans, sampled at refills for classes */
+	double internal;            /* share of rounding in what is live: exact for mapped blocks, sampled at refills for classes */
 	double external;            /* 1 - live / held */
 	uint64_t refused;           /* takes that gave null */
 	uint64_t misuses;           /* gives that were refused */
 };
 
-/* Null options: defaults. Takes less than 100 us. Errors: TERN_NO_MEMORY (no address space, or more than 127 pools). */
+/* Null options: defaults. Takes less than 100 us. Errors: TERN_NO_MEMORY (no address space, or more than 126 pools). */
 enum tern_status tern_pool_open(const struct tern_pool_options *options, struct tern_pool **out, struct tern_error *error);
 /* Returns all its memory to the system, blocks still live included. Null is allowed; the default pool stays. */
 void tern_pool_close(struct tern_pool *pool);
@@ -122,8 +122,6 @@ unsigned tern_pool_checks(const struct tern_pool *pool);
 /* For memory cut from a pool's blocks: counts a misuse of `block` and tells the hook. Returns TERN_INVALID. Null: the default pool. */
 enum tern_status tern_pool_tell(struct tern_pool *pool, const void *block, const char *what);
 
-/* malloc's and free's shape over the default pool and tag OTHER, so that it can stand where theirs do. */
-void *tern_memory_take(size_t bytes);
-void tern_memory_give(void *block);
+/* tern_memory_take and tern_memory_give of tern.h are take and give on the default pool with tag OTHER. */
 
 #endif

@@ -94,9 +94,9 @@ static struct tern_run *make_run(struct tern_store *store, struct tern_centre *c
 		return NULL;
 	}
 	*run = (struct tern_run){.first = first, .n = row->blocks, .class = (uint8_t)class};
-	const uint32_t key = class | tag << TERN_KEY_TAG | store->key | (uint32_t)TERN_PAGE_RUN << TERN_KEY_STATE;
+	const uint32_t key = class << TERN_KEY_CLASS | tag << TERN_KEY_TAG | store->key | (uint32_t)TERN_PAGE_RUN << TERN_KEY_STATE;
 	for (uint32_t page = first; page < first + (1u << row->order); page++) {
-		__atomic_store_n(&tern_space.page[page].key, key, __ATOMIC_RELAXED);
+		tern_set_key(page, key);
 		tern_space.page[page].run = run;
 	}
 	centre->n_runs++;
@@ -109,7 +109,7 @@ static void unmake_run(struct tern_store *store, struct tern_centre *centre, str
 	const unsigned order = tern_classes.at[run->class].order;
 	list_out(centre, run);
 	for (uint32_t page = run->first; page < run->first + (1u << order); page++)
-		__atomic_store_n(&tern_space.page[page].key, 0, __ATOMIC_RELAXED);
+		tern_set_key(page, 0);
 	tern_buddy_give(&store->buddy, run->first, order);
 	give_record(&store->records, run);
 	centre->n_runs--;

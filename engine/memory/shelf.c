@@ -4,12 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-struct tern_shelf tern_shelf_none;
-
-#define NONE_4 &tern_shelf_none, &tern_shelf_none, &tern_shelf_none, &tern_shelf_none
-#define NONE_32 NONE_4, NONE_4, NONE_4, NONE_4, NONE_4, NONE_4, NONE_4, NONE_4
-#define NONE_256 NONE_32, NONE_32, NONE_32, NONE_32, NONE_32, NONE_32, NONE_32, NONE_32
-static struct tern_thread nobody = {.shelf = {NONE_256, NONE_256, NONE_256, NONE_256}};
+static struct tern_thread nobody; /* never written: zeros that cost no memory */
 _Thread_local struct tern_thread *tern_thread = &nobody;
 
 /* One lock for the tables of all threads: held when a shelf, a thread or a pool comes or goes. */
@@ -19,57 +14,70 @@ static unsigned n_threads;
 static pthread_key_t at_exit;
 static bool has_exit;
 
-static uint32_t load(const uint32_t *n)
-{
-	return __atomic_load_n(n, __ATOMIC_RELAXED);
-}
-
-static void store(uint32_t *n, uint32_t value)
-{
-	__atomic_store_n(n, value, __ATOMIC_RELAXED);
-}
-
 /* ---- tables */
 
-static size_t slots_of(unsigned class)
+/* Most blocks that a bin may hold: 256 KiB of them, but not below some. */
+static unsigned slots_of(unsigned class)
 {
-	const size_t most = (64u << 10) / tern_classes.at[class].bytes;
-	return most < 8 ? 8 : most > TERN_BIN_SLOTS ? TERN_BIN_SLOTS : most;
+	const unsigned most = (256u << 10) / tern_classes.at[class].bytes, least = class > TERN_CLASS_RUN ? 4 : 16;
+	return most < least ? least : most > TERN_BIN_SLOTS ? TERN_BIN_SLOTS : most;
 }
 
-static size_t shelf_bytes(void)
+static size_t slots_bytes(void)
 {
 	size_t slots = 0;
 	for (unsigned class = 1; class < TERN_CLASSES; class++)
-		slots += slots_of(class);
-	return sizeof(struct tern_shelf) + slots * sizeof(void *);
+		slots += slots_of(class) + 2;
+	return slots * sizeof(void *);
 }
 
-static void wrong_in_stock(void *context, void *block, enum tern_block_state state)
+static void set_slot(struct tern_bin *bin, void **slot)
 {
-	tern_pool_misuse(context, block, state == TERN_BLOCK_BACK ? "given twice" : "is not the start of a block");
+	__atomic_store_n(&bin->slot, slot, __ATOMIC_RELAXED);
 }
 
-static unsigned give_blocks(struct tern_shelf *shelf, unsigned class, void **block, unsigned n)
+/* Without accounting: a block that comes from or goes to the pool is nobody's. */
+static void stack(struct tern_bin *bin, void *block)
 {
-	struct tern_pool *pool = shelf->pool;
-	return tern_run_give(&pool->store, &pool->centre[shelf->tag][class], block, n, wrong_in_stock, pool);
+	bin->slot[1] = bin->top;
+	bin->top = block;
+	set_slot(bin, bin->slot + 1);
+}
+
+static void *unstack(struct tern_bin *bin)
+{
+	void *block = bin->top;
+	bin->top = *bin->slot;
+	set_slot(bin, bin->slot - 1);
+	return block;
 }
 
 static void empty(struct tern_shelf *shelf)
 {
 	for (unsigned class = 1; class < TERN_CLASSES; class++) {
 		struct tern_bin *bin = &shelf->bin[class];
-		if (bin->n)
-			give_blocks(shelf, class, bin->slot, bin->n);
-		store(&bin->n, 0);
+		while (bin->top) {
+			void *block = unstack(bin);
+			tern_pool_return(shelf->pool, class, shelf->tag, &block, 1);
+		}
 	}
+}
+
+void tern_shelf_forget(struct tern_shelf *shelf)
+{
+	for (unsigned class = 1; class < TERN_CLASSES; class++) {
+		struct tern_bin *bin = &shelf->bin[class];
+		set_slot(bin, bin->slot - tern_bin_count(bin));
+		bin->top = NULL;
+	}
+	shelf->slack = 0;
 }
 
 /* Unhooks the shelf from its pool and its thread; the caller holds `tables`. */
 static void remove_shelf(struct tern_shelf *shelf)
 {
 	struct tern_pool *pool = shelf->pool;
+	tern_lock(&pool->lock);
 	for (struct tern_shelf **at = &pool->shelves; *at; at = &(*at)->next)
 		if (*at == shelf) {
 			*at = shelf->next;
@@ -80,21 +88,19 @@ static void remove_shelf(struct tern_shelf *shelf)
 	pool->asked += shelf->asked;
 	pool->rounded += shelf->rounded;
 	pool->slack += shelf->slack;
-	shelf->thread->shelf[tern_shelf_index(pool, shelf->tag)] = &tern_shelf_none;
-	tern_space_unmap(shelf, shelf_bytes());
+	tern_space_unmap(shelf->slots, slots_bytes());
+	memset(shelf, 0, sizeof *shelf);
+	tern_unlock(&pool->lock);
 }
 
 static void leave(void *thread_pointer)
 {
 	struct tern_thread *thread = thread_pointer;
 	pthread_mutex_lock(&tables);
-	for (unsigned i = 0; i < TERN_KEY_SHELVES; i++)
-		if (thread->shelf[i] != &tern_shelf_none) {
-			empty(thread->shelf[i]);
-			tern_lock(&thread->shelf[i]->pool->lock);
-			struct tern_pool *pool = thread->shelf[i]->pool;
-			remove_shelf(thread->shelf[i]);
-			tern_unlock(&pool->lock);
+	for (unsigned i = 0; i < TERN_SHELVES; i++)
+		if (thread->shelf[i].pool) {
+			empty(&thread->shelf[i]);
+			remove_shelf(&thread->shelf[i]);
 		}
 	thread->next = spare_threads;
 	spare_threads = thread;
@@ -116,7 +122,6 @@ static struct tern_thread *own_table(void)
 	} else {
 		if (!(thread = tern_space_map(sizeof *thread)))
 			return NULL;
-		*thread = nobody;
 		thread->number = n_threads++;
 	}
 	if (pthread_setspecific(at_exit, thread)) {
@@ -127,46 +132,44 @@ static struct tern_thread *own_table(void)
 	return tern_thread = thread;
 }
 
-static struct tern_shelf *make_shelf(struct tern_pool *pool, enum tern_tag tag)
+static bool make_shelf(struct tern_shelf *shelf, struct tern_pool *pool, enum tern_tag tag)
 {
-	struct tern_shelf *shelf = tern_space_map(shelf_bytes());
-	if (!shelf)
-		return NULL;
+	if (!(shelf->slots = tern_space_map(slots_bytes())))
+		return false;
 	shelf->pool = pool;
 	shelf->tag = (uint8_t)tag;
 	void **slot = shelf->slots;
 	for (unsigned class = 1; class < TERN_CLASSES; class++) {
 		struct tern_bin *bin = &shelf->bin[class];
 		bin->bytes = tern_classes.at[class].bytes;
-		bin->most = (uint32_t)slots_of(class);
 		bin->slot = slot;
+		bin->low = bin->end = (uint16_t)(uintptr_t)slot;
 		bin->account = &shelf->account[class > TERN_CLASS_SMALL ? TERN_TIER_SLAB : TERN_TIER_SMALL];
-		slot += bin->most;
+		slot += slots_of(class) + 2;
 	}
 	for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
 		tern_tracker_join(&pool->tracker, &shelf->account[tier], tag, (enum tern_tier)tier);
-	return shelf;
+	tern_lock(&pool->lock);
+	shelf->next = pool->shelves;
+	pool->shelves = shelf;
+	tern_unlock(&pool->lock);
+	return true;
 }
 
 struct tern_shelf *tern_shelf_of(struct tern_pool *pool, enum tern_tag tag)
 {
 	if (!pool->has_shelves)
 		return NULL;
-	struct tern_shelf *shelf = tern_thread->shelf[tern_shelf_index(pool, tag)];
-	if (shelf != &tern_shelf_none)
+	struct tern_shelf *shelf = tern_shelf_at(tern_thread, pool->key, tag);
+	if (shelf->pool)
 		return shelf;
 	pthread_mutex_lock(&tables);
 	struct tern_thread *thread = own_table();
-	shelf = thread ? make_shelf(pool, tag) : NULL;
-	if (shelf) {
-		shelf->thread = thread;
+	shelf = thread ? tern_shelf_at(thread, pool->key, tag) : NULL;
+	if (shelf && make_shelf(shelf, pool, tag))
 		shelf->shard = (uint8_t)(thread->number % pool->n_shards);
-		tern_lock(&pool->lock);
-		shelf->next = pool->shelves;
-		pool->shelves = shelf;
-		tern_unlock(&pool->lock);
-		thread->shelf[tern_shelf_index(pool, tag)] = shelf;
-	}
+	else
+		shelf = NULL;
 	pthread_mutex_unlock(&tables);
 	return shelf;
 }
@@ -182,62 +185,85 @@ void tern_shelf_remove_all(struct tern_pool *pool)
 void tern_shelf_empty(struct tern_pool *pool)
 {
 	for (unsigned tag = 0; tag < TERN_N_TAGS; tag++) {
-		struct tern_shelf *shelf = tern_thread->shelf[tern_shelf_index(pool, tag)];
-		if (shelf != &tern_shelf_none)
+		struct tern_shelf *shelf = tern_shelf_at(tern_thread, pool->key, tag);
+		if (shelf->pool)
 			empty(shelf);
 	}
 }
 
 /* ---- bins */
 
-/* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock. */
-static void widen(struct tern_shelf *shelf, struct tern_bin *bin)
+static unsigned capacity_of(const struct tern_bin *bin)
 {
-	const uint32_t more = bin->capacity ? bin->capacity : bin->bytes < 1024 ? 8 : 2;
-	const uint32_t capacity = bin->capacity + more < bin->most ? bin->capacity + more : bin->most;
-	const size_t growth = (size_t)(capacity - bin->capacity) * bin->bytes;
+	return (uint16_t)(bin->end - bin->low) / (unsigned)sizeof(void *);
+}
+
+/* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock. */
+static void widen(struct tern_shelf *shelf, unsigned class)
+{
+	struct tern_bin *bin = &shelf->bin[class];
+	const unsigned now = capacity_of(bin), more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
+	const unsigned most = slots_of(class), capacity = now + more < most ? now + more : most;
+	const size_t growth = (size_t)(capacity - now) * bin->bytes;
 	if (shelf->stock + growth > TERN_SHELF_STOCK)
 		return;
 	shelf->stock += growth;
-	bin->capacity = capacity;
+	bin->end = (uint16_t)(bin->low + capacity * sizeof(void *));
 }
 
-void *tern_shelf_refill(struct tern_shelf *shelf, unsigned class, size_t asked)
+void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
 {
 	struct tern_bin *bin = &shelf->bin[class];
-	struct tern_pool *pool = shelf->pool;
-	widen(shelf, bin);
-	void *one, **block = bin->capacity ? bin->slot : &one;
-	const unsigned want = bin->capacity ? (bin->capacity + 1) / 2 : 1;
-	const unsigned n = tern_run_take(&pool->store, &pool->centre[shelf->tag][class], class, shelf->tag, block, want);
-	if (!n)
-		return NULL;
-	for (unsigned i = 0; i < n / 2; i++) { /* lowest address on top */
-		void *swap = block[i];
-		block[i] = block[n - 1 - i];
-		block[n - 1 - i] = swap;
+	void *block[TERN_BIN_SLOTS];
+	if (!bin->top) {
+		widen(shelf, class);
+		const unsigned capacity = capacity_of(bin), want = capacity > 1 ? capacity / 2 : 1;
+		unsigned n = tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
+		if (!n)
+			return NULL;
+		while (n) { /* lowest address on top */
+			n--;
+			if (class > TERN_CLASS_SMALL)
+				tern_fast_stock(block[n], class);
+			stack(bin, block[n]);
+		}
+		shelf->asked += asked;
+		shelf->rounded += bin->bytes;
 	}
-	store(&bin->n, n - 1);
-	shelf->asked += asked;
-	shelf->rounded += bin->bytes;
 	tern_tracker_take(bin->account, bin->bytes);
-	return block[n - 1];
-}
-
-bool tern_shelf_give_one(struct tern_shelf *shelf, unsigned class, void *block)
-{
-	return give_blocks(shelf, class, &block, 1) == 1;
+	return unstack(bin);
 }
 
 /* The older half goes: what was given last is still in the caches of the core. */
-void tern_shelf_drain(struct tern_shelf *shelf, unsigned class)
+static void drain(struct tern_shelf *shelf, unsigned class)
 {
 	struct tern_bin *bin = &shelf->bin[class];
-	widen(shelf, bin);
-	if (bin->n < bin->capacity)
+	const unsigned n = tern_bin_count(bin), goes = (n + 1) / 2, stays = n - goes;
+	void **first = bin->slot - n + 2; /* the oldest block's place, when it is not the top */
+	if (!n)
 		return;
-	const uint32_t goes = (bin->n + 1) / 2, stays = load(&bin->n) - goes;
-	give_blocks(shelf, class, bin->slot, goes);
-	memmove(bin->slot, bin->slot + goes, stays * sizeof *bin->slot);
-	store(&bin->n, stays);
+	if (!stays) {
+		first[goes - 1] = bin->top;
+		bin->top = NULL;
+	}
+	tern_pool_return(shelf->pool, class, shelf->tag, first, goes);
+	if (stays > 1)
+		memmove(first, first + goes, (stays - 1) * sizeof *first);
+	set_slot(bin, bin->slot - goes);
+}
+
+bool tern_shelf_give(struct tern_shelf *shelf, unsigned class, void *block)
+{
+	struct tern_bin *bin = &shelf->bin[class];
+	if (tern_bin_is_full(bin))
+		widen(shelf, class);
+	if (tern_bin_is_full(bin))
+		drain(shelf, class);
+	tern_fast_stock(block, class);
+	if (!tern_bin_is_full(bin))
+		stack(bin, block);
+	else if (!tern_pool_return(shelf->pool, class, shelf->tag, &block, 1))
+		return false;
+	tern_tracker_give(bin->account, bin->bytes);
+	return true;
 }

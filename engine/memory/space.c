@@ -46,10 +46,12 @@ static void reserve(void)
 	for (; bytes >= (size_t)1 << 26; bytes /= 2) {
 		const size_t huge = (size_t)TERN_HUGE_PAGES << TERN_PAGE_SHIFT;
 		char *at = tern_space_map(bytes + huge);
-		struct tern_page *page = at ? tern_space_map(((bytes >> TERN_PAGE_SHIFT) + 1) * sizeof *page) : NULL;
-		if (page) {
+		const size_t n = (bytes >> TERN_PAGE_SHIFT) + 1, keys = (n * sizeof *tern_space.key + TERN_PAGE - 1) & ~(size_t)(TERN_PAGE - 1);
+		char *records = at ? tern_space_map(keys + n * sizeof *tern_space.page) : NULL;
+		if (records) {
 			tern_space.base = ((uintptr_t)at + huge - 1) & ~(uintptr_t)(huge - 1);
-			tern_space.page = page;
+			tern_space.key = (uint32_t *)records;
+			tern_space.page = (struct tern_page *)(records + keys);
 			tern_space.secret = *(const uint64_t *)getauxval(AT_RANDOM) | 1;
 			tern_space.bytes = bytes;
 			regions.top = 1;
@@ -124,26 +126,25 @@ uint32_t tern_space_take(size_t n, size_t align)
 	return first;
 }
 
-/* Whole pages of records go back to the system; those at the edges are shared with neighbours and cleared by hand. */
-static void forget(uint32_t first, size_t n)
+/* Zeroes from..to of an array that lies on pages of its own: whole pages go back to the system, the edges by hand. */
+static void forget(void *from, void *to)
 {
-	struct tern_page *at = &tern_space.page[first], *end = at + n;
-	struct tern_page *inner = (struct tern_page *)(((uintptr_t)at + TERN_PAGE - 1) & ~(uintptr_t)(TERN_PAGE - 1));
-	struct tern_page *outer = (struct tern_page *)((uintptr_t)end & ~(uintptr_t)(TERN_PAGE - 1));
+	const uintptr_t inner = ((uintptr_t)from + TERN_PAGE - 1) & ~(uintptr_t)(TERN_PAGE - 1), outer = (uintptr_t)to & ~(uintptr_t)(TERN_PAGE - 1);
 	if (inner < outer)
-		madvise(inner, (size_t)((char *)outer - (char *)inner), MADV_DONTNEED);
-	for (struct tern_page *page = at; page < end; page++) {
-		if (inner < outer && page == inner)
-			page = outer;
-		if (page < end)
-			__atomic_store_n(&page->key, 0, __ATOMIC_RELAXED), page->span = 0, page->run = NULL;
+		madvise((void *)inner, outer - inner, MADV_DONTNEED);
+	for (uint32_t *at = from; at < (uint32_t *)to; at++) {
+		if (inner < outer && (uintptr_t)at == inner)
+			at = (uint32_t *)outer;
+		if (at < (uint32_t *)to)
+			__atomic_store_n(at, 0, __ATOMIC_RELAXED);
 	}
 }
 
 void tern_space_give(uint32_t first, size_t n)
 {
 	tern_space_purge(first, n);
-	forget(first, n);
+	forget(&tern_space.key[first], &tern_space.key[first + n]);
+	forget(&tern_space.page[first], &tern_space.page[first + n]);
 	tern_lock(&regions.lock);
 	uint32_t i = 0;
 	while (i < regions.n_gaps && regions.gap[i].first < first)

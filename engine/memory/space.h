@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One stretch of address space for all pools of the process, and a record of 16 bytes for each of its pages. A pointer is ours
+ * One stretch of address space for all pools of the process, with a key and a record for each of its pages. A pointer is ours
  * when it lies in the stretch, and what it belongs to is one load away: that is what makes foreign frees cheap to catch.
  *
  *   page    4 KiB; number 0 is never handed out, so it means none
  *   region  pages that a pool has taken out of the space; it comes back zeroed, records included
  *
- * A record's key, from the lowest bit: class (8) | tag (3) | pool (7) | shard (4) | state (3).
+ * A key, from the lowest bit: state (3) | stocked (1) | 0 (1) | class (7) | tag (3) | pool (7) | shard (4). Class, tag and pool where
+ * they stand are the distance of a bin from the start of a thread's shelves (shelf.h). Stocked: the block that starts in this page,
+ * of a class of at least a page, lies on a shelf.
  */
 #ifndef TERN_MEMORY_SPACE_H
 #define TERN_MEMORY_SPACE_H
@@ -16,13 +18,16 @@
 #include <stdint.h>
 
 enum { TERN_PAGE_SHIFT = 12, TERN_PAGE = 1 << TERN_PAGE_SHIFT, TERN_HUGE_PAGES = 512 };
-enum { TERN_KEY_TAG = 8, TERN_KEY_POOL = 11, TERN_KEY_SHARD = 18, TERN_KEY_STATE = 22, TERN_KEY_SHELVES = 1024 };
+enum {
+	TERN_KEY_STATE = 0, TERN_KEY_CLASS = 5, TERN_KEY_TAG = 12, TERN_KEY_POOL = 15, TERN_KEY_SHARD = 22,
+	TERN_KEY_STOCKED = 8, TERN_KEY_BIN = 0x3fffe0, TERN_KEY_ALL_POOLS = 0x3f8000, TERN_POOLS = 128
+};
 
 enum tern_page_state {
 	TERN_PAGE_NONE,  /* inside a span, or nobody's */
 	TERN_PAGE_RUN,   /* of a run of blocks of one class: `run` holds */
 	TERN_PAGE_BUDDY, /* first of a free piece of a buddy's chunk: span is its order */
-	TERN_PAGE_USED,  /* first of a span in use: span is its pages, next its owner's number of bytes below the last page */
+	TERN_PAGE_USED,  /* first of a span in use: span is its pages; without a class, next is the bytes of rounding */
 	TERN_PAGE_TAIL,  /* last of a span in use that has more than one */
 	TERN_PAGE_DIRTY, /* first or last of a free span whose pages the system holds */
 	TERN_PAGE_CLEAN  /* the same, whose pages it does not hold */
@@ -31,7 +36,7 @@ enum tern_page_state {
 struct tern_run;
 
 struct tern_page {
-	uint32_t key, span;
+	uint32_t span;
 	union {
 		struct {
 			uint32_t next, prev;
@@ -43,6 +48,7 @@ struct tern_page {
 struct tern_space {
 	uintptr_t base;
 	size_t bytes;
+	uint32_t *key;           /* of each page, read without a lock */
 	struct tern_page *page;
 	uint64_t secret; /* of the mark in free blocks, different in each process */
 };
@@ -77,9 +83,24 @@ static inline bool tern_space_holds(const void *at)
 	return (uintptr_t)at - tern_space.base < tern_space.bytes;
 }
 
-static inline enum tern_page_state tern_page_state(const struct tern_page *page)
+static inline uint32_t tern_key(uint32_t page)
 {
-	return (enum tern_page_state)(page->key >> TERN_KEY_STATE & 7);
+	return __atomic_load_n(&tern_space.key[page], __ATOMIC_RELAXED);
+}
+
+static inline void tern_set_key(uint32_t page, uint32_t key)
+{
+	__atomic_store_n(&tern_space.key[page], key, __ATOMIC_RELAXED);
+}
+
+static inline unsigned tern_key_class(uint32_t key)
+{
+	return key >> TERN_KEY_CLASS & 127;
+}
+
+static inline unsigned tern_key_tag(uint32_t key)
+{
+	return key >> TERN_KEY_TAG & 7;
 }
 
 static inline size_t tern_pages_of(size_t bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/span.h"
 
-enum { DIRTY, CLEAN, SEARCH = 8, SLACK = 256 };
+enum { DIRTY, CLEAN, SEARCH = 8, SLACK = 4096 };
 
 bool tern_held_add(struct tern_held *held, size_t n)
 {
@@ -24,17 +24,6 @@ void tern_held_sub(struct tern_held *held, size_t n)
 static struct tern_page *page_of(uint32_t first)
 {
 	return &tern_space.page[first];
-}
-
-/* Keys at the edges of regions are read by the neighbouring heap without our lock; it only asks whether they equal its own. */
-static uint32_t key_at(uint32_t page)
-{
-	return __atomic_load_n(&page_of(page)->key, __ATOMIC_RELAXED);
-}
-
-static void set_key(uint32_t page, uint32_t key)
-{
-	__atomic_store_n(&page_of(page)->key, key, __ATOMIC_RELAXED);
 }
 
 static uint32_t free_key(const struct tern_spans *spans, unsigned list)
@@ -63,8 +52,8 @@ static void link_in(struct tern_spans *spans, unsigned which, uint32_t first, ui
 	const unsigned i = list_of(n);
 	struct tern_page *head = page_of(first), *tail = page_of(first + n - 1);
 	const uint32_t next = lists->first[i];
-	set_key(first, free_key(spans, which));
-	set_key(first + n - 1, free_key(spans, which));
+	tern_set_key(first, free_key(spans, which));
+	tern_set_key(first + n - 1, free_key(spans, which));
 	tail->span = head->span = n;
 	head->next = next;
 	head->prev = 0;
@@ -88,8 +77,8 @@ static void link_out(struct tern_spans *spans, unsigned which, uint32_t first)
 		page_of(prev)->next = next;
 	else if (!(lists->first[i] = next))
 		lists->has[i / 64] &= ~(1ull << (i % 64));
-	set_key(first, 0);
-	set_key(first + n - 1, 0);
+	tern_set_key(first, 0);
+	tern_set_key(first + n - 1, 0);
 	if (which == DIRTY)
 		spans->dirty -= n;
 }
@@ -150,16 +139,17 @@ static uint32_t cut(struct tern_spans *spans, unsigned which, uint32_t from, siz
 	return first;
 }
 
-/* Links a span in after merging it with free neighbours of its kind. */
+/* Links a span in after merging it with free neighbours of its kind. A neighbour may be another heap's, whose lock we do not
+ * have: its key is read in one piece and only compared with ours. */
 static void merge(struct tern_spans *spans, unsigned which, uint32_t first, uint32_t n)
 {
 	const uint32_t key = free_key(spans, which);
-	if (key_at(first + n) == key) {
+	if (tern_key(first + n) == key) {
 		const uint32_t after = first + n;
 		n += page_of(after)->span;
 		link_out(spans, which, after);
 	}
-	if (key_at(first - 1) == key) {
+	if (tern_key(first - 1) == key) {
 		const uint32_t before = first - page_of(first - 1)->span;
 		n += first - before;
 		first = before;
@@ -253,7 +243,7 @@ static uint32_t take_clean(struct tern_spans *spans, size_t n, size_t align)
 	return cut(spans, CLEAN, from, n, align);
 }
 
-uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t tag_key)
+uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t class_key)
 {
 	if (n >= tern_space.bytes >> TERN_PAGE_SHIFT || align > tern_space.bytes >> TERN_PAGE_SHIFT)
 		return 0;
@@ -261,8 +251,8 @@ uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32
 	uint32_t first = search(&spans->lists[DIRTY], n, align);
 	first = first ? cut(spans, DIRTY, first, n, align) : take_clean(spans, n, align);
 	if (first) {
-		set_key(first + (uint32_t)n - 1, spans->key | (uint32_t)TERN_PAGE_TAIL << TERN_KEY_STATE);
-		set_key(first, spans->key | tag_key | (uint32_t)TERN_PAGE_USED << TERN_KEY_STATE);
+		tern_set_key(first + (uint32_t)n - 1, spans->key | (uint32_t)TERN_PAGE_TAIL << TERN_KEY_STATE);
+		tern_set_key(first, spans->key | class_key | (uint32_t)TERN_PAGE_USED << TERN_KEY_STATE);
 		page_of(first)->span = (uint32_t)n;
 		spans->used += n;
 		if (spans->used > spans->used_peak)
@@ -276,8 +266,8 @@ void tern_span_give(struct tern_spans *spans, uint32_t first)
 {
 	tern_lock(&spans->lock);
 	const uint32_t n = page_of(first)->span;
-	set_key(first, 0);
-	set_key(first + n - 1, 0);
+	tern_set_key(first, 0);
+	tern_set_key(first + n - 1, 0);
 	spans->used -= n;
 	merge(spans, DIRTY, first, n);
 	tern_unlock(&spans->lock);

@@ -8,7 +8,7 @@
  *   clean  free pages that it does not hold: fresh ones, and dirty ones that were purged
  *
  * Pages are only taken clean when no dirty span fits. When that would lift what is held above what was ever in use at once by
- * more than 1/32 and 1 MiB, dirty spans are purged first: the heap holds little more than its user's own peak, at the price
+ * more than 1/32 and 16 MiB, dirty spans are purged first: the heap holds little more than its user's own peak, at the price
  * of new page faults in that case.
  *
  *   Source: lists by length with a bit map as in M. Masmano et al., "TLSF: a new dynamic memory allocator for real-time
@@ -60,8 +60,8 @@ static inline size_t tern_held_pages(const struct tern_held *held)
 void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow, struct tern_held *held);
 /* Returns all regions to the space. */
 void tern_span_clear(struct tern_spans *spans);
-/* First page of n pages at a multiple of `align` pages; 0: no address space, or the ceiling. `tag_key` is or-ed into its key. */
-uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t tag_key);
+/* First page of n pages at a multiple of `align` pages; 0: no address space, or the ceiling. `class_key` (tag and class) is or-ed into its key. */
+uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t class_key);
 /* `first` must be the first page of a span in use of this heap. */
 void tern_span_give(struct tern_spans *spans, uint32_t first);
 /* Purges all dirty spans; pages purged. */

@@ -7,7 +7,7 @@ struct sums {
 
 static int64_t live_of(const struct tern_account *account)
 {
-	return __atomic_load_n(&account->live, __ATOMIC_RELAXED);
+	return __atomic_load_n(&account->taken, __ATOMIC_RELAXED) - __atomic_load_n(&account->given, __ATOMIC_RELAXED);
 }
 
 static void set_limit(struct tern_account *account, int64_t limit)
@@ -59,24 +59,28 @@ static int64_t lift_all(struct tern_tracker *tracker, const struct sums *sums, u
 
 /*
  * Limits of the others are lowered before their live bytes are read, so one that does not see its lower limit had counted
- * before, unless it runs at this very moment: that is the race that pool.h speaks of. It is alone in most programs: then all
- * the room is its own.
+ * before, unless it runs at this very moment: that is the race that pool.h speaks of.
  */
-void tern_tracker_ask(struct tern_account *account)
+void *tern_tracker_ask(struct tern_account *account, void *block)
 {
 	struct tern_tracker *tracker = account->tracker;
 	if (tracker->is_off) {
 		set_limit(account, INT64_MAX);
-		return;
+		return block;
 	}
 	tern_lock(&tracker->lock);
-	const bool is_alone = tracker->first == account && !account->next;
-	for (struct tern_account *other = tracker->first; other; other = other->next)
+	bool is_alone = true;
+	for (struct tern_account *other = tracker->first; other; other = other->next) {
+		const int64_t taken = __atomic_load_n(&other->taken, __ATOMIC_RELAXED);
+		is_alone &= other == account || other->seen == taken;
+		other->seen = taken;
 		set_limit(other, live_of(other));
+	}
 	const struct sums sums = sum_up(tracker);
 	const int64_t room = lift_all(tracker, &sums, account->tier, account->tag);
 	set_limit(account, live_of(account) + (is_alone ? room : room / 2));
 	tern_unlock(&tracker->lock);
+	return block;
 }
 
 void tern_tracker_join(struct tern_tracker *tracker, struct tern_account *account, enum tern_tag tag, enum tern_tier tier)
@@ -97,7 +101,7 @@ void tern_tracker_leave(struct tern_account *account)
 			*at = account->next;
 			break;
 		}
-	tracker->retired[account->tag][account->tier] += account->live;
+	tracker->retired[account->tag][account->tier] += live_of(account);
 	tracker->retired_blocks[account->tag][account->tier] += account->blocks;
 	tern_unlock(&tracker->lock);
 }
@@ -108,7 +112,7 @@ void tern_tracker_reset(struct tern_tracker *tracker)
 	const struct sums sums = sum_up(tracker);
 	lift_all(tracker, &sums, 0, 0);
 	for (struct tern_account *account = tracker->first; account; account = account->next) {
-		account->live = account->blocks = 0;
+		account->taken = account->given = account->blocks = 0;
 		set_limit(account, 0);
 	}
 	for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
