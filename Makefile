@@ -15,7 +15,7 @@ INSTALL := $(DESTDIR)$(PREFIX)
 
 # ---- set-up: an included file, so that make reads itself again after packages were installed (no recursion)
 GROUPS := build $(if $(filter test test-full lint coverage fuzz,$(MAKECMDGOALS)),test) $(if $(filter test-full,$(MAKECMDGOALS)),full)
-ifneq ($(if $(MAKECMDGOALS),$(filter-out help clean info,$(MAKECMDGOALS)),build),)
+ifneq ($(if $(MAKECMDGOALS),$(filter-out help clean info gpu-check,$(MAKECMDGOALS)),build),)
 build/setup.mk: FORCE ; $(Q)ci/setup $@ $(GROUPS)
 include build/setup.mk
 endif
@@ -72,7 +72,7 @@ CUDA_TARGETS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 WITH_CUDA    := $(if $(NVCC),$(if $(SAN)$(COV),,yes))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark $(if $(WITH_CUDA),$(B)/libtern_cuda.so)
 
-.PHONY: build gate test lint dist install coverage fuzz help info clean FORCE
+.PHONY: build gate test lint gpu-check dist install coverage fuzz help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ) Makefile
@@ -131,7 +131,9 @@ test: build $(ENGINE_TESTS) $(HARNESS_TESTS) ## install what is missing, build, 
 	$(Q)B=$(B) ci/test $(ENGINE_TESTS) $(HARNESS_TESTS)
 lint: ## compilers' warnings, boundaries between rooms, shell and Lua scripts
 	$(Q)ci/lint
-dist: build ## the relocatable tarball
+gpu-check: ## test and measure the card of this machine (in the unpacked tarball, or after a build)
+	$(Q)ci/gpu-check
+dist: build $(if $(WITH_CUDA),$(B)/engine/tests/cuda_card_test) ## the relocatable tarball
 	$(Q)ci/dist $(B) $(VERSION)
 install: build ## to $(DESTDIR)$(PREFIX): program, engine, header, suites, manual, completion
 	install -d $(INSTALL)/bin $(INSTALL)/lib/ternmark $(INSTALL)/lib/pkgconfig $(INSTALL)/include $(INSTALL)/share/ternmark/suites \

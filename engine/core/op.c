@@ -167,7 +167,7 @@ static enum tern_status take_backend(struct tern_op *op, struct tern_error *erro
 {
 	const char *name = tern_op_text(op, "backend");
 	op->backend = tern_backend_scalar();
-	if (op->row == tern_accelerator_row(op->row->name)) {
+	if (op->row == tern_accelerator_row(op->row->name) || !strncmp(op->row->name, "gpu_", 4)) {
 		op->backend = tern_accelerator_backend();
 		return TERN_OK;
 	}

@@ -94,10 +94,10 @@ struct rival {
 };
 
 static const struct tern_op_param rival_params[] = {
-	{ "type", "int8", "int8 or bf16" },
+	{ "type", "int8", "int8, bf16 (cuBLAS) or w2a8 (the library that TERN_W2A8 names)" },
 	{ "shape", "2560x2560", "outputs x inputs" },
 	{ "batch", "8", "rows of activations" },
-	{ "cold", "0", "1: weights rotate through more than 2 GB" },
+	{ "cold", "0", "1: weights rotate through 1 GB or more" },
 	{ NULL, NULL, NULL },
 };
 
@@ -111,7 +111,7 @@ static void run_rival(struct tern_op *op, uint64_t n)
 
 static enum tern_status bind_rival(struct tern_op *op, struct tern_error *error)
 {
-	static const char *const types[] = { "int8", "bf16", NULL };
+	static const char *const types[] = { "int8", "bf16", "w2a8", NULL };
 	struct cuda_fault fault;
 	struct rival *s = op->state = calloc(1, sizeof *s);
 	enum tern_status status;
@@ -126,8 +126,8 @@ static enum tern_status bind_rival(struct tern_op *op, struct tern_error *error)
 	op->run_many = run_rival;
 	s->spec.n = shape[0];
 	s->spec.k = shape[1];
-	s->spec.is_bf16 = type == 1;
-	s->spec.copies = cold ? ((size_t)2 << 30) / (s->spec.n * s->spec.k * (type + 1) + 1) + 1 : 1;
+	s->spec.type = (enum cuda_rival_type)type;
+	s->spec.copies = cold ? ((size_t)1 << 30) / (s->spec.n * s->spec.k / (type == CUDA_RIVAL_w2a8 ? 4 : 1) + 1) + 1 : 1;
 	enum cuda_outcome o = s->on.face->rival_bind(s->on.device, &s->spec, &s->rival, &fault);
 	if (!o)
 		snprintf(op->why, sizeof op->why, "%s", s->on.face->rival_why(s->rival));
@@ -146,9 +146,9 @@ static enum tern_status check_rival(struct tern_op *op, struct tern_error *error
 static void work_rival(const struct tern_op *op, struct tern_work *work)
 {
 	const struct cuda_rival_spec *s = &((const struct rival *)op->state)->spec;
-	double n = (double)s->n, k = (double)s->k, b = (double)s->batch, element = s->is_bf16 ? 2 : 1;
+	double n = (double)s->n, k = (double)s->k, b = (double)s->batch, element = s->type == CUDA_RIVAL_bf16 ? 2 : 1;
 	work->ops = 2 * n * k * b;
-	work->bytes = n * k * element + b * k * element + b * n * (s->is_bf16 ? 2 : 4);
+	work->bytes = n * k * (s->type == CUDA_RIVAL_w2a8 ? 0.25 : element) + b * k * element + b * n * (s->type == CUDA_RIVAL_int8 ? 4 : 2);
 	work->items = b;
 }
 

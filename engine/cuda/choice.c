@@ -46,7 +46,8 @@ static void add_streams(struct list *l, const struct cuda_kernel_row *row)
 {
     const struct cuda_shape *s = l->shape;
     size_t warps = (size_t)row->a, columns = (size_t)row->b, tiles = up(s->rows, CUDA_TILE_ROWS);
-    if (l->info->major < 9 || s->batch > columns || (columns > 1 && s->batch == 1))
+    bool is_wasteful = columns == 8 ? s->batch == 1 : 2 * s->batch <= columns;
+    if (l->info->major < 9 || s->batch > columns || is_wasteful)
         return;
     for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
         size_t blocks = least(tiles, rings[i].per_card_unit * (size_t)l->info->multiprocessors), most = up(tiles, blocks);

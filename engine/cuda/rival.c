@@ -18,6 +18,7 @@ struct library {
     int (*set_workspace)(void *handle, void *workspace, size_t bytes);
     int (*gemm)(void *handle, int op_a, int op_b, int m, int n, int k, const void *alpha, const void *a, int type_a, int lda, const void *b, int type_b,
                 int ldb, const void *beta, void *c, int type_c, int ldc, int compute, int algorithm);
+    void (*w2a8)(void *x, void *w, void *y, void *s, void *ws, int m, int n, int k, void *stream);
 };
 
 struct cuda_rival {
@@ -30,7 +31,16 @@ struct cuda_rival {
     struct cuda_loop loop;
 };
 
-static bool find(struct library *l)
+static bool find_w2a8(struct library *l)
+{
+    const char *name = getenv("TERN_W2A8");
+    l->handle = name && *name ? dlopen(name, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *symbol = l->handle ? dlsym(l->handle, "bitlinear_int8xint2") : NULL;
+    memcpy(&l->w2a8, &symbol, sizeof symbol);
+    return symbol;
+}
+
+static bool find_cublas(struct library *l)
 {
     const char *const names[] = {getenv("TERN_CUBLAS"), "libcublas.so.13", "libcublas.so.12", "/usr/local/cuda/lib64/libcublas.so.13", "/usr/local/cuda/lib64/libcublas.so.12"};
     for (size_t i = 0; i < sizeof names / sizeof *names && !l->handle; i++)
@@ -67,30 +77,43 @@ static enum cuda_outcome record(void *state, unsigned i, struct cuda_fault *faul
 {
     struct cuda_rival *r = state;
     const struct cuda_rival_spec *s = &r->spec;
+    bool is_bf16 = s->type == CUDA_RIVAL_bf16;
     const int one = 1, none = 0, n = (int)s->n, k = (int)s->k, m = (int)s->batch;
     const float one_f = 1, none_f = 0;
     void *w = (void *)(uintptr_t)(r->w.at + i % s->copies * r->weight_bytes), *x = (void *)(uintptr_t)r->x.at, *y = (void *)(uintptr_t)r->y.at;
-    int code = s->is_bf16 ? r->library.gemm(r->handle, OP_T, OP_N, n, m, k, &one_f, w, TYPE_BF16, k, x, TYPE_BF16, k, &none_f, y, TYPE_BF16, n, COMPUTE_F32, ALGORITHM_USUAL)
+    if (s->type == CUDA_RIVAL_w2a8) {
+        r->library.w2a8(x, w, y, x, x, m, n, k, r->device->stream);
+        return CUDA_OUTCOME_ok;
+    }
+    int code = is_bf16 ? r->library.gemm(r->handle, OP_T, OP_N, n, m, k, &one_f, w, TYPE_BF16, k, x, TYPE_BF16, k, &none_f, y, TYPE_BF16, n, COMPUTE_F32, ALGORITHM_USUAL)
                           : r->library.gemm(r->handle, OP_T, OP_N, n, m, k, &one, w, TYPE_I8, k, x, TYPE_I8, k, &none, y, TYPE_I32, n, COMPUTE_I32, ALGORITHM_USUAL);
     return code ? cuda_fail(fault, CUDA_OUTCOME_mismatch, "cublasGemmEx refuses %dx%d at batch %d: code %d", n, k, m, code) : CUDA_OUTCOME_ok;
+}
+
+static enum cuda_outcome start_cublas(struct cuda_rival *r, struct cuda_fault *fault)
+{
+    if (r->library.create(&r->handle) || r->library.set_stream(r->handle, r->device->stream) ||
+        r->library.set_workspace(r->handle, (void *)(uintptr_t)r->workspace.at, WORKSPACE_BYTES))
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "cuBLAS does not start");
+    return CUDA_OUTCOME_ok;
 }
 
 static enum cuda_outcome open_all(struct cuda_rival *r, struct cuda_fault *fault)
 {
     struct cuda_device *d = r->device;
     const struct cuda_rival_spec *s = &r->spec;
-    size_t element = s->is_bf16 ? 2 : 1;
+    size_t element = s->type == CUDA_RIVAL_bf16 ? 2 : 1;
     enum cuda_outcome o;
-    r->weight_bytes = s->n * s->k * element;
-    if (!find(&r->library))
-        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "no libcublas with cublasGemmEx was found (TERN_CUBLAS names one)");
+    r->weight_bytes = s->n * s->k * element / (s->type == CUDA_RIVAL_w2a8 ? 4 : 1);
+    if (s->type == CUDA_RIVAL_w2a8 ? !find_w2a8(&r->library) : !find_cublas(&r->library))
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, s->type == CUDA_RIVAL_w2a8 ? "TERN_W2A8 names no library with bitlinear_int8xint2"
+                                                                                  : "no libcublas with cublasGemmEx was found (TERN_CUBLAS names one)");
     if ((o = cuda_take(d, r->weight_bytes * s->copies, "weights", &r->w, fault)) || (o = cuda_take(d, s->batch * s->k * element, "activations", &r->x, fault)) ||
         (o = cuda_take(d, s->batch * s->n * 4, "outputs", &r->y, fault)) || (o = cuda_take(d, WORKSPACE_BYTES, "cuBLAS", &r->workspace, fault)) ||
         (o = fill(r, &r->w, 1, fault)) || (o = fill(r, &r->x, 2, fault)) || (o = cuda_finish(d, 20, fault)))
         return o;
-    if (r->library.create(&r->handle) || r->library.set_stream(r->handle, d->stream) ||
-        r->library.set_workspace(r->handle, (void *)(uintptr_t)r->workspace.at, WORKSPACE_BYTES))
-        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "cuBLAS does not start");
+    if (s->type != CUDA_RIVAL_w2a8 && (o = start_cublas(r, fault)))
+        return o;
     /* The first call outside a graph lets the library load its kernels. */
     if ((o = record(r, 0, fault)) || (o = cuda_finish(d, 20, fault)))
         return o;
@@ -135,5 +158,7 @@ enum cuda_outcome cuda_rival_run(struct cuda_rival *r, uint64_t n, double *ns, s
 
 const char *cuda_rival_why(const struct cuda_rival *r)
 {
-    return r->spec.is_bf16 ? "cublasGemmEx, bf16 in and out" : "cublasGemmEx, int8 to int32";
+    static const char *const whys[] = {[CUDA_RIVAL_int8] = "cublasGemmEx, int8 to int32", [CUDA_RIVAL_bf16] = "cublasGemmEx, bf16 in and out",
+                                       [CUDA_RIVAL_w2a8] = "bitlinear_int8xint2, 2 bits to bf16"};
+    return whys[r->spec.type];
 }

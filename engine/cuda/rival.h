@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A matrix product of the same shape by cuBLAS, from 8-bit or 16-bit weights: what the ternary kernels are measured against. The library is
- * found when asked for (TERN_CUBLAS, else libcublas.so.13, .12); operands are random; weights rotate like the layer's. */
+ * The same matrix product by somebody else's library: what the ternary kernels are measured against. Operands are random; weights rotate like
+ * the layer's. Libraries are found when asked for.
+ *
+ *   int8, bf16   cuBLAS: TERN_CUBLAS, else libcublas.so.13, .12
+ *   w2a8         single rows from 2-bit weights: the library that microsoft/BitNet's gpu/bitnet_kernels builds, named by TERN_W2A8 */
 #ifndef CUDA_RIVAL_H
 #define CUDA_RIVAL_H
 
 #include "cuda/device.h"
 
+enum cuda_rival_type { CUDA_RIVAL_int8, CUDA_RIVAL_bf16, CUDA_RIVAL_w2a8 };
+
 struct cuda_rival_spec {
     size_t n, k, batch, copies;
-    bool is_bf16; /* else int8 to int32 */
+    enum cuda_rival_type type;
 };
 struct cuda_rival;
 

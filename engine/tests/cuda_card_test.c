@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,15 +62,30 @@ static const struct kernel kernels[] = {
 #undef PORTABLE
 };
 
-static void try_shape(const struct kernel *kernel, size_t n, size_t k, size_t batch)
+/* False when there is no such launch. */
+static bool try_shape(const char *kernel, size_t n, size_t k, size_t batch)
 {
     char shape[64], rows[32];
     snprintf(shape, sizeof shape, "%zux%zu", n, k);
     snprintf(rows, sizeof rows, "%zu", batch);
-    const struct tern_param params[] = {{"backend", "cuda"}, {"shape", shape}, {"batch", rows}, {"kernel", kernel ? kernel->name : "auto"}};
+    const struct tern_param params[] = {{"backend", "cuda"}, {"shape", shape}, {"batch", rows}, {"kernel", kernel}};
     enum tern_status status = check("matmul", params, 4);
-    if (status && !(kernel && strstr(error.text, "no kernel")))
-        fail_msg("%s at %s, batch %zu: %s", kernel ? kernel->name : "auto", shape, batch, error.text);
+    if (status && strstr(error.text, "no kernel"))
+        return false;
+    if (status)
+        fail_msg("%s at %s, batch %zu: %s", kernel, shape, batch, error.text);
+    return true;
+}
+
+/* Every launch of a kernel; returns how many there are. */
+static size_t try_launches(const struct kernel *kernel, size_t n, size_t k, size_t batch)
+{
+    char name[64];
+    size_t launch = 0;
+    do
+        snprintf(name, sizeof name, "%s/%zu", kernel->name, launch);
+    while (try_shape(name, n, k, batch) && ++launch < 32);
+    return launch;
 }
 
 static void every_kernel_at_edge_shapes(void **state)
@@ -77,12 +93,14 @@ static void every_kernel_at_edge_shapes(void **state)
     static const size_t ns[] = {1, 31, 32, 33, 63, 65, 127, 129}, ks[] = {1, 31, 32, 33, 127, 129, 255, 257}, batches[] = {1, 2, 7, 8, 9, 15, 17, 31, 33, 63, 65, 127, 129, 255, 257};
     (void)state;
     need_card();
-    size_t at = 0;
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+    for (size_t i = 0, at = 0; i < sizeof kernels / sizeof *kernels; i++) {
+        size_t launches = 0;
         for (size_t b = 0; b < sizeof batches / sizeof *batches; b++, at++)
             if (!kernels[i].batch || batches[b] <= kernels[i].batch)
-                for (size_t turn = 0; turn < 2; turn++)
-                    try_shape(&kernels[i], ns[(at + turn * 3) % 8], ks[(at * 3 + turn) % 8], batches[b]);
+                launches += try_launches(&kernels[i], ns[at % 8], ks[at * 3 % 8], batches[b]);
+        if (!launches) /* a card of another generation */
+            print_message("# %s: no launch on this card\n", kernels[i].name);
+    }
 }
 
 static void real_shapes(void **state)
@@ -92,7 +110,7 @@ static void real_shapes(void **state)
     need_card();
     for (size_t i = 0; i < 3; i++)
         for (size_t b = 0; b < 5; b++)
-            try_shape(NULL, shapes[i][0], shapes[i][1], batches[b]);
+            try_shape("auto", shapes[i][0], shapes[i][1], batches[b]);
 }
 
 static void bitlinear_has_the_bits_of_scalar(void **state)
@@ -135,7 +153,7 @@ static void out_of_memory_is_survived(void **state)
     assert_non_null(strstr(error.text, "out_of_memory"));
     while (n--)
         tern_op_close(held[n]);
-    try_shape(NULL, 129, 257, 3);
+    try_shape("auto", 129, 257, 3);
 }
 
 static void mistakes_are_named(void **state)

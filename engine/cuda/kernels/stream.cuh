@@ -76,31 +76,40 @@ template <int WARPS, int COLS> __device__ __forceinline__ void stream_take_x(con
     }
 }
 
+/* Column tiles of eight. */
+template <int COLS> struct stream_columns {
+    enum { TILES = (COLS + 7) / 8 };
+};
+
 /* One unit: four k-steps. Columns of B are rows of x; with one row all eight columns carry it. */
-template <int COLS> __device__ __forceinline__ void stream_unit(int (&c)[2][4], unsigned at, const uint8_t *x) {
+template <int COLS> __device__ __forceinline__ void stream_unit(int (&c)[stream_columns<COLS>::TILES][2][4], unsigned at, const uint8_t *x, int pitch) {
     uint4 v;
     asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(at));
-    unsigned b[8];
+    unsigned a[4][4];
 #pragma unroll
-    for (int i = 0; i < 8; i++) b[i] = *(const unsigned *)(x + i * 16);
+    for (int f = 0; f < 4; f++) unpack_step(a[f], v, f);
 #pragma unroll
-    for (int f = 0; f < 4; f++) {
-        unsigned a[4];
-        unpack_step(a, v, f);
-        mma_16x8x32(c[f & 1], a, b[2 * f], b[2 * f + 1]);
+    for (int t = 0; t < stream_columns<COLS>::TILES; t++, x += 8 * pitch) {
+        unsigned b[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) b[i] = *(const unsigned *)(x + i * 16);
+#pragma unroll
+        for (int f = 0; f < 4; f++) mma_16x8x32(c[t][f & 1], a[f], b[2 * f], b[2 * f + 1]);
     }
 }
 
 /* Adds a warp's part of a tile to the block's sums and starts anew. */
-template <int COLS> __device__ __forceinline__ void stream_flush(int (&c)[2][4], int *sums) {
+template <int COLS> __device__ __forceinline__ void stream_flush(int (&c)[stream_columns<COLS>::TILES][2][4], int *sums) {
     const int lane = threadIdx.x & 31;
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-        const int row = lane / 4 + (i >> 1) * 8, col = (lane & 3) * 2 + (i & 1);
-        if (COLS == 1 && col == 0) sums[row] = c[0][i] + c[1][i];
-        if (COLS > 1) atomicAdd(sums + col * CUDA_TILE_ROWS + row, c[0][i] + c[1][i]);
-        c[0][i] = c[1][i] = 0;
-    }
+    for (int t = 0; t < stream_columns<COLS>::TILES; t++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int row = lane / 4 + (i >> 1) * 8, col = t * 8 + (lane & 3) * 2 + (i & 1);
+            if (COLS == 1 && col == 0) sums[row] = c[t][0][i] + c[t][1][i];
+            if (COLS > 1) atomicAdd(sums + col * CUDA_TILE_ROWS + row, c[t][0][i] + c[t][1][i]);
+            c[t][0][i] = c[t][1][i] = 0;
+        }
 }
 
 template <int WARPS, int COLS>
@@ -108,13 +117,13 @@ __device__ __forceinline__ void stream_product(const stream_args &p, const strea
     const int lane = threadIdx.x & 31;
     const uint8_t *x = m.x + (COLS == 1 ? 0 : lane / 4 * m.pitch) + (lane & 3) * 4;
     int *sums = m.sums + (COLS == 1 ? (threadIdx.x >> 5) * r.tiles * CUDA_TILE_ROWS : 0);
-    int c[2][4] = {}, tile = r.first / p.quads, q = r.first % p.quads, stage = 0, round = 0;
+    int c[stream_columns<COLS>::TILES][2][4] = {}, tile = r.first / p.quads, q = r.first % p.quads, stage = 0, round = 0;
     for (int at = r.first; at < r.end; at += p.units) {
         const int n = min(p.units, r.end - at);
         const unsigned data = m.ring + stage * p.units * CUDA_TILE_BYTES + lane * 16;
         barrier_wait(m.full + stage * 8, round & 1);
         for (int i = 0; i < n; i++) {
-            stream_unit<COLS>(c, data + i * CUDA_TILE_BYTES, x + q * CUDA_QUAD);
+            stream_unit<COLS>(c, data + i * CUDA_TILE_BYTES, x + q * CUDA_QUAD, m.pitch);
             if (++q == p.quads) stream_flush<COLS>(c, sums + tile * COLS * CUDA_TILE_ROWS), q = 0, tile++;
         }
         __syncwarp();
