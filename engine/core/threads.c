@@ -18,12 +18,13 @@
 enum { SPIN_NS = 100000, LINE = 128, PARTS_BITS = 9 };
 
 struct seat {
-	_Atomic uint32_t taken; /* the last turn in which somebody took this part */
+	_Atomic uint32_t open; /* the turn whose part waits here to be taken; 0: none */
 } __attribute__((aligned(LINE)));
 
 /* `turn` counts regions in its upper bits and holds the number of parts in the lower ones, so that a worker that comes late never
- * mixes two regions. A worker owns its part only once it has moved its seat's `taken` to the turn; the caller takes seats the same
- * way, and no region ends before all its seats are taken and done. */
+ * mixes two regions. The caller opens each seat with the turn before the region begins, and whoever moves it from that turn to 0
+ * owns the part: a worker that was held up over several regions finds another turn there, and takes nothing. No region ends before
+ * all its seats are taken and done. */
 static struct team {
 	_Atomic uint32_t turn __attribute__((aligned(LINE)));
 	tern_part_fn *part;
@@ -102,8 +103,7 @@ static uint32_t await_turn(struct team *t, uint32_t seen)
 /* Takes part `id` in the region of that turn and does it; false when somebody has. */
 static bool take(struct team *t, int id, uint32_t turn)
 {
-	uint32_t before = atomic_load_explicit(&t->seats[id].taken, memory_order_relaxed);
-	if (before == turn || !atomic_compare_exchange_strong(&t->seats[id].taken, &before, turn))
+	if (!atomic_compare_exchange_strong(&t->seats[id].open, &turn, 0))
 		return false;
 	t->part(t->data, id, (int)(turn & ((1u << PARTS_BITS) - 1)));
 	atomic_fetch_sub_explicit(&t->left, 1, memory_order_release);
@@ -187,6 +187,8 @@ static void run_region(struct team *t, int n, tern_part_fn *part, void *data, bo
 	t->data = data;
 	atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->left, n - 1, memory_order_relaxed);
+	for (int id = 1; id < n; id++)
+		atomic_store_explicit(&t->seats[id].open, turn, memory_order_relaxed);
 	atomic_store_explicit(&t->parked, false, memory_order_relaxed);
 	atomic_store(&t->turn, turn);
 	if (atomic_load(&t->sleepers)) {

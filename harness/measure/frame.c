@@ -52,7 +52,7 @@ static bool wait_readable(int fd, uint64_t deadline_ns, struct fault *fault)
     for (;;) {
         if (interrupt_asked())
             return fault_set(fault, EXIT_CODE_INTERRUPTED, "interrupted");
-        int wait_ms = 500;
+        int wait_ms = deadline_ns ? 500 : -1;
         if (deadline_ns) {
             uint64_t now = clock_now_ns();
             if (now >= deadline_ns)
