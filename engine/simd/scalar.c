@@ -39,6 +39,8 @@ static inline __attribute__((always_inline)) void add_base3(const uint8_t *w, co
 
 static void store(const struct tern_product *p, size_t b, size_t n, int32_t s)
 {
+	if (n >= p->n)
+		return;
 	s -= p->x_sum[b];
 	if (p->scale)
 		((float *)p->y)[b * p->n + n] = (float)s * (p->scale[b] * p->weight_scale);
@@ -46,17 +48,20 @@ static void store(const struct tern_product *p, size_t b, size_t n, int32_t s)
 		((int32_t *)p->y)[b * p->n + n] = s;
 }
 
+/* Four rows at a time share the loads of the activations; rows beyond the last are padding of the panel. */
 static inline __attribute__((always_inline)) void product(const struct tern_product *p, size_t from, size_t to, size_t step, add_line_fn *add)
 {
 	size_t end = to * TERN_PANEL < p->n ? to * TERN_PANEL : p->n;
-	for (size_t n = from * TERN_PANEL; n < end; n++) {
+	for (size_t n = from * TERN_PANEL; n < end; n += 4) {
 		const uint8_t *w = p->w + n / TERN_PANEL * p->panel_bytes + n % TERN_PANEL * 4;
 		for (size_t b = 0; b < p->batch; b++) {
-			int32_t sum[4] = { 0 };
+			int32_t sum[4][4] = { { 0 } };
 			const int8_t *x = p->x + b * p->x_stride;
 			for (size_t s = 0; s < p->steps; s++)
-				add(w + s * TERN_STEP, x + s * step, sum);
-			store(p, b, n, sum[0] + (sum[1] >> 2) + (sum[2] >> 4) + sum[3]);
+				for (size_t r = 0; r < 4; r++)
+					add(w + s * TERN_STEP + 4 * r, x + s * step, sum[r]);
+			for (size_t r = 0; r < 4; r++)
+				store(p, b, n + r, sum[r][0] + (sum[r][1] >> 2) + (sum[r][2] >> 4) + sum[r][3]);
 		}
 	}
 }
