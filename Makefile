@@ -72,7 +72,7 @@ CUDA_TARGETS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 WITH_CUDA    := $(if $(NVCC),$(if $(SAN)$(COV),,yes))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark $(if $(WITH_CUDA),$(B)/libtern_cuda.so)
 
-.PHONY: build gate test lint gpu-check dist install coverage fuzz help info clean FORCE
+.PHONY: build speed gate test lint gpu-check dist install coverage fuzz help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ) Makefile
@@ -124,6 +124,11 @@ $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
 $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))
 	$(Q)$(CC) -rdynamic $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(HARNESS_LIBS)
+
+$(B)/speed: $(B)/engine/speed/speed.o $(ENGINE_OBJ)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(ENGINE_LIBS)
+speed: $(B)/speed ## what the CPU engine reaches against ceilings of the same run; exit 1 when a target is missed
+	$(Q)$(B)/speed
 
 gate: build ## install what is missing, build, judge HEAD against its base, write the report
 	$(Q)$(B)/ternmark gate; code=$$?; echo $$code > $(B)/gate.exit; exit $$code

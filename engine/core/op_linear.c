@@ -21,7 +21,7 @@ struct layer {
 	struct tern_linear *linear;
 	size_t batch, turn, blocks; /* blocks of activations: one per thread when each quantises for itself */
 	int threads;
-	bool exact;                 /* matmul */
+	bool exact, bare;           /* exact: matmul */
 	struct tern_activations *activations;
 	float *x;
 	int8_t *x8;
@@ -38,6 +38,7 @@ static const struct tern_op_param params[] = {
 	{ "format", "auto", "storage of the weights: auto, or a row of weights.def" },
 	{ "threads", "auto", "parts of a call" },
 	{ "cold", "0", "1: weights rotate through more than 600 MB" },
+	{ "bare", "0", "1: the kernels alone, called in one loop on one thread: what a call costs besides" },
 	{ "density", "0.667", "share of weights that are not zero" },
 	{ "seed", "1", "of weights and activations" },
 	{ NULL, NULL, NULL },
@@ -144,7 +145,7 @@ static enum tern_status read_params(struct tern_op *op, struct layer *s, struct 
 	enum tern_status status;
 	if ((status = tern_op_shape(op, "shape", 2, r->shape, error)) || (status = tern_op_size(op, "batch", 0, 65536, &s->batch, error)) ||
 	    (status = tern_op_seed(op, "seed", &s->seed, error)) || (status = tern_op_number(op, "density", 0, 1, &s->density, error)) ||
-	    (status = tern_op_flag(op, "cold", &r->cold, error)) || (status = choose_storage(op, &r->storage, error)))
+	    (status = tern_op_flag(op, "cold", &r->cold, error)) || (status = tern_op_flag(op, "bare", &s->bare, error)) || (status = choose_storage(op, &r->storage, error)))
 		return status;
 	double work = (double)r->shape[0] * (double)r->shape[1] * (double)s->batch;
 	return tern_op_threads(op, "threads", work < 65536 ? 1 : tern_threads_allowed(), &s->threads, error);
@@ -212,6 +213,20 @@ static void next_copy(struct layer *s)
 	s->turn = s->turn + 1 < s->linear->copies ? s->turn + 1 : 0;
 }
 
+/* The kernels by themselves, with nothing between them: what the layers above add is seen against this. */
+static void run_bare(struct layer *s)
+{
+	const struct tern_linear *l = s->linear;
+	struct tern_activations *a = &s->activations[0];
+	struct tern_product p = {
+		.w = l->w, .panel_bytes = l->panel_bytes, .steps = l->steps, .n = l->n, .x = a->q, .x_stride = a->stride, .x_sum = a->sum,
+		.batch = s->batch, .scale = a->scale, .weight_scale = l->scale, .y = s->y,
+	};
+	for (size_t b = 0; b < s->batch; b++)
+		a->scale[b] = l->backend->kernels.quantize(s->x + b * l->k, l->k, a->q + b * a->stride, a->stride, &a->sum[b]);
+	tern_linear_kernel(l, s->batch)->run(&p, 0, l->panels);
+}
+
 static void run_matmul(struct tern_op *op)
 {
 	struct layer *s = op->state;
@@ -222,6 +237,8 @@ static void run_matmul(struct tern_op *op)
 static void run_bitlinear(struct tern_op *op)
 {
 	struct layer *s = op->state;
+	if (s->bare)
+		return run_bare(s);
 	(s->blocks > 1 ? tern_team_run : tern_team_run_together)(s->threads, part_bitlinear, s);
 	next_copy(s);
 }
