@@ -20,6 +20,7 @@
 #ifndef TERN_CORE_KERNELS_H
 #define TERN_CORE_KERNELS_H
 
+#include "core/head.h"
 #include "core/vector.h"
 
 #include <stddef.h>
@@ -100,6 +101,7 @@ struct tern_kernels {
 	float (*quantize)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum);
 
 	struct tern_vector_kernels vector;
+	struct tern_head_kernels head;
 	struct tern_roof_kernels roof;
 };
 

@@ -5,12 +5,9 @@
  *
  *   EXACT   decoded from the file at each use, float32 activations
  *   INT8    one int8 a weight, one scale a row (absmax / 127); int8 activations
- *   INT4    one nibble a weight, one scale a group of 32 (absmax / 7); int8 activations
+ *   INT4    one nibble a weight, one half-precision scale a group of 32 (absmax / 7); int8 activations
  *
- * A packed row:   INT8   k bytes, padded to 32
- *                 INT4   groups of 16 bytes, byte i holds weights i (low nibble, code - 8) and i + 16 (high nibble)
- * Sums of products are exact in int32 within a row (INT8) or a group (INT4); groups are added in order. INT8 goes through the
- * backend's dots_int8.
+ * Layouts, equations and kernels of the packed kinds: core/head.h.
  * Threads: a product's parts on disjoint rows.
  */
 #ifndef TERN_OUTPUT_H
@@ -24,10 +21,10 @@ struct tern_output {
     enum tern_output_kind kind;
     struct tern_bound_matrix exact; /* EXACT */
     const struct tern_kernels *kernels;
-    size_t n, k, row_bytes, groups; /* groups of scales in a row */
-    uint8_t *rows;
-    float *scales;                  /* n x groups */
-    size_t bytes, scale_bytes;
+    struct tern_head head;          /* INT8, INT4; its inputs are filled in by each call's copy */
+    uint8_t *w;
+    void *scales;                   /* floats or halves, as core/head.h has them */
+    size_t n, k, groups, bytes, scale_bytes; /* groups of 16 rows */
     double error;                   /* root of (sum of squared errors of the weights / sum of their squares); 0 when EXACT */
 };
 

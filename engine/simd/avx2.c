@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * AVX2: vpmaddubsw multiplies u8 by s8 and adds pairs to int16, which saturate at 2^15; a code of at most 2 gives at most 512 a step,
  * so 60 steps gather in 16 bits before they are widened. */
+#include "simd/head.h"
 #include "simd/x86_256.h"
 
 #define ISA avx2
@@ -24,4 +25,5 @@ void tern_avx2_overlay(struct tern_kernels *t)
 	overlay_products(t);
 	t->quantize = quantize_avx2;
 	overlay_vectors(t);
+	tern_avx2_head_overlay(&t->head);
 }

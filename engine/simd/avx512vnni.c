@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * AVX-512 with VNNI: vpdpbusd adds four u8 x s8 products per lane to int32 in one instruction, without saturation. */
+#include "simd/head.h"
 #include "simd/x86_512.h"
 
 #define ISA avx512vnni
@@ -23,4 +24,5 @@ void tern_avx512vnni_overlay(struct tern_kernels *t)
 {
 	overlay_products(t);
 	t->quantize = quantize_avx512vnni;
+	tern_avx512vnni_head_overlay(&t->head);
 }

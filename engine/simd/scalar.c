@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The backend that defines right: complete, plain C, no vector instructions (the row's flags switch auto-vectorisation off). */
+#include "simd/head.h"
 #include "core/kernels.h"
 #include "simd/scalar_vector.h"
 
@@ -153,6 +154,7 @@ void tern_scalar_overlay(struct tern_kernels *t)
 	memcpy(t->product, products, sizeof products);
 	t->quantize = quantize_scalar;
 	tern_scalar_vector_overlay(&t->vector);
+	tern_scalar_head_overlay(&t->head);
 	t->roof.read = read_scalar;
 	t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 8, 64, 64, peak_scalar };
 }

@@ -194,15 +194,20 @@ static void test_same_bits(void **state)
     const char *const *backends;
     size_t n_backends;
     assert_int_equal(tern_backends(&backends, &n_backends, NULL), TERN_OK);
-    for (int precision = 0; precision < 2; precision++) {
-        struct tern_plan_options options = precision ? f32() : tern_plan_defaults();
-        options.output = precision ? TERN_OUTPUT_EXACT : TERN_OUTPUT_INT8;
+    static const struct { enum tern_precision precision; enum tern_output_kind output; } ways[] = {
+        {TERN_PRECISION_INT8, TERN_OUTPUT_INT8}, {TERN_PRECISION_INT8, TERN_OUTPUT_INT4}, {TERN_PRECISION_INT8, TERN_OUTPUT_EXACT},
+        {TERN_PRECISION_F32, TERN_OUTPUT_EXACT},
+    };
+    for (size_t way = 0; way < 4; way++) {
+        struct tern_plan_options options = tern_plan_defaults();
+        options.precision = ways[way].precision;
+        options.output = ways[way].output;
         options.backend = "scalar";
         options.threads = 1;
         float *right = logits_of(model, options, prompt, N);
         for (size_t b = 0; b < n_backends; b++) {
             for (int threads = 1; threads < 4; threads++) {
-                for (int level = 0; level < TERN_LEVELS; level++) {
+                for (int level = 0; level < (threads == 2 ? TERN_LEVELS : 1); level++) {
                     options.backend = backends[b];
                     options.threads = threads;
                     options.level = (enum tern_level)level;
