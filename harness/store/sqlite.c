@@ -89,7 +89,8 @@ static bool settings(struct sqlite *s, struct fault *fault)
     sqlite3_extended_result_codes(s->handle, 1);
     sqlite3_busy_timeout(s->handle, BUSY_MS);
     defend(s->handle);
-    return execute(s, "PRAGMA cell_size_check = ON; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", fault);
+    /* The page size counts for a new file: half the overflow of sample sets, which live in their key. */
+    return execute(s, "PRAGMA page_size = 8192; PRAGMA cell_size_check = ON; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", fault);
 }
 
 static bool check_application(struct sqlite *s, struct fault *fault)
