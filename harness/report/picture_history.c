@@ -4,10 +4,13 @@
  */
 #include "report/picture.h"
 #include "report/view.h"
+#include "stats/changepoint.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CHANGES = 16 };
 
 static bool same_machine(const json_t *a, const json_t *b)
 {
@@ -92,7 +95,28 @@ static void print_run(struct picture_job *job, const json_t *run, const json_t *
     picture_name(job->data, view_text(run, "started_at"), 20);
     fputc('\t', job->data);
     picture_name(job->data, view_text(json_object_get(run, "git"), "commit"), 12);
-    fputc('\n', job->data);
+    fprintf(job->data, "\t%d\n", strcmp(view_text(run, "kind"), "baseline") == 0);
+}
+
+/* Rows: run, level after, change in per cent. At most CHANGES. */
+static size_t print_changes(struct picture_job *job, const json_t **runs, size_t n, const char *id, double factor)
+{
+    struct changepoint changes[CHANGES];
+    int64_t *index = calloc(n, sizeof *index);
+    double *value = calloc(n, sizeof *value);
+    size_t found = 0;
+    for (size_t i = 0; index && value && i < n; i++) {
+        double median = median_in(runs[i], id);
+        index[i] = (int64_t)i;
+        value[i] = median > 0 ? median : NAN;
+    }
+    fputs("\n\n# run\tlevel after\tchange\n", job->data);
+    if (index && value && changepoint_find(index, value, n, &changepoint_defaults, changes, CHANGES, &found, NULL))
+        for (size_t i = 0; i < found; i++)
+            fprintf(job->data, "%.1f\t%.6g\t\"%+.1f %%\"\n", (double)changes[i].at - 0.5, changes[i].after / factor, 100 * changes[i].change);
+    free(index);
+    free(value);
+    return found;
 }
 
 bool picture_history(const struct picture_source *source, size_t index, struct picture_job *job)
@@ -103,12 +127,13 @@ bool picture_history(const struct picture_source *source, size_t index, struct p
     if (cell) {
         const char *id = view_text(cell, "id");
         struct picture_scale scale = picture_time_scale(median_in(runs[n - 1], id));
-        fprintf(job->data, "# run\tmedian %s\tP5\tP95\tdate\tcommit\n", scale.unit);
+        fprintf(job->data, "# run\tmedian %s\tP5\tP95\tdate\tcommit\tbaseline\n", scale.unit);
         for (size_t i = 0; i < n; i++)
             if (median_in(runs[i], id) > 0)
                 print_run(job, runs[i], find_cell(runs[i], id), i, scale.factor);
+        size_t changes = print_changes(job, runs, n, id, scale.factor);
         fprintf(job->names, "median time (%s)\n", scale.unit);
-        fprintf(job->constants, "RUNS = %zu\nEVERY = %zu\n", n, n / 12 + 1);
+        fprintf(job->constants, "RUNS = %zu\nEVERY = %zu\nCHANGES = %zu\n", n, n / 12 + 1, changes);
         snprintf(job->heading, sizeof job->heading, "Over %zu runs: %.400s", n, id);
         snprintf(job->alt, sizeof job->alt, "Median time of %.400s over %zu runs", id, n);
     }

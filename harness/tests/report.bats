@@ -95,3 +95,12 @@ run["cells"][1]["paired"]["builds"]["head"] = "sha256:" + "1" * 64'
   run "$TERNMARK" report gate.json --rejudge
   [ "$status" = 2 ]
 }
+
+@test "the history of a cell marks a change of level, and where there is none, none" {
+  mkdir series
+  python3 "$BATS_TEST_DIRNAME/results.py" series 24 series
+  "$TERNMARK" report series/run-*.json --out out >/dev/null
+  [ ! -s out/data/gnuplot.log ]
+  awk '/^# run\tlevel/ {inside = 1; next} inside' out/data/history-01.tsv | grep -qE '^1[0-4]\.5\s[0-9.]+\s"\+(9|10|11)\.[0-9] %"$'
+  [ "$(awk '/^# run\tlevel/ {inside = 1; next} inside && NF' out/data/history-02.tsv)" = "" ]
+}

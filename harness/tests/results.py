@@ -52,6 +52,11 @@ def cell(rng, suite, bench, params, state="pass", backend="scalar", ratio=1.0, r
             "paired": paired(rng, ratio), "verdicts": [verdict(state, ratio, reason)]}
 
 
+def slower(one, factor):
+    one["runs"][0]["samples_ns"] = [[ns * factor for ns in ones] for ones in one["runs"][0]["samples_ns"]]
+    one["summary"] = {key: value * factor for key, value in one["summary"].items()}
+
+
 def result(cells, machine="some-cpu-2c-8gib-0a1b2c3d", day=23, environment=None, notes=None, reasons=None):
     run = {"schema": 1, "kind": "gate", "complete": True, "ternmark": "0.1.0", "run_id": RUN_ID, "started_at": f"2026-11-{day:02}T02:38:35Z",
            "git": {"commit": "81a95e0c4d3b2a1908f7e6d5c4b3a29180f7e6d5", "dirty": False},
@@ -85,7 +90,10 @@ def main(arguments):
         run, target = result([cell(rng, "many", "bench", {"batch": i}, STATES[i % 3], ratio=1 + 0.1 * rng.random()) for i in range(int(arguments[1]))]), arguments[2]
     else:
         for day in range(1, int(arguments[1]) + 1):
-            run = result([cell(rng, "series", "bench", {"batch": i}, ratio=1.0) for i in (1, 8)], day=day)
+            cells = [cell(rng, "series", "bench", {"batch": i}, ratio=1.0, metrics={"energy": {"value": 2.5 * i, "unit": "J"}}) for i in (1, 8)]
+            if day > int(arguments[1]) // 2:  # batch 8 becomes slower by a tenth half way
+                slower(cells[1], 1.1)
+            run = result(cells, day=day)
             with open(os.path.join(arguments[2], f"run-{day:02}.json"), "w", encoding="ascii") as file:
                 json.dump(run, file)
         return
