@@ -4,25 +4,29 @@
  */
 #include "cli.h"
 #include "command/request.h"
+#include "contest/baseline.h"
 #include "contest/bout.h"
 #include "contest/judge.h"
+#include "contest/levels.h"
 #include "contest/process.h"
 #include "contest/tree.h"
 #include "measure/interrupt.h"
 #include "measure/top.h"
+#include "probe/fitness.h"
 #include "report/formats.h"
 #include "report/html.h"
 #include "report/table.h"
 #include "store/durable.h"
 #include "store/runfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum side_kind { SIDE_HERE, SIDE_COMMIT, SIDE_ARTIFACT, SIDE_NONE };
+enum side_kind { SIDE_HERE, SIDE_COMMIT, SIDE_ARTIFACT, SIDE_RUN, SIDE_NONE };
 
 struct side {
     enum side_kind kind;
@@ -37,6 +41,7 @@ struct gate {
     struct side base, head;
     char *suites;           /* head's, absolute */
     json_t *notes, *top;
+    json_t *stored;         /* what head is held against beside the paired base; NULL: nothing */
     char *out;
     bool as_json;
 };
@@ -47,6 +52,12 @@ static bool is_artifact(const char *text)
 {
     const char *equals = text ? strchr(text, '=') : NULL;
     return equals && equals > text && equals[1];
+}
+
+static bool is_run_file(const char *text)
+{
+    size_t n = text ? strlen(text) : 0;
+    return n > 5 && strcmp(text + n - 5, ".json") == 0;
 }
 
 static void note(struct gate *gate, const char *text)
@@ -123,6 +134,8 @@ static bool open_base(struct gate *gate, struct fault *fault)
 {
     struct side *base = &gate->base;
     char commit[65];
+    if (base->kind == SIDE_RUN)
+        return true;
     if (base->kind == SIDE_ARTIFACT) {
         base->artifacts = json_copy(gate->head.artifacts);
         return true;
@@ -142,7 +155,7 @@ static bool open_base(struct gate *gate, struct fault *fault)
 static bool open_sides(struct gate *gate, struct fault *fault)
 {
     return open_head(gate, fault) && open_base(gate, fault) && add_given(gate, &gate->head, "--head", fault) &&
-           (gate->base.kind == SIDE_NONE || add_given(gate, &gate->base, "--base", fault));
+           (!gate->base.artifacts || add_given(gate, &gate->base, "--base", fault));
 }
 
 /* ---- plans */
@@ -202,20 +215,139 @@ static bool make_plans(struct gate *gate, struct bout *bout, struct fault *fault
     return bout->plan && bout_select(bout->plan, &bout->request, gate->notes, fault) && plan_base(gate, bout, fault);
 }
 
+/* ---- stored results */
+
+static const char *key_of(const struct gate *gate)
+{
+    return json_string_value(json_object_get(json_object_get(gate->top, "hardware"), "key"));
+}
+
+/* Says which baselines of other machines there are, when there is none of this one. */
+static void note_other_keys(struct gate *gate, const char *folder)
+{
+    struct dirent **entries;
+    int n = scandir(folder, &entries, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        if (entries[i]->d_name[0] != '.' && gate->options.stored)
+            json_array_append_new(gate->notes, json_sprintf("there is a baseline of other hardware: %s; here is %s", entries[i]->d_name, key_of(gate)));
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
+}
+
+/*
+ * Loads what head is held against: the run file of --base, or the baseline of this hardware as the base's tree has it, so that a
+ * change cannot bring the baseline it is judged by. EXIT_CODE_INVALID: a broken file.
+ */
+static bool load_stored(struct gate *gate, struct fault *fault)
+{
+    char folder[4200];
+    if (gate->base.kind == SIDE_RUN) {
+        gate->stored = runfile_load(gate->base.text, fault);
+        return gate->stored != NULL;
+    }
+    if (gate->options.paired)
+        return true;
+    snprintf(folder, sizeof folder, "%s/baselines", gate->base.kind == SIDE_COMMIT ? gate->base.tree.root : gate->root);
+    gate->stored = baseline_load(folder, key_of(gate), fault);
+    if (fault->code != EXIT_CODE_PASS)
+        return false;
+    if (!gate->stored)
+        note_other_keys(gate, folder);
+    return true;
+}
+
+static bool was_accepted(const json_t *baseline, const json_t *before, const char *id)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(baseline, "accepted"), i, one)
+        if (strcmp(json_string_value(json_object_get(one, "cell")), id) == 0 && i >= json_array_size(json_object_get(before, "accepted")))
+            return true;
+    return false;
+}
+
+static json_t *cell_called(const json_t *cells, const char *id)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(cells, i, cell)
+        if (strcmp(json_string_value(json_object_get(cell, "id")), id) == 0)
+            return cell;
+    return NULL;
+}
+
+/* A cell whose baseline this change moves without saying why is red: a gate is not passed by moving it. */
+static void judge_changed_baseline(struct gate *gate, json_t *cells)
+{
+    struct fault ignored = {0};
+    size_t i;
+    json_t *cell;
+    if (gate->base.kind != SIDE_COMMIT || !gate->stored || json_object_get(gate->stored, "anchor") == NULL)
+        return;
+    json_t *mine = baseline_load("baselines", key_of(gate), &ignored);
+    if (ignored.code != EXIT_CODE_PASS)
+        note(gate, ignored.text);
+    json_array_foreach(json_object_get(gate->stored, "cells"), i, cell) {
+        const char *id = json_string_value(json_object_get(cell, "id"));
+        const json_t *now = cell_called(json_object_get(mine, "cells"), id);
+        json_t *judged = cell_called(cells, id);
+        if (!judged || (now && json_equal(json_object_get(now, "runs"), json_object_get(cell, "runs"))) || was_accepted(mine, gate->stored, id))
+            continue;
+        json_array_append_new(json_object_get(judged, "verdicts"),
+                              judge_word("time", "stored", gate->options.tolerance, "regression",
+                                         "this change moves the cell's baseline without a recorded reason (ternmark baseline accept)", NULL));
+    }
+    json_decref(mine);
+}
+
+/* A red against stored runs is measured once more in fresh processes before it is said. */
+static void confirm_stored(struct gate *gate, struct bout *bout, const struct levels *levels)
+{
+    size_t i, k;
+    json_t *cell, *verdict;
+    json_array_foreach(bout->cells, i, cell)
+        json_array_foreach(json_object_get(cell, "verdicts"), k, verdict) {
+            bool red = strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0 &&
+                       strcmp(json_string_value(json_object_get(verdict, "against")), "paired") != 0 && json_is_number(json_object_get(verdict, "ratio"));
+            json_t *again = red ? bout_measure_again(bout, json_string_value(json_object_get(cell, "id"))) : NULL;
+            if (red && (!again || !levels_confirms(levels, again))) {
+                json_object_set_new(verdict, "verdict", json_string("inconclusive"));
+                json_object_set_new(verdict, "reason", json_string("a suspected slowdown was not confirmed in fresh processes"));
+            }
+            json_decref(again);
+        }
+    (void)gate;
+}
+
+static void judge_stored(struct gate *gate, struct bout *bout)
+{
+    if (!gate->stored)
+        return;
+    json_object_set(gate->top, "cells", bout->cells);
+    const struct levels levels = {.base = gate->stored, .head = gate->top, .tolerance = gate->options.tolerance, .strict = gate->options.strict,
+                                  .lists_new = gate->options.stored || gate->base.kind == SIDE_RUN};
+    levels_judge(&levels, gate->notes);
+    confirm_stored(gate, bout, &levels);
+    judge_changed_baseline(gate, bout->cells);
+}
+
 /* ---- the result */
 
 static const char *side_name(const struct side *side, const char *fallback)
 {
     if (side->kind == SIDE_COMMIT)
         return side->tree.commit;
-    return side->kind == SIDE_ARTIFACT ? side->text : fallback;
+    return side->kind == SIDE_ARTIFACT || side->kind == SIDE_RUN ? side->text : fallback;
 }
 
 static json_t *gate_json(const struct gate *gate)
 {
-    bool first = gate->base.kind == SIDE_NONE;
-    return json_pack("{s:s?,s:s,s:f,s:s,s:b,s:O}", "base", first ? NULL : side_name(&gate->base, NULL), "head", side_name(&gate->head, "working tree"),
-                     "tolerance", gate->options.tolerance, "mode", first ? "first run" : "paired", "strict", gate->options.strict, "notes", gate->notes);
+    bool paired = gate->base.artifacts && !gate->options.stored, first = gate->base.kind == SIDE_NONE && !gate->stored;
+    const char *mode = first ? "first run" : paired && gate->stored ? "both" : paired ? "paired" : "stored";
+    return json_pack("{s:s?,s:s,s:f,s:s,s:b,s:O}", "base", gate->base.kind == SIDE_NONE ? NULL : side_name(&gate->base, NULL), "head", side_name(&gate->head, "working tree"),
+                     "tolerance", gate->options.tolerance, "mode", mode, "strict", gate->options.strict, "notes", gate->notes);
 }
 
 static bool save(struct gate *gate, struct fault *fault)
@@ -252,13 +384,14 @@ static enum exit_code finish(struct gate *gate, struct bout *bout, bool complete
 {
     const struct judge_rule rule = {gate->options.strict, gate->options.two_sided};
     enum exit_code code = judge_cells(bout->cells, &rule);
-    if (gate->base.kind == SIDE_NONE)
-        note(gate, "first run, nothing to compare with");
-    if (gate->base.kind == SIDE_NONE && gate->options.strict)
+    bool nothing = !gate->stored && (gate->base.kind == SIDE_NONE || gate->options.stored);
+    if (nothing)
+        note(gate, gate->options.stored ? "there is no baseline of this hardware to compare with" : "first run, nothing to compare with");
+    if ((nothing && (gate->options.strict || gate->options.stored)) || (gate->base.kind == SIDE_NONE && gate->options.strict))
         code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
     if (!complete)
         code = exit_worst(code, fault->code);
-    json_object_set_new(gate->top, "cells", bout->cells);
+    json_object_set(gate->top, "cells", bout->cells);
     json_object_set_new(gate->top, "complete", json_boolean(complete));
     json_object_set_new(gate->top, "exit", json_integer(code));
     json_object_set_new(gate->top, "gate", gate_json(gate));
@@ -278,8 +411,10 @@ static bool choose_sides(struct gate *gate, struct fault *fault)
     const struct options *o = &gate->options;
     gate->base.text = o->base;
     gate->head.text = o->head;
-    gate->base.kind = is_artifact(o->base) ? SIDE_ARTIFACT : SIDE_COMMIT;
+    gate->base.kind = is_artifact(o->base) ? SIDE_ARTIFACT : is_run_file(o->base) ? SIDE_RUN : SIDE_COMMIT;
     gate->head.kind = is_artifact(o->head) ? SIDE_ARTIFACT : o->head ? SIDE_COMMIT : SIDE_HERE;
+    if (o->paired && o->stored)
+        return fault_set(fault, EXIT_CODE_USAGE, "--paired and --stored: expected one of them at most");
     if (!(o->tolerance > 0) || o->tolerance >= 1)
         return fault_set(fault, EXIT_CODE_USAGE, "--tolerance: expected a share between 0 and 1");
     return true;
@@ -316,7 +451,9 @@ static bool move_to_root(struct gate *gate, struct fault *fault)
         abort();
     /* Paths in NAME=PATH are resolved before we move. */
     for (const char **text = &gate->options.base; text; text = text == &gate->options.base ? &gate->options.head : NULL)
-        if (is_artifact(*text) && realpath(strchr(*text, '=') + 1, path)) {
+        if (is_run_file(*text) && realpath(*text, path))
+            *text = strdup(path);
+        else if (is_artifact(*text) && realpath(strchr(*text, '=') + 1, path)) {
             char *whole = NULL;
             if (asprintf(&whole, "%.*s%s", (int)(strchr(*text, '=') - *text) + 1, *text, path) < 0)
                 abort();
@@ -337,6 +474,14 @@ static bool check_formats(const struct gate *gate, struct fault *fault)
     return true;
 }
 
+static void note_fitness(struct gate *gate, const struct fitness_snapshot *before)
+{
+    struct fitness_snapshot after = fitness_take();
+    json_t *reasons = json_array();
+    bool fit = fitness_judge(before, &after, reasons, gate->notes);
+    json_object_set_new(gate->top, "fitness", json_pack("{s:b,s:o}", "fit", fit, "reasons", reasons));
+}
+
 static enum exit_code run_gate(struct gate *gate, struct fault *fault)
 {
     struct bout bout = {.options = &gate->options, .notes = gate->notes};
@@ -346,15 +491,19 @@ static enum exit_code run_gate(struct gate *gate, struct fault *fault)
     bool ready = move_to_root(gate, fault) && choose_sides(gate, fault) && durable_check(gate->out, fault) && check_formats(gate, fault) && open_sides(gate, fault);
     if (ready && asprintf(&gate->suites, "%s/%s", gate->head.tree.root, gate->head.tree.project.suites) < 0)
         abort();
-    if (!ready || !make_plans(gate, &bout, fault))
+    if (!ready || !load_stored(gate, fault) || !make_plans(gate, &bout, fault))
         return fault->code;
     bout.head_artifacts = gate->head.artifacts;
-    bout.base_artifacts = gate->base.kind == SIDE_NONE ? NULL : gate->base.artifacts;
+    bout.base_artifacts = gate->options.stored ? NULL : gate->base.artifacts;
     bout.run_id = json_string_value(json_object_get(gate->top, "run_id"));
+    struct fitness_snapshot before = fitness_take();
     bool ok = bout_run(&bout, fault);
+    note_fitness(gate, &before);
+    judge_stored(gate, &bout);
     enum exit_code code = finish(gate, &bout, ok, fault);
     json_decref(bout.plan);
     json_decref(bout.base_plan);
+    json_decref(bout.cells);
     return code;
 }
 
@@ -369,6 +518,7 @@ enum exit_code command_gate(const struct options *options, struct fault *fault)
     json_decref(gate.head.artifacts);
     json_decref(gate.notes);
     json_decref(gate.top);
+    json_decref(gate.stored);
     free(gate.suites);
     free(gate.out);
     return code;

@@ -317,11 +317,11 @@ static void sort_out(struct bout *bout, struct lists *lists)
     }
 }
 
-/* What base could not run is still measured in head, for the report. */
+/* What base could not run, or no time was left for, is still measured in head, for the report. */
 static void add_lost(struct lists *lists)
 {
     for (size_t i = 0; lists->results && i < json_array_size(lists->paired); i++)
-        if (lists->results[i].is_lost && lists->results[i].lost < LANE_HEAD && json_array_size(lists->results[i].generations) == 0)
+        if (!(lists->results[i].is_lost && lists->results[i].lost >= LANE_HEAD) && json_array_size(lists->results[i].generations) == 0)
             json_array_append(lists->once, json_array_get(lists->paired, i));
 }
 
@@ -358,4 +358,17 @@ bool bout_run(struct bout *bout, struct fault *fault)
     json_decref(lists.once);
     json_decref(lists.generations);
     return ok;
+}
+
+json_t *bout_measure_again(struct bout *bout, const char *id)
+{
+    struct fault ignored = {0};
+    json_t *planned = find(bout->plan, id), *cells = json_array(), *generations = json_object(), *cell = NULL;
+    if (planned)
+        json_array_append(cells, planned);
+    if (planned && measure_once(bout, cells, generations, &ignored))
+        cell = result_cell(bout, planned, json_object_get(generations, id));
+    json_decref(cells);
+    json_decref(generations);
+    return cell;
 }

@@ -237,9 +237,11 @@ static bool measure_cell(struct course *course, struct contest_cell *cell, struc
     ok = ok && (lanes_empty(course->lanes, &turn, &empty_ns, fault) || ((lost = LANE_HEAD), false));
     lanes_close(course->lanes, closed);
     cell->n_voided += tally.voided;
+    size_t before_rounds = json_array_size(cell->rounds);
     ok = ok && take_rounds(cell, &tally, fault);
     free(tally.kept);
-    if (ok && json_array_size(tally.samples) > 0)
+    bool is_kept = json_array_size(cell->rounds) > before_rounds;
+    if (ok && is_kept)
         keep_generation(course, cell, &tally, empty_ns, opened, closed);
     for (size_t i = 0; i < N_LANES; i++) {
         json_decref(opened[i]);

@@ -50,11 +50,34 @@ enum exit_code judge_exit(const char *word, const struct judge_rule *rule)
     return EXIT_CODE_INVALID;
 }
 
+static bool is_against(const json_t *verdict, const char *what)
+{
+    return strcmp(json_string_value(json_object_get(verdict, "against")), what) == 0;
+}
+
+/* The code of a cell's verdicts: where base and head were told apart in pairs, stored runs that cannot tell take nothing from it. */
+static enum exit_code judge_cell(const json_t *verdicts, const struct judge_rule *rule)
+{
+    enum exit_code code = EXIT_CODE_PASS;
+    bool is_decided = false;
+    size_t k;
+    json_t *verdict;
+    json_array_foreach(verdicts, k, verdict)
+        is_decided |= is_against(verdict, "paired") && judge_exit(json_string_value(json_object_get(verdict, "verdict")), rule) != EXIT_CODE_CANNOT_JUDGE;
+    json_array_foreach(verdicts, k, verdict) {
+        enum exit_code one = judge_exit(json_string_value(json_object_get(verdict, "verdict")), rule);
+        bool is_stored = is_against(verdict, "stored") || is_against(verdict, "anchor");
+        if (!(is_stored && is_decided && one == EXIT_CODE_CANNOT_JUDGE))
+            code = exit_worst(code, one);
+    }
+    return code;
+}
+
 enum exit_code judge_cells(const json_t *cells, const struct judge_rule *rule)
 {
     enum exit_code code = EXIT_CODE_PASS;
-    size_t measured = 0, i, k;
-    json_t *cell, *verdict;
+    size_t measured = 0, i;
+    json_t *cell;
     json_array_foreach(cells, i, cell) {
         const char *status = json_string_value(json_object_get(cell, "status"));
         measured += strcmp(status, "ok") == 0;
@@ -62,8 +85,7 @@ enum exit_code judge_cells(const json_t *cells, const struct judge_rule *rule)
             code = exit_worst(code, EXIT_CODE_FAILED);
         if (strcmp(status, "unfit") == 0)
             code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
-        json_array_foreach(json_object_get(cell, "verdicts"), k, verdict)
-            code = exit_worst(code, judge_exit(json_string_value(json_object_get(verdict, "verdict")), rule));
+        code = exit_worst(code, judge_cell(json_object_get(cell, "verdicts"), rule));
     }
     return measured ? code : exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
 }

@@ -1,0 +1,143 @@
+#!/usr/bin/env bats
+# ternmark baseline and stored comparison: record, show, check, accept; corrupt, foreign, moved baselines; compare.
+
+load gate_repository
+
+setup_file() {
+  export XDG_CACHE_HOME=$BATS_FILE_TMPDIR/cache REPO=$BATS_FILE_TMPDIR/origin
+  make_repository "$REPO"
+  "$TERNMARK" baseline record >"$BATS_FILE_TMPDIR/recorded" || return 1
+  commit baseline
+}
+
+setup() {
+  export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
+  cp -r "$REPO" "$BATS_TEST_TMPDIR/repo"
+  cd "$BATS_TEST_TMPDIR/repo"
+  FILE=$(echo baselines/*/sum.json)
+}
+
+reseal() {  # FILE PYTHON: edits the JSON and gives it a right checksum
+  python3 - "$1" "$2" <<'P'
+import hashlib, json, sys
+path, code = sys.argv[1], sys.argv[2]
+top = json.load(open(path))
+exec(code)
+top.pop("checksum", None)
+text = json.dumps(top, sort_keys=True, separators=(",", ":"))
+top["checksum"] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+json.dump(top, open(path, "w"))
+P
+}
+
+@test "record writes a file per suite under the hardware key; show and check read it" {
+  grep -q 'baselines/.*/sum.json: 2 cells, 5 runs' "$BATS_FILE_TMPDIR/recorded"
+  run "$TERNMARK" baseline show; [ "$status" -eq 0 ]; [[ $output == *"sum/sum/words=64"* ]]
+  run "$TERNMARK" baseline check; [ "$status" -eq 0 ]; [[ $output == *"2 cells"* ]]
+  [ "$(stat -c %s "$FILE")" -lt 2097152 ]
+}
+
+@test "no baseline: show and check 3, --stored 3; usage errors 2" {
+  rm -r baselines; commit none
+  run "$TERNMARK" baseline show; [ "$status" -eq 3 ]
+  run "$TERNMARK" baseline check; [ "$status" -eq 3 ]
+  run "$TERNMARK" gate --stored --base HEAD; [ "$status" -eq 3 ]; [[ $output == *"no baseline"* ]]
+  run "$TERNMARK" baseline; [ "$status" -eq 2 ]
+  run "$TERNMARK" baseline accept sum/sum/words=64; [ "$status" -eq 2 ]; [[ $output == *reason* ]]
+  run "$TERNMARK" gate --stored --paired; [ "$status" -eq 2 ]
+}
+
+@test "three times the work is red against the stored baseline and the anchor, exit 1" {
+  sed -i 's/r < rounds/r < rounds * 3/' sum.c; commit slower
+  run "$TERNMARK" gate --stored
+  [ "$status" -eq 1 ] || { echo "$output"; false; }
+  [[ $output == *regression*stored*"words=256"* ]]
+}
+
+@test "the same code is never red against the baseline" {
+  run "$TERNMARK" gate --stored --base HEAD
+  [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+  [[ $output != *regression* ]]
+}
+
+@test "a corrupt baseline, a NaN, a duplicate id, a newer schema, a wrong folder: exit 5, whatever else holds" {
+  local edits=('truncate -s 100 $FILE' 'sed -i s/ok/0k/ $FILE' 'sed -i "s/\"median\":[^,]*/\"median\":NaN/" $FILE' ': > $FILE')
+  for edit in "${edits[@]}"; do
+    git checkout -q "$FILE"; eval "$edit"; git commit -qam "x $edit"
+    run "$TERNMARK" gate --base HEAD; [ "$status" -eq 5 ] || { echo "$edit: $status $output"; false; }
+    run "$TERNMARK" baseline check; [ "$status" -eq 5 ]
+    git reset -q --hard HEAD^
+  done
+  for code in 'top["cells"].append(top["cells"][0])' 'top["schema"] = 2' 'top["kind"] = "run"' 'top["hardware"]["key"] = "other-00000000"'; do
+    reseal "$FILE" "$code"; git commit -qam "x"
+    run "$TERNMARK" gate --base HEAD; [ "$status" -eq 5 ] || { echo "$code: $status $output"; false; }
+    git reset -q --hard HEAD^
+  done
+}
+
+@test "a baseline of another machine: --stored says 3 and names it" {
+  git mv baselines/* baselines/other-machine-12345678; git commit -qm other
+  run "$TERNMARK" gate --stored --base HEAD
+  [ "$status" -eq 3 ]; [[ $output == *other-machine-12345678* ]]
+}
+
+@test "another workload under the same name: not comparable" {
+  sed -i 's/s.n, 4)/s.n, 2)/' suites/sum.lua; commit halved
+  run "$TERNMARK" gate --stored
+  [ "$status" -eq 3 ]; [[ $output == *"not comparable"* ]]; [[ $output == *workload* ]]
+}
+
+@test "a cell of the baseline that head lacks is missing, exit 4" {
+  sed -i 's/64, 256/64/' suites/sum.lua; commit fewer
+  run "$TERNMARK" gate --stored
+  [ "$status" -eq 4 ]; [[ $output == *missing*"words=256"* ]]
+}
+
+@test "accept moves a cell with a reason and keeps who, when and why; a baseline moved without one is red" {
+  "$TERNMARK" gate --paired >/dev/null || true
+  run "$TERNMARK" baseline accept sum/sum/words=64 --reason "bigger words"
+  [ "$status" -eq 0 ]
+  run "$TERNMARK" baseline show
+  [[ $output == *"by test@example.org: sum/sum/words=64: bigger words"* ]]
+  commit accepted
+  run "$TERNMARK" gate
+  [[ $output != *"without a recorded reason"* ]]
+  reseal "$FILE" 'top["cells"][1]["runs"] = top["cells"][1]["runs"][:2]; top["cells"][1]["runs"][0]["samples_ns"][0][0] *= 3'
+  commit moved
+  run "$TERNMARK" gate
+  [ "$status" -eq 1 ]; [[ $output == *"without a recorded reason"* ]]
+}
+
+@test "compare: a file with itself passes or cannot tell, byte for byte the same; broken files 5, missing 2, unfinished 3" {
+  "$TERNMARK" gate --paired --json >/dev/null || true
+  "$TERNMARK" run suites --artifact sum=libsum.so --out run.json >/dev/null
+  run "$TERNMARK" compare run.json run.json --json
+  [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+  [[ $output != *regression* ]]
+  first=$(sha256sum <<<"$output")
+  for _ in $(seq 20); do [ "$("$TERNMARK" compare run.json run.json --json | sha256sum)" = "$first" ]; done
+  cp run.json slow.json
+  reseal slow.json 'for c in top["cells"]:
+    for r in c["runs"]: r["samples_ns"] = [[2 * x for x in g] for g in r["samples_ns"]]'
+  run "$TERNMARK" compare run.json slow.json; [ "$status" -eq 1 ]
+  run "$TERNMARK" compare slow.json run.json; [ "$status" -eq 0 ]; [[ $output == *improved* ]]
+  run "$TERNMARK" compare slow.json run.json --two-sided; [ "$status" -eq 1 ]
+  cp run.json other.json; reseal other.json 'top["hardware"]["key"] = "other-12345678"; top["hardware"]["fields"]["cpu"] = "another"'
+  run "$TERNMARK" compare other.json run.json; [ "$status" -eq 3 ]; [[ $output == *"cpu: base"* ]]
+  cp run.json part.json; reseal part.json 'top["complete"] = False'
+  run "$TERNMARK" compare run.json part.json; [ "$status" -eq 3 ]
+  run "$TERNMARK" compare part.json run.json; [ "$status" -eq 3 ]
+  reseal slow.json 'top["cells"] = top["cells"][:1]'
+  run "$TERNMARK" compare run.json slow.json; [ "$status" -eq 4 ]
+  head -c 300 run.json >broken.json
+  run "$TERNMARK" compare run.json broken.json; [ "$status" -eq 5 ]
+  run "$TERNMARK" compare run.json none.json; [ "$status" -eq 2 ]
+  run "$TERNMARK" compare run.json; [ "$status" -eq 2 ]
+}
+
+@test "head against a run file" {
+  "$TERNMARK" run suites --artifact sum=libsum.so --out run.json >/dev/null
+  sed -i 's/r < rounds/r < rounds * 3/' sum.c
+  run "$TERNMARK" gate --base run.json
+  [ "$status" -eq 1 ]
+}
