@@ -6,6 +6,7 @@
 #include "measure/frame.h"
 #include "measure/limits.h"
 #include "measure/turn.h"
+#include "probe/counters.h"
 #include "script/script.h"
 #include "text.h"
 
@@ -22,6 +23,7 @@ struct child {
     bool open;
     int cpu;
     double memory_bytes;
+    char counters_absent[128];  /* why there are none, or "" */
 };
 
 bool worker_is_child(int argc, char **argv)
@@ -78,6 +80,8 @@ static json_t *do_open(struct child *child, const json_t *request, struct fault 
     script_collect(child->subject.script);
     bool pinned = child->cpu >= 0 && limits_thread_count() == 1 && limits_pin(child->cpu);
     json_object_set_new(info, "pinned", json_boolean(pinned));
+    if (child->counters_absent[0])
+        json_object_set_new(info, "counters_absent", json_string(child->counters_absent));
     return info;
 }
 
@@ -142,6 +146,8 @@ int worker_main(void)
     child.nonce = child.page->nonce;
     child.page->nonce = 0;
     channel_close_others();
+    if (counters_open(child.counters_absent, sizeof child.counters_absent))
+        child.counters_absent[0] = 0;
     while (serve(&child))
         ;
     script_close(child.subject.script);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/record.h"
 
+#include "probe/counters.h"
 #include "stats/summary.h"
 #include "store/canonical.h"
 #include "units.h"
@@ -117,6 +118,7 @@ static const struct metric_row {
     {"context_switches", "switches", "per run", FOLD_SUM},
     {"overhead", "overhead", "of a sample", FOLD_MAX},
     {"voided_samples", "voided", "per run", FOLD_SUM},
+    {"unexplained", "unexplained", "of a turn", FOLD_MAX},
 };
 
 static double fold(const json_t *generations, const struct metric_row *row)
@@ -138,16 +140,32 @@ static void add_metric(json_t *metrics, const char *name, double value, const ch
     json_object_set_new(metrics, name, metric);
 }
 
+/* A hardware counter per iteration, the mean of the generations; absent with its reason where one generation lacks it. */
+static void add_counter(json_t *metrics, const json_t *generations, const char *name)
+{
+    double sum = 0;
+    size_t i;
+    json_t *g;
+    json_array_foreach(generations, i, g) {
+        const json_t *value = json_object_get(json_object_get(g, "counters"), name);
+        if (!value) {
+            const char *why = text_of(g, "counters_absent");
+            json_object_set_new(metrics, name, json_pack("{s:s}", "absent", why ? why : "the processor does not count it"));
+            return;
+        }
+        sum += json_number_value(value);
+    }
+    add_metric(metrics, name, sum / (double)json_array_size(generations), "per iteration");
+}
+
 static json_t *metrics_of(const json_t *generations)
 {
     json_t *metrics = json_object();
     const json_t *first = json_array_get(generations, 0);
     for (size_t i = 0; first && i < sizeof metric_rows / sizeof *metric_rows; i++)
         add_metric(metrics, metric_rows[i].name, fold(generations, &metric_rows[i]), metric_rows[i].unit);
-    const char *name;
-    json_t *value;
-    json_object_foreach(json_object_get(first, "counters"), name, value)
-        json_object_set(metrics, name, value);
+    for (int i = 0; first && i < COUNTERS; i++)
+        add_counter(metrics, generations, counter_names[i]);
     return metrics;
 }
 
@@ -183,6 +201,17 @@ static bool is_short(const json_t *generation)
     return json_number_value(json_array_get(json_object_get(generation, "samples_ns"), 0)) < 1e4;
 }
 
+/* Samples that leave nine tenths of every generation's turns unexplained: hand-overs do not take that long. */
+static bool is_suspicious(const json_t *generations)
+{
+    size_t i;
+    json_t *g;
+    json_array_foreach(generations, i, g)
+        if (number_of(g, "unexplained") < 0.9)
+            return false;
+    return json_array_size(generations) > 0;
+}
+
 json_t *record_cell(const json_t *planned, const json_t *generations, const struct record_run *run)
 {
     const char *reason, *status = status_of(planned, generations, run->generations, &reason);
@@ -191,6 +220,8 @@ json_t *record_cell(const json_t *planned, const json_t *generations, const stru
     json_t *tolerance = json_object_get(planned, "tolerance");
     if (ok && !reason && text_of(first, "interpreted") && is_short(first))
         reason = "interpreted: the loop was not compiled";
+    if (ok && !reason && is_suspicious(measured))
+        reason = "suspicious: most of the time of its turns lies in no sample";
     return json_pack("{s:O,s:O,s:O,s:O,s:s,s:s,s:s?,s:o,s:o,s:o,s:o,s:o,s:f,s:O,s:o,s:n,s:[]}", "id", json_object_get(planned, "id"), "suite",
                      json_object_get(planned, "suite"), "bench", json_object_get(planned, "bench"), "params", json_object_get(planned, "params"),
                      "workload_hash", workload_of(planned, first), "status", status, "reason", reason, "backend",

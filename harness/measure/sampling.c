@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/sampling.h"
 
+#include "probe/counters.h"
 #include "stats/summary.h"
 
 #include <math.h>
@@ -126,6 +127,9 @@ static void add_usage(struct worker_usage *sum, const struct worker_usage *one)
     sum->faults += one->faults;
     sum->switches += one->switches;
     sum->peak_bytes = fmax(sum->peak_bytes, one->peak_bytes);
+    sum->wall_ns += one->wall_ns;
+    for (int i = 0; i < COUNTERS; i++)
+        sum->counters[i] = sum->counters[i] < 0 || one->counters[i] < 0 ? -1 : sum->counters[i] + one->counters[i];
 }
 
 /* Takes one turn's samples; voided ones are counted and taken again by the caller. */
@@ -165,6 +169,16 @@ static bool take_samples(struct worker *worker, const struct sampling *s, uint64
     return true;
 }
 
+/* Hardware counters per iteration; those that are absent are left out. */
+static json_t *counters_of(const struct worker_usage *usage, double iterations)
+{
+    json_t *counters = json_object();
+    for (int i = 0; i < COUNTERS; i++)
+        if (usage->counters[i] >= 0)
+            json_object_set_new(counters, counter_names[i], json_real(usage->counters[i] / iterations));
+    return counters;
+}
+
 static json_t *describe(const struct taken *taken, uint64_t iterations, double empty_ns)
 {
     json_t *samples = json_array();
@@ -174,10 +188,11 @@ static json_t *describe(const struct taken *taken, uint64_t iterations, double e
     for (size_t i = 0; i < taken->n; i++)
         json_array_append_new(samples, json_real(taken->ns[i] / per));
     double all = per * (double)(taken->n + taken->voided);
-    return json_pack("{s:I,s:o,s:I,s:f,s:f,s:f,s:f,s:f,s:f}", "iterations", (json_int_t)iterations, "samples_ns", samples, "voided",
+    double unexplained = taken->usage.wall_ns > 0 ? 1 - taken->total_ns / taken->usage.wall_ns : 0;
+    return json_pack("{s:I,s:o,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "iterations", (json_int_t)iterations, "samples_ns", samples, "voided",
                      (json_int_t)taken->voided, "overhead", s.median > 0 ? empty_ns / s.median : 0.0, "empty_ns", empty_ns, "cpu_ns",
                      taken->usage.cpu_ns / all, "faults", taken->usage.faults / all, "switches", taken->usage.switches, "peak_bytes",
-                     taken->usage.peak_bytes);
+                     taken->usage.peak_bytes, "unexplained", unexplained, "counters", counters_of(&taken->usage, all));
 }
 
 json_t *sampling_generation(struct worker *worker, const struct sampling *s, struct fault *fault)

@@ -3,6 +3,7 @@
 
 #include "measure/clock.h"
 #include "measure/spawn.h"
+#include "probe/counters.h"
 
 #include <sys/resource.h>
 
@@ -88,11 +89,13 @@ static struct worker_usage usage_now(void)
 {
     struct rusage r;
     getrusage(RUSAGE_SELF, &r);
-    return (struct worker_usage){
+    struct worker_usage now = {
         .cpu_ns = (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e9 + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e3,
         .faults = (double)(r.ru_minflt + r.ru_majflt),
         .switches = (double)(r.ru_nvcsw + r.ru_nivcsw),
     };
+    counters_read(now.counters);
+    return now;
 }
 
 static void set_usage(struct worker_page *page, const struct call *call, struct worker_usage before)
@@ -104,6 +107,8 @@ static void set_usage(struct worker_page *page, const struct call *call, struct 
     page->usage.faults = command ? child->faults : now.faults - before.faults;
     page->usage.switches = command ? child->switches : now.switches - before.switches;
     page->usage.peak_bytes = child->peak_bytes;
+    for (int i = 0; i < COUNTERS; i++)
+        page->usage.counters[i] = now.counters[i] < 0 || before.counters[i] < 0 ? -1 : now.counters[i] - before.counters[i];
 }
 
 bool turn_run(struct subject *subject, struct worker_page *page, struct fault *fault)

@@ -37,6 +37,7 @@ struct worker {
     bool alive;
     bool open;
     uint32_t wanted;       /* samples of the turn under way */
+    uint64_t begun_ns;     /* when that was handed over */
 };
 
 /* Descriptors that the child gets at fixed numbers. */
@@ -349,6 +350,7 @@ void worker_turn_begin(struct worker *w, const struct worker_turn *turn)
     page->iterations = turn->iterations;
     page->samples = w->wanted;
     page->failed = 0;
+    w->begun_ns = clock_now_ns();
     channel_hand(&page->mover, WORKER_MOVER_WORKER);
 }
 
@@ -394,12 +396,18 @@ bool worker_turn_end(struct worker *w, double *ns, struct worker_usage *usage, s
         return lose(w, fault);
     if (w->page->failed)
         return failed_turn(w, fault);
+    double wall = clock_delta_ns(w->begun_ns, clock_now_ns()), sum = 0;
     for (uint32_t i = 0; i < w->wanted; i++) {
         double value = w->page->ns[i];
         ns[i] = value > 0 && value < 1e18 ? value : 0;  /* NaN and nonsense are voided, too */
+        sum += ns[i];
     }
-    if (usage)
+    if (wall > 0 && sum > 1.01 * wall + 1e3)
+        return fault_set(fault, EXIT_CODE_FAILED, "its samples add up to %.4g ms in a turn of %.4g ms by the harness's own clock", sum / 1e6, wall / 1e6);
+    if (usage) {
         *usage = w->page->usage;
+        usage->wall_ns = wall;
+    }
     return true;
 }
 

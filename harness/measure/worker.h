@@ -51,6 +51,7 @@ struct worker_usage {
     double switches;  /* context switches, voluntary and not */
     double peak_bytes;  /* largest resident set of a command; 0 otherwise */
     double counters[8]; /* hardware counters, in the order of probe/counters.h; negative where absent */
+    double wall_ns;     /* of the whole turn, by the harness's own clock */
 };
 
 /* The shared page. */
@@ -110,13 +111,14 @@ json_t *worker_describe(struct worker *worker, const char *bench, const json_t *
 
 /*
  * Opens a cell: setup, then check. On success the worker waits on the page for turns. Gives a new object {kind, work|null,
- * backend|null, workload_hash, artifacts [names used], pinned bool}. False when setup or check failed.
+ * backend|null, workload_hash, artifacts [names used], pinned bool, counters_absent: why|absent}. False when setup or check failed.
  */
 bool worker_open(struct worker *worker, const char *bench, const json_t *params, json_t **info, struct fault *fault);
 
 /*
  * One turn: `warm` iterations untimed, then `samples` samples of `iterations` each; their times (ns, whole samples, 0 where the
- * clock voided one) go to `ns`. The engine's threads are parked before it returns. `verb` is TURN or EMPTY.
+ * clock voided one) go to `ns`. Samples that add up to more time than the harness's own clock saw pass are EXIT_CODE_FAILED: the
+ * subject has forged them. The engine's threads are parked before it returns. `verb` is TURN or EMPTY.
  */
 struct worker_turn {
     enum worker_verb verb;

@@ -408,15 +408,48 @@ EOF
   [ "$(json r.json "all(c['metrics']['memory']['value'] > 1e5 and c['metrics']['cpu']['value'] > 0 for c in r['cells'])")" = True ]
 }
 
-@test "a clock that stands still, or a coarse one, is refused" {
+# Clocks that lie, by preloading: every result must be refused or whole, and no sample may be zero, negative or not a number.
+@test "ten clocks that lie never give a wrong sample" {
   command -v gcc >/dev/null || skip "no compiler"
   cat >clock.c <<'EOF'
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
-int clock_gettime(clockid_t id, struct timespec *t) { (void)id; t->tv_sec = 5; t->tv_nsec = 7; return 0; }
+#include <unistd.h>
+/* CLOCK_SCRIPT: what CLOCK_MONOTONIC_RAW reads; other clocks stay as they are. */
+int clock_gettime(clockid_t id, struct timespec *t) {
+  static const char *script; static long long calls;
+  long r = syscall(SYS_clock_gettime, id, t);
+  if (id != CLOCK_MONOTONIC_RAW) return (int)r;
+  if (!script) { script = getenv("CLOCK_SCRIPT"); if (!script) script = ""; }
+  long long ns = t->tv_sec * 1000000000LL + t->tv_nsec; calls++;
+  if (!strcmp(script, "frozen")) ns = 5000000007LL;
+  if (!strcmp(script, "zero")) ns = 0;
+  if (!strcmp(script, "second")) ns -= ns % 1000000000LL;
+  if (!strcmp(script, "millisecond")) ns -= ns % 1000000LL;
+  if (!strcmp(script, "jiffy")) ns -= ns % 4000000LL;
+  if (!strcmp(script, "backwards")) ns = 4000000000000000LL - ns;
+  if (!strcmp(script, "stumbles") && calls % 7 == 0) ns -= 50000000LL;
+  if (!strcmp(script, "jumps") && calls % 50 == 0) ns += 10000000000LL;
+  if (!strcmp(script, "stutters") && calls % 3) ns -= ns % 100000000LL;
+  if (!strcmp(script, "wraps")) ns %= 50000000LL;
+  t->tv_sec = ns / 1000000000LL; t->tv_nsec = ns % 1000000000LL;
+  return (int)r;
+}
 EOF
   gcc -shared -fPIC -o clock.so clock.c
   good demo
-  run env LD_PRELOAD="$PWD/clock.so" timeout 20 "$TERNMARK" run demo.lua --budget 100ms --out r.json
-  [ "$status" -eq 3 ]
-  [[ "$output" == *"the clock has steps of"* ]]
+  for script in frozen zero second millisecond jiffy backwards stumbles jumps stutters wraps; do
+    rm -f r.json
+    code=0
+    CLOCK_SCRIPT=$script LD_PRELOAD=$PWD/clock.so timeout -s KILL 20 "$TERNMARK" run demo.lua --filter k=1 --budget 60ms --cell-timeout 2s --out r.json >out 2>&1 || code=$?
+    echo "$script: $code"; cat out
+    case $code in 0 | 3 | 4) ;; *) false ;; esac
+    case $script in frozen | zero | second | jiffy) [ "$code" -eq 3 ] ;; esac
+    if [ "$code" -eq 0 ]; then
+      [ "$(json r.json "all(x > 0 for c in r['cells'] for run in c['runs'] for g in run['samples_ns'] for x in g)")" = True ]
+    fi
+  done
 }
