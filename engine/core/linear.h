@@ -57,6 +57,7 @@ struct tern_linear {
 	size_t n, k, panels;
 	float scale;
 	enum tern_storage storage;
+	const char *why;        /* the reason for the storage; static */
 	const struct tern_backend *backend;
 	uint8_t *w;
 	size_t panel_bytes, steps, copy_bytes, copies, bytes;

@@ -125,13 +125,14 @@ static enum tern_status open_activations(struct layer *s, size_t k, struct tern_
 
 static size_t copies_for(enum tern_storage storage, size_t n, size_t k, bool cold)
 {
-	size_t bytes = n * k / (storage == TERN_STORAGE_INT8 ? 1 : 5) + 64;
-	return cold ? cold_bytes / bytes + 1 : 1;
+	size_t bytes = n * k / (storage == TERN_STORAGE_INT8 ? 1 : storage == TERN_STORAGE_2BIT ? 4 : 5) + 64;
+	return cold ? cold_bytes / bytes + 2 : 1;
 }
 
 static void explain(struct tern_op *op, const struct layer *s)
 {
-	snprintf(op->why, sizeof op->why, "%s, %d thread%s", tern_linear_kernel(s->linear, s->batch)->name, s->threads, s->threads == 1 ? "" : "s");
+	snprintf(op->why, sizeof op->why, "%s, %d thread%s; %s", tern_linear_kernel(s->linear, s->batch)->name, s->threads,
+	         s->threads == 1 ? "" : "s", s->linear->why);
 }
 
 struct request {
