@@ -28,6 +28,7 @@ struct tern_head {
 	const int8_t *x;       /* batch rows, x_stride bytes apart */
 	size_t x_stride, batch;
 	const int32_t *x_sum;  /* of each row of x */
+	const int32_t *x_groups; /* INT4: of each group of 32 columns of each row of x */
 	const float *x_scale;
 	float *y;              /* batch x n */
 };

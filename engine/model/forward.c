@@ -193,8 +193,10 @@ static void step_last(const struct work *w, int id, int n)
             float *x = w->s->x + r * width;
             w->vector->add(w->s->added + r * width, width, x);
             w->vector->rms_norm(x, tern_plan_output_norm(w->plan), width, w->c->eps, w->s->last_x + k * width);
-            if (w->s->last.q)
+            if (w->s->last.q) {
                 tern_activations_fill(&w->s->last, &w->plan->backend->kernels, w->s->last_x, k, k + 1);
+                tern_output_sum_groups(&w->plan->output, w->s->last.q + k * w->s->last.stride, w->s->last_groups + k * (width / 32));
+            }
         }
         k++;
     }
@@ -203,7 +205,7 @@ static void step_last(const struct work *w, int id, int n)
 static void step_logits(const struct work *w, int id, int n)
 {
     struct tern_input in = {w->s->last_x, &w->s->last};
-    tern_output_part(&w->plan->output, in, w->n_last, w->pass->logits, own(w, id), id, n);
+    tern_output_part(&w->plan->output, in, w->s->last_groups, w->n_last, w->pass->logits, own(w, id), id, n);
 }
 
 static step_fn *const layer_steps[] = {

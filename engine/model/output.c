@@ -60,6 +60,7 @@ static bool pack_rows(struct tern_output *o, const struct tern_matrix *m, int th
 {
     double error = 0, total = 0;
     bool ok = true;
+    (void)threads; /* of a build without OpenMP */
     tern_threads_used_openmp();
 #pragma omp parallel num_threads(threads) reduction(+ : error, total) reduction(&& : ok)
     {
@@ -123,7 +124,17 @@ void tern_output_close(struct tern_output *o)
     o->scales = NULL;
 }
 
-void tern_output_part(const struct tern_output *o, struct tern_input in, size_t batch, float *y, float *room, int id, int n)
+void tern_output_sum_groups(const struct tern_output *o, const int8_t *q, int32_t *groups)
+{
+    for (size_t c = 0; c < o->k / TERN_HEAD_COLUMNS; c++) {
+        groups[c] = 0;
+        for (int i = 0; i < TERN_HEAD_COLUMNS; i++)
+            groups[c] += q[c * TERN_HEAD_COLUMNS + (size_t)i];
+    }
+}
+
+void tern_output_part(const struct tern_output *o, struct tern_input in, const int32_t *groups, size_t batch, float *y, float *room, int id,
+                      int n)
 {
     size_t from, to;
     if (o->kind == TERN_OUTPUT_EXACT) {
@@ -135,6 +146,7 @@ void tern_output_part(const struct tern_output *o, struct tern_input in, size_t 
     h.x_stride = in.a->stride;
     h.x_sum = in.a->sum;
     h.x_scale = in.a->scale;
+    h.x_groups = groups;
     h.batch = batch;
     h.y = y;
     tern_share(o->groups, id, n, &from, &to);

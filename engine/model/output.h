@@ -33,8 +33,13 @@ enum tern_status tern_output_open(const struct tern_model_weight *weight, enum t
                                   struct tern_output *out, struct tern_error *err);
 void tern_output_close(struct tern_output *o);
 
-/* Part id of n of y = W x over `batch` rows; y: batch x n floats. `room`: 2 k + batch floats (EXACT). */
-void tern_output_part(const struct tern_output *o, struct tern_input in, size_t batch, float *y, float *room, int id, int n);
+/* Sums of the groups of one quantised row, which INT4 takes beside it: k / 32 numbers. */
+void tern_output_sum_groups(const struct tern_output *o, const int8_t *q, int32_t *groups);
+
+/* Part id of n of y = W x over `batch` rows; y: batch x n floats. `room`: 2 k + batch floats (EXACT); `groups`: batch rows of
+ * tern_output_sum_groups (INT4). */
+void tern_output_part(const struct tern_output *o, struct tern_input in, const int32_t *groups, size_t batch, float *y, float *room, int id,
+                      int n);
 
 /* Bytes that one product reads. */
 size_t tern_output_bytes(const struct tern_output *o);

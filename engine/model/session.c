@@ -51,6 +51,7 @@ static void lay_out(struct tern_session *s, struct cutter *c)
     };
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         *scratch[i].at = cut(c, s->rows, scratch[i].width, sizeof(float));
+    s->last_groups = cut(c, s->rows, m->width / 32 + 1, sizeof *s->last_groups);
     s->own_floats = (2 * (size_t)(m->ffn > m->width ? m->ffn : m->width) + s->rows + s->context + 15) / 16 * 16;
     s->own = cut(c, (uint64_t)s->plan->options.threads, s->own_floats, sizeof(float));
 }

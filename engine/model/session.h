@@ -33,6 +33,7 @@ struct tern_session {
     size_t own_floats;
     struct tern_activations wide, tall, last; /* of width, ffn; of the rows whose logits are wanted */
     float *last_x;
+    int32_t *last_groups; /* of the quantised last_x: width / 32 a row */
     char *block;
     size_t bytes;
 };

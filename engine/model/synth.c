@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TAG_TRITS = 0x51, TAG_NORMS, TAG_SIGNS, TAG_EMBEDDING, TAG_OUTPUT, CHUNK_ROWS = 64 };
@@ -250,4 +251,52 @@ enum tern_status tern_synth_save(const struct tern_synth *s, const char *path, s
         unlink(temporary);
     free(temporary);
     return status == TERN_OK ? save_hash(path, sha256, err) : status;
+}
+
+/* Raised when the generator changes, so that an older file is not taken for a new one. */
+enum { GENERATOR = 1 };
+
+/* The folder, made where it is not there. */
+static char *models_folder(void)
+{
+    const char *own = getenv("TERN_MODELS"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char *folder = NULL;
+    int n = own && *own       ? asprintf(&folder, "%s", own)
+            : cache && *cache ? asprintf(&folder, "%s/ternmark", cache)
+            : home && *home   ? asprintf(&folder, "%s/.cache/ternmark", home)
+                              : asprintf(&folder, "/tmp/ternmark-models-%ld", (long)getuid());
+    if (n < 0)
+        return NULL;
+    for (char *at = folder + 1; *at; at++) {
+        if (*at == '/') {
+            *at = 0;
+            mkdir(folder, 0777);
+            *at = '/';
+        }
+    }
+    mkdir(folder, 0777);
+    return folder;
+}
+
+enum tern_status tern_synth_file(const char *model, char **path, struct tern_error *err)
+{
+    struct tern_synth synth;
+    *path = NULL;
+    if (strpbrk(model, "/."))
+        return (*path = strdup(model)) ? TERN_OK : tern_error_memory(err, "a path", strlen(model));
+    if (!tern_synth_named(model, &synth))
+        return tern_error_set(err, TERN_INVALID, "no synthetic model is named \"%s\"", model);
+    char *folder = models_folder();
+    if (!folder || asprintf(path, "%s/%s-%d.gguf", folder, model, GENERATOR) < 0) {
+        free(folder);
+        *path = NULL;
+        return tern_error_memory(err, "a path", 64);
+    }
+    free(folder);
+    enum tern_status status = access(*path, R_OK) == 0 ? TERN_OK : tern_synth_save(&synth, *path, err);
+    if (status != TERN_OK) {
+        free(*path);
+        *path = NULL;
+    }
+    return status;
 }

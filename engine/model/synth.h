@@ -33,4 +33,10 @@ enum tern_status tern_synth_write(const struct tern_synth *synth, FILE *file, ch
 /* The same to a path, by way of a temporary file beside it, and its hash to <path>.sha256 in the format of sha256sum. */
 enum tern_status tern_synth_save(const struct tern_synth *synth, const char *path, struct tern_error *err);
 
+/*
+ * The file of a model named in a suite: a path (it has a '/' or a '.'), or the name of a shape, which is made on first use in
+ * $TERN_MODELS, else $XDG_CACHE_HOME/ternmark, else ~/.cache/ternmark, else the system's temporary folder. *path is malloc'd.
+ */
+enum tern_status tern_synth_file(const char *model, char **path, struct tern_error *err);
+
 #endif

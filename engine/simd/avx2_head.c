@@ -53,12 +53,9 @@ static void head_int8_avx2(const struct tern_head *h, size_t from, size_t to)
 	}
 }
 
-static inline void column_group(const __m256i *w, const int8_t *x, const uint16_t *scales, __m256 totals[2])
+static inline void column_group(const __m256i *w, const int8_t *x, int32_t all, const uint16_t *scales, __m256 totals[2])
 {
 	const __m256i nibbles = _mm256_set1_epi8(15);
-	int32_t all = 0;
-	for (int i = 0; i < TERN_HEAD_COLUMNS; i++)
-		all += x[i];
 	for (int half = 0; half < 2; half++) {
 		__m256i sums = _mm256_set1_epi32(-8 * all);
 		for (int j = 0; j < 4; j++) {
@@ -79,7 +76,8 @@ static void head_int4_avx2(const struct tern_head *h, size_t from, size_t to)
 			__m256 y[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
 			for (size_t c = 0; c < groups; c++)
 				column_group((const __m256i *)(const void *)(h->w + g * h->group_bytes + c * 4 * TERN_HEAD_LINE),
-				             h->x + b * h->x_stride + c * TERN_HEAD_COLUMNS, h->halves + (g * groups + c) * TERN_HEAD_ROWS, y);
+				             h->x + b * h->x_stride + c * TERN_HEAD_COLUMNS, h->x_groups[b * groups + c],
+				             h->halves + (g * groups + c) * TERN_HEAD_ROWS, y);
 			y[0] = _mm256_mul_ps(y[0], _mm256_set1_ps(h->x_scale[b]));
 			y[1] = _mm256_mul_ps(y[1], _mm256_set1_ps(h->x_scale[b]));
 			store_rows(h, g, b, y);

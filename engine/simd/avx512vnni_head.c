@@ -25,6 +25,7 @@ static inline __attribute__((always_inline)) void int8_tile(const struct tern_he
 	const uint8_t *w = h->w + g * h->group_bytes;
 	const int8_t *x = h->x + b * h->x_stride;
 	__m512i sums[TILE], more[TILE]; /* two chains a row, as one would wait for itself */
+#pragma GCC unroll 4
 	for (int t = 0; t < rows; t++)
 		sums[t] = more[t] = _mm512_setzero_si512();
 	size_t lines = h->k / 4, j = 0;
@@ -32,14 +33,17 @@ static inline __attribute__((always_inline)) void int8_tile(const struct tern_he
 		__m512i v = _mm512_load_si512(w + j * TERN_HEAD_LINE), u = _mm512_load_si512(w + (j + 1) * TERN_HEAD_LINE);
 		_mm_prefetch((const char *)w + j * TERN_HEAD_LINE + AHEAD, _MM_HINT_T0);
 		_mm_prefetch((const char *)w + (j + 1) * TERN_HEAD_LINE + AHEAD, _MM_HINT_T0);
+#pragma GCC unroll 4
 		for (int t = 0; t < rows; t++) {
 			sums[t] = _mm512_dpbusd_epi32(sums[t], v, four(x + (size_t)t * h->x_stride + 4 * j));
 			more[t] = _mm512_dpbusd_epi32(more[t], u, four(x + (size_t)t * h->x_stride + 4 * j + 4));
 		}
 	}
 	for (; j < lines; j++)
+#pragma GCC unroll 4
 		for (int t = 0; t < rows; t++)
 			sums[t] = _mm512_dpbusd_epi32(sums[t], _mm512_load_si512(w + j * TERN_HEAD_LINE), four(x + (size_t)t * h->x_stride + 4 * j));
+#pragma GCC unroll 4
 	for (int t = 0; t < rows; t++) {
 		__m512i sum = _mm512_sub_epi32(_mm512_add_epi32(sums[t], more[t]), _mm512_set1_epi32(128 * h->x_sum[b + (size_t)t]));
 		__m512 y = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(h->scales + g * TERN_HEAD_ROWS));
@@ -49,32 +53,38 @@ static inline __attribute__((always_inline)) void int8_tile(const struct tern_he
 
 static inline __attribute__((always_inline)) void int4_tile(const struct tern_head *h, size_t g, size_t b, int rows)
 {
-	const __m512i nibbles = _mm512_set1_epi8(15), eights = _mm512_set1_epi8(8);
+	const __m512i nibbles = _mm512_set1_epi8(15);
 	size_t groups = h->k / TERN_HEAD_COLUMNS;
 	const uint8_t *w = h->w + g * h->group_bytes;
 	const uint16_t *scales = h->halves + g * groups * TERN_HEAD_ROWS;
 	const int8_t *x = h->x + b * h->x_stride;
+	const int32_t *eights = h->x_groups + b * groups;
 	__m512 totals[TILE];
+#pragma GCC unroll 4
 	for (int t = 0; t < rows; t++)
 		totals[t] = _mm512_setzero_ps();
 	for (size_t c = 0; c < groups; c++, w += 4 * TERN_HEAD_LINE, scales += TERN_HEAD_ROWS, x += TERN_HEAD_COLUMNS) {
-		__m512i sums[TILE], all[TILE];
+		__m512i sums[TILE];
+#pragma GCC unroll 4
 		for (int t = 0; t < rows; t++)
-			sums[t] = all[t] = _mm512_setzero_si512();
+			sums[t] = _mm512_set1_epi32(-8 * eights[(size_t)t * groups + c]);
+#pragma GCC unroll 4
 		for (int j = 0; j < 4; j++) {
 			__m512i v = _mm512_load_si512(w + j * TERN_HEAD_LINE);
 			__m512i low = _mm512_and_si512(v, nibbles), high = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibbles);
 			_mm_prefetch((const char *)w + j * TERN_HEAD_LINE + AHEAD, _MM_HINT_T0);
+#pragma GCC unroll 4
 			for (int t = 0; t < rows; t++) {
-				__m512i first = four(x + (size_t)t * h->x_stride + 4 * j), second = four(x + (size_t)t * h->x_stride + 16 + 4 * j);
-				sums[t] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums[t], low, first), high, second);
-				all[t] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(all[t], eights, first), eights, second);
+				sums[t] = _mm512_dpbusd_epi32(sums[t], low, four(x + (size_t)t * h->x_stride + 4 * j));
+				sums[t] = _mm512_dpbusd_epi32(sums[t], high, four(x + (size_t)t * h->x_stride + 16 + 4 * j));
 			}
 		}
 		__m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)scales));
+#pragma GCC unroll 4
 		for (int t = 0; t < rows; t++)
-			totals[t] = _mm512_add_ps(totals[t], _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[t], all[t]))));
+			totals[t] = _mm512_add_ps(totals[t], _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sums[t])));
 	}
+#pragma GCC unroll 4
 	for (int t = 0; t < rows; t++)
 		store_rows(h, g, b + (size_t)t, _mm512_mul_ps(totals[t], _mm512_set1_ps(h->x_scale[b + (size_t)t])));
 }

@@ -35,11 +35,9 @@ static void HEAD_INT8(const struct tern_head *h, size_t from, size_t to)
 }
 
 /* Adds the part of one group of 32 columns. */
-static inline void column_group(const uint8_t *w, const int8_t *x, const uint16_t *scales, float totals[TERN_HEAD_ROWS])
+static inline void column_group(const uint8_t *w, const int8_t *x, int32_t all, const uint16_t *scales, float totals[TERN_HEAD_ROWS])
 {
-	int32_t sums[TERN_HEAD_ROWS] = { 0 }, all = 0;
-	for (int i = 0; i < TERN_HEAD_COLUMNS; i++)
-		all += x[i];
+	int32_t sums[TERN_HEAD_ROWS] = { 0 };
 	for (int j = 0; j < 4; j++) {
 		line_sums(w + j * TERN_HEAD_LINE, x + 4 * j, 0, 15, sums);
 		line_sums(w + j * TERN_HEAD_LINE, x + 16 + 4 * j, 4, 15, sums);
@@ -56,7 +54,7 @@ static void HEAD_INT4(const struct tern_head *h, size_t from, size_t to)
 			float y[TERN_HEAD_ROWS] = { 0 };
 			for (size_t c = 0; c < groups; c++)
 				column_group(h->w + g * h->group_bytes + c * 4 * TERN_HEAD_LINE, h->x + b * h->x_stride + c * TERN_HEAD_COLUMNS,
-				             h->halves + (g * groups + c) * TERN_HEAD_ROWS, y);
+				             h->x_groups[b * groups + c], h->halves + (g * groups + c) * TERN_HEAD_ROWS, y);
 			for (int r = 0; r < TERN_HEAD_ROWS; r++)
 				y[r] *= h->x_scale[b];
 			store_rows(h, g, b, y);

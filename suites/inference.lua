@@ -1,0 +1,33 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What do small, medium and large models give over batch and backend? One run is one token of each sequence.
+local tern = require "tern"
+
+-- A commit is judged by the small model on the strongest backend, at the batches at both ends.
+local function is_ci(p)
+  local names = tern.backends()
+  return p.model == "small" and p.backend == names[#names] and (p.batch == 1 or p.batch == 8)
+end
+
+local function bind(p) return tern.bind("decode", { model = p.model or "small", batch = p.batch or 1, backend = p.backend, context = 16 }) end
+
+return {
+  pass = {
+    about = "a whole forward pass, one token of each sequence, 16 positions behind each",
+    axes = {
+      { "model", { "small", "medium", "large" } },
+      { "batch", { 1, 8, 16, 32, 64, 128 } },
+      { "backend", tern.backends() },
+    },
+    skip = function(p)
+      if p.backend == "scalar" and (p.model ~= "small" or p.batch > 8) then return "scalar would take minutes" end
+    end,
+    setup = bind, run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
+    tags = function(p) return is_ci(p) and { "ci" } or {} end,
+    compare = { axis = "backend", base = "scalar" },
+  },
+  latency = {
+    about = "one token of the small model on the strongest backend, against the project's targets",
+    setup = bind, run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
+    target = { p95 = "2ms", p99 = "5ms" },
+  },
+}
