@@ -35,7 +35,7 @@ static struct team {
 	int workers;          /* threads that exist, in addition to the caller */
 	pthread_t threads[TERN_THREADS_MAX];
 	int placed_for;       /* the caller's processor when the workers were last placed; -1: not placed */
-	bool crowded;         /* more threads than CPUs: spinning would only keep the others from running */
+	_Atomic bool crowded; /* more threads than CPUs: spinning would only keep the others from running */
 	_Atomic int left __attribute__((aligned(LINE))); /* parts not done */
 	_Atomic uint32_t arrived __attribute__((aligned(LINE)));
 	struct seat seats[TERN_THREADS_MAX];

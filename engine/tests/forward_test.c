@@ -43,7 +43,7 @@ static struct tern_synth tiny(void)
 static struct tern_session *open_session(const struct tern_model *model, struct tern_plan_options options, struct tern_session_options sizes)
 {
     struct tern_plan *plan;
-    struct tern_session *session;
+    struct tern_session *session = NULL;
     struct tern_error err;
     if (tern_plan_open(model, &options, &plan, &err) != TERN_OK || tern_session_open(plan, &sizes, &session, &err) != TERN_OK)
         fail_msg("%s", err.text);
