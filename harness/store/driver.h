@@ -52,6 +52,8 @@ struct store_driver {
     /* Prepared once per connection and statement (by its address). `each` may be NULL. */
     bool (*run)(void *database, const struct store_statement *statement, const struct store_value *parameters, store_row *each, void *to, struct fault *fault);
     bool (*is_down)(void *database);
+    /* Looks at every page where the database is a file; slow. EXIT_CODE_INVALID. */
+    bool (*check)(void *database, struct fault *fault);
 };
 
 extern const struct store_driver sqlite_driver, postgres_driver;

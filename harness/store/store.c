@@ -107,6 +107,11 @@ bool store_is_down(const struct store *store)
     return store->driver->is_down(store->database);
 }
 
+bool store_check(struct store *store, struct fault *fault)
+{
+    return store->driver->check(store->database, fault);
+}
+
 bool store_begin(struct store *store, struct fault *fault)
 {
     return store->driver->begin(store->database, fault);

@@ -108,6 +108,9 @@ bool store_muted(struct store *store, const char *cell, int64_t now, char *reaso
 bool store_judged(struct store *store, const struct store_series *series, int64_t *points, struct fault *fault);
 bool store_judged_set(struct store *store, const struct store_series *series, int64_t points, struct fault *fault);
 
+/* Reads everything that is there (integrity_check); slow. EXIT_CODE_INVALID when something is damaged. */
+bool store_check(struct store *store, struct fault *fault);
+
 /* Several of the above in one transaction. */
 bool store_begin(struct store *store, struct fault *fault);
 bool store_commit(struct store *store, struct fault *fault);

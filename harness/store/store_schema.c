@@ -16,7 +16,7 @@ const char *const store_migrations[] = {
     "CREATE TABLE metric (id {serial}, name TEXT NOT NULL, unit TEXT NOT NULL, UNIQUE (name, unit));"
     "CREATE TABLE point (cell BIGINT NOT NULL, hardware BIGINT NOT NULL, metric BIGINT NOT NULL, started BIGINT NOT NULL, run BIGINT NOT NULL,"
     " value DOUBLE PRECISION NOT NULL, spread DOUBLE PRECISION, n BIGINT NOT NULL, PRIMARY KEY (cell, hardware, metric, started, run)){compact};"
-    "CREATE TABLE sample_set (run BIGINT NOT NULL, cell BIGINT NOT NULL, n BIGINT NOT NULL, data BYTEA NOT NULL, PRIMARY KEY (run, cell)){compact};"
+    "CREATE TABLE sample_set (run BIGINT NOT NULL, cell BIGINT NOT NULL, n BIGINT NOT NULL, data BYTEA NOT NULL, PRIMARY KEY (run, cell));"
     "CREATE TABLE verdict (run BIGINT NOT NULL, cell BIGINT NOT NULL, metric TEXT NOT NULL, against TEXT NOT NULL, verdict TEXT NOT NULL,"
     " ratio DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION, reason TEXT, PRIMARY KEY (run, cell, metric, against)){compact};"
     "CREATE TABLE alert (id {serial}, cell BIGINT NOT NULL, hardware BIGINT NOT NULL, metric BIGINT NOT NULL, run BIGINT NOT NULL, kind TEXT NOT NULL,"
