@@ -120,7 +120,7 @@ static void describe_end(const struct worker *w, const struct reaper_end *end, c
     else
         snprintf(text, size, "ended its process with exit status %d", end->status);
     double added = (double)atomic_load(&w->page->crash_bytes), most = end->peak_bytes > added ? end->peak_bytes : added;
-    if (end->signal && w->memory_bytes > 0 && most > 0.8 * w->memory_bytes)
+    if (end->signal && w->memory_bytes > 0 && most > 0.5 * w->memory_bytes)
         snprintf(text + strlen(text), size - strlen(text), " (held %s of --memory-limit %s)",
                  units_print(UNIT_BYTES, most, held, sizeof held), units_print(UNIT_BYTES, w->memory_bytes, limit, sizeof limit));
 }
