@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
+#include "command/lab_live.h"
 #include "gate/replay.h"
+#include "gate/resample.h"
 #include "units.h"
 
 #include <jansson.h>
@@ -96,11 +98,81 @@ static enum exit_code lab_replay(const struct options *options, struct fault *fa
     return replay_file(options, &replay, fault);
 }
 
+/* ---- null runs drawn from recorded rounds */
+
+static bool is_recording(const struct options *options)
+{
+    size_t n = options->operands.n > 1 ? strlen(options->operands.items[1]) : 0;
+    return n > 4 && strcmp(options->operands.items[1] + n - 4, ".csv") == 0;
+}
+
+static bool count_run(const struct replay *replay, const struct rounds *recorded, size_t cells, uint64_t *random, struct lab_counts *counts)
+{
+    struct rounds run;
+    struct decide_verdict *verdicts = calloc(cells, sizeof *verdicts);
+    bool ok = verdicts && resample_run(recorded, cells, random, &run), red = false;
+    bool judged = ok && replay_run(replay, &run, verdicts);
+    for (size_t c = 0; judged && c < cells; c++) {
+        lab_count(counts, verdicts[c].decision);
+        red |= verdicts[c].decision == DECISION_REGRESSION;
+    }
+    counts->runs++;
+    counts->red_runs += red;
+    if (ok)
+        rounds_clear(&run);
+    free(verdicts);
+    return judged;
+}
+
+/* Runs of 40 cells until --cells were judged. */
+static enum exit_code resample(const struct options *options, double change, struct fault *fault)
+{
+    enum { RUN = 40 };
+    const struct replay replay = {options->tolerance, 1 + change};
+    struct rounds recorded;
+    struct lab_counts counts = {0};
+    uint64_t random = (uint64_t)options->seed;
+    if (!rounds_load(options->operands.items[1], &recorded, fault))
+        return fault->code;
+    bool ok = recorded.n > 0 || fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "%s: no rounds", options->operands.items[1]);
+    while (ok && counts.cells < (size_t)options->cells)
+        ok = count_run(&replay, &recorded, RUN, &random, &counts) || fault_set(fault, EXIT_CODE_USAGE, "out of memory");
+    rounds_clear(&recorded);
+    lab_print(&counts, change, options->json);
+    return ok ? EXIT_CODE_PASS : fault->code;
+}
+
+static enum exit_code lab_null(const struct options *options, struct fault *fault)
+{
+    return is_recording(options) ? resample(options, 0, fault) : lab_live(options, 0, fault);
+}
+
+static enum exit_code lab_power(const struct options *options, struct fault *fault)
+{
+    double change;
+    char *end;
+    change = strtod(options->change, &end);
+    if (!*options->change || *end || !(change > -0.9) || !(change < 10) || change == 0) {
+        fault_set(fault, EXIT_CODE_USAGE, "--change: expected a share of work like 0.10 or -0.10, found '%s'", options->change);
+        return fault->code;
+    }
+    return is_recording(options) ? resample(options, change, fault) : lab_live(options, change, fault);
+}
+
+static enum exit_code lab_record(const struct options *options, struct fault *fault)
+{
+    if (!options->out) {
+        fault_set(fault, EXIT_CODE_USAGE, "lab record: expected --out FILE.csv");
+        return fault->code;
+    }
+    return lab_live(options, 0, fault);
+}
+
 static const struct mode {
     const char *name;
     enum exit_code (*body)(const struct options *, struct fault *);
 } modes[] = {
-    {"replay", lab_replay},
+    {"null", lab_null}, {"power", lab_power}, {"record", lab_record}, {"replay", lab_replay},
 };
 
 enum exit_code command_lab(const struct options *options, struct fault *fault)
@@ -109,6 +181,6 @@ enum exit_code command_lab(const struct options *options, struct fault *fault)
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (strcmp(modes[i].name, name) == 0)
             return modes[i].body(options, fault);
-    fault_set(fault, EXIT_CODE_USAGE, "lab: expected replay, found '%s'", name);
+    fault_set(fault, EXIT_CODE_USAGE, "lab: expected null, power, record or replay, found '%s'", name);
     return fault->code;
 }

@@ -136,7 +136,7 @@ static void count_round(struct tally *tally, const struct lanes_round *round, do
 
 static bool run_rounds(struct course *course, struct contest_cell *cell, struct tally *tally, enum lane *lost, struct fault *fault)
 {
-    struct lanes_turn turn = {cell->turn.iterations, cell->turn.warm};
+    struct lanes_turn turn = {cell->turn.iterations, cell->turn.warm, cell->turn.head};
     size_t wanted = LEAST_ROUNDS;
     for (size_t r = 0; r < wanted; r++) {
         struct lanes_round round;
@@ -223,13 +223,15 @@ static bool measure_cell(struct course *course, struct contest_cell *cell, struc
 {
     json_t *opened[N_LANES] = {0}, *closed[N_LANES] = {0};
     struct tally tally = {.samples = json_array()};
-    struct lanes_turn turn = {cell->turn.iterations, cell->turn.warm};
+    struct lanes_turn turn = {cell->turn.iterations, cell->turn.warm, 0};
     enum lane lost = N_LANES;
     double empty_ns = 0, aim = course->contest->turn_ns > 0 ? course->contest->turn_ns : usual_turn_ns;
     *fault = (struct fault){0};
     bool ok = lanes_open(course->lanes, cell->planned, opened, &lost, fault) && lanes_warm(course->lanes, aim, &turn, &lost, fault);
     cell->turn.iterations = turn.iterations;
     cell->turn.warm = turn.warm;
+    if (course->contest->change != 0)
+        cell->turn.head = (uint64_t)llround((double)turn.iterations * (1 + course->contest->change));
     struct load before = load_of(course);
     ok = ok && run_rounds(course, cell, &tally, &lost, fault);
     struct load after = load_of(course);

@@ -19,6 +19,7 @@ struct contest {
     uint64_t seed;
     double budget_ns;                     /* of the whole contest; 0: only the limit per cell */
     double turn_ns;                       /* aimed-at length of a turn; 0: 1 ms */
+    double change;                        /* share of work added in head's lane, for the laboratory; -0.1: taken away */
     FILE *progress;                       /* a terminal, or NULL */
 };
 
@@ -36,7 +37,7 @@ struct contest_cell {
     size_t n_repeats;         /* generations set aside because others were using the processors */
     /* inner state */
     struct decide *decide;
-    struct { uint64_t iterations, warm; } turn;
+    struct { uint64_t iterations, warm, head; } turn;
     bool is_settled;
 };
 

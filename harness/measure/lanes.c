@@ -80,7 +80,8 @@ bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES],
 static bool turn_in(struct lanes *lanes, enum lane lane, enum worker_verb verb, const struct lanes_turn *turn, double *ns,
                     struct worker_usage *usage, enum lane *lost, struct fault *fault)
 {
-    struct worker_turn request = {.verb = verb, .warm = turn->warm, .iterations = turn->iterations, .samples = 1};
+    uint64_t iterations = lane == LANE_HEAD && turn->head ? turn->head : turn->iterations;
+    struct worker_turn request = {.verb = verb, .warm = turn->warm, .iterations = iterations, .samples = 1};
     *lost = lane;
     return worker_turn(lanes->workers[lane], &request, ns, usage, fault);
 }

@@ -3,7 +3,7 @@
  * Lanes in lock-step: one worker process per lane (base, base2, head) holds the same cell open, and turns go round among them, one
  * at a time, each handed over by the futex word of its shared page. The others sleep meanwhile and their engines' threads are
  * parked, so one worker is runnable at any time. Iterations right after a switch (cold caches, a woken core) are outside the
- * timed window; all lanes run the same number of iterations.
+ * timed window; all lanes run the same number of iterations, by which times are divided.
  *
  * The order within a round is random and balanced: every six rounds hold each of the six orders of three lanes once, so each lane
  * comes first, second and third, and after each other lane, equally often (a Williams square and its mirror, Williams 1949).
@@ -29,6 +29,7 @@ struct lanes_round {
 struct lanes_turn {
     uint64_t iterations;  /* 0: not known yet */
     uint64_t warm;
+    uint64_t head;        /* iterations of head where they differ: a known change of work, for the laboratory; 0: the same */
 };
 
 /* Starts a worker per lane; `seed` orders the rounds. NULL with `fault`, as worker_start. */

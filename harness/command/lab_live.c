@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command/lab_live.h"
+
+#include "command/request.h"
+#include "contest/bout.h"
+#include "contest/contest.h"
+#include "gate/rounds.h"
+#include "measure/clock.h"
+#include "measure/interrupt.h"
+#include "stats/binomial.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const double one_side = 0.025;
+
+void lab_count(struct lab_counts *counts, enum decision decision)
+{
+    counts->of[decision]++;
+    counts->cells++;
+}
+
+static const enum decision shown[] = {DECISION_REGRESSION, DECISION_PASS, DECISION_IMPROVED, DECISION_INCONCLUSIVE, DECISION_UNFIT};
+enum { N_SHOWN = sizeof shown / sizeof *shown };
+
+static void print_json(const struct lab_counts *c, double change)
+{
+    json_t *rates = json_object();
+    for (size_t i = 0; i < N_SHOWN; i++) {
+        size_t k = c->of[shown[i]];
+        json_object_set_new(rates, decide_word(shown[i]), json_pack("{s:I,s:f,s:f,s:f}", "count", (json_int_t)k, "rate", (double)k / (double)c->cells, "low",
+                                                                    binomial_low(k, c->cells, one_side), "high", binomial_high(k, c->cells, one_side)));
+    }
+    json_t *top = json_pack("{s:f,s:I,s:I,s:I,s:f,s:o}", "change", change, "cells", (json_int_t)c->cells, "runs", (json_int_t)c->runs, "red_runs",
+                            (json_int_t)c->red_runs, "red_runs_high", binomial_high(c->red_runs, c->runs ? c->runs : 1, one_side), "rates", rates);
+    json_dumpf(top, stdout, JSON_INDENT(1));
+    putchar('\n');
+    json_decref(top);
+}
+
+void lab_print(const struct lab_counts *c, double change, bool as_json)
+{
+    if (c->cells == 0)
+        return;
+    if (as_json) {
+        print_json(c, change);
+        return;
+    }
+    printf("change %+.1f %%: %zu cells in %zu runs", 100 * change, c->cells, c->runs);
+    if (c->turn_s > 0)
+        printf(", %.3f s in turns and %.3f s of wall time per cell", c->turn_s / (double)c->cells, c->wall_s / (double)c->cells);
+    putchar('\n');
+    for (size_t i = 0; i < N_SHOWN; i++) {
+        size_t k = c->of[shown[i]];
+        printf("  %-13s %6zu  %7.3f %%  [%.3f, %.3f]\n", decide_word(shown[i]), k, 100.0 * (double)k / (double)c->cells,
+               100 * binomial_low(k, c->cells, one_side), 100 * binomial_high(k, c->cells, one_side));
+    }
+    printf("  runs with a red: %zu of %zu, at most %.3f %% with 97.5 %% confidence\n", c->red_runs, c->runs,
+           100 * binomial_high(c->red_runs, c->runs, one_side));
+}
+
+/* ---- live */
+
+struct lab {
+    const struct options *options;
+    double change;
+    struct plan_request request;
+    json_t *cells;          /* to be measured */
+    FILE *out;              /* rounds, or NULL */
+    size_t run;
+    struct lab_counts counts;
+};
+
+/* Main cells that can run; a change of work needs enough iterations to be that change to a tenth of a per cent. */
+static bool choose(struct lab *lab, struct fault *fault)
+{
+    size_t i;
+    json_t *cell, *plan = plan_collect(&lab->request, fault);
+    if (!plan || !bout_select(plan, &lab->request, NULL, fault)) {
+        json_decref(plan);
+        return false;
+    }
+    lab->cells = json_array();
+    json_array_foreach(plan, i, cell)
+        if (json_is_true(json_object_get(cell, "main")) && json_is_true(json_object_get(cell, "selected")) &&
+            !json_is_string(json_object_get(cell, "skip")) && !json_is_string(json_object_get(cell, "broken")))
+            json_array_append(lab->cells, cell);
+    json_decref(plan);
+    return json_array_size(lab->cells) > 0 || fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "no cell to measure");
+}
+
+static bool write_rounds(const struct lab *lab, const struct contest_cell *cell)
+{
+    char name[1200];
+    size_t i, k;
+    json_t *round;
+    snprintf(name, sizeof name, "%zu/%s", lab->run, json_string_value(json_object_get(cell->planned, "id")));
+    json_array_foreach(cell->rounds, i, round) {
+        struct decide_round out = {.generation = json_integer_value(json_object_get(round, "generation")),
+                                   .round = json_integer_value(json_object_get(round, "round"))};
+        for (k = 0; k < N_LANES; k++) {
+            const char *lane = json_string_value(json_array_get(json_object_get(round, "order"), k));
+            out.order[k] = strcmp(lane, "base") == 0 ? LANE_BASE : strcmp(lane, "base2") == 0 ? LANE_BASE2 : LANE_HEAD;
+            out.ns[out.order[k]] = json_number_value(json_array_get(json_object_get(round, "ns"), k));
+        }
+        if (!rounds_print(lab->out, name, &out))
+            return false;
+    }
+    return true;
+}
+
+/* Whether the injected change is really that of the options: few iterations cannot be changed by a small share. */
+static bool is_exact(const struct lab *lab, const struct contest_cell *cell)
+{
+    double real = (double)cell->turn.head / (double)(cell->turn.iterations ? cell->turn.iterations : 1) - 1;
+    return lab->change == 0 || (real - lab->change < 0.0005 && lab->change - real < 0.0005);
+}
+
+static bool run_once(struct lab *lab, struct fault *fault)
+{
+    struct contest contest = {.cells = lab->cells, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
+                              .seed = (uint64_t)lab->options->seed + lab->run, .change = lab->change, .turn_ns = lab->change != 0 ? 2e6 : 0,
+                              .progress = isatty(STDERR_FILENO) ? stderr : NULL};
+    struct contest_cell *results = NULL;
+    for (size_t i = 0; i < N_LANES; i++)
+        contest.starts[i] = lab->request.worker;
+    uint64_t began = clock_now_ns();
+    bool ok = contest_run(&contest, &results, fault), red = false;
+    lab->counts.wall_s += 1e-9 * (double)(clock_now_ns() - began);
+    for (size_t i = 0; ok && i < json_array_size(lab->cells); i++) {
+        if (results[i].is_lost || !is_exact(lab, &results[i]))
+            continue;
+        lab_count(&lab->counts, results[i].verdict.decision);
+        lab->counts.turn_s += 1e-9 * results[i].turn_ns;
+        red |= results[i].verdict.decision == DECISION_REGRESSION;
+        if (lab->out && !write_rounds(lab, &results[i]))
+            ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
+    }
+    contest_clear(results, json_array_size(lab->cells));
+    lab->run++;
+    lab->counts.runs++;
+    lab->counts.red_runs += red;
+    return ok;
+}
+
+static bool open_out(struct lab *lab, struct fault *fault)
+{
+    if (!lab->options->out)
+        return true;
+    lab->out = fopen(lab->options->out, "we");
+    return (lab->out && rounds_print_header(lab->out)) || fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
+}
+
+enum exit_code lab_live(const struct options *options, double change, struct fault *fault)
+{
+    struct options plain = *options;
+    struct lab lab = {.options = options, .change = change};
+    plain.operands.items++;
+    plain.operands.n--;
+    interrupt_install();
+    lab.request = request_of(&plain);
+    bool ok = choose(&lab, fault) && open_out(&lab, fault);
+    size_t before = 1;
+    while (ok && lab.counts.cells < (size_t)options->cells && before != lab.counts.cells) {
+        before = lab.counts.cells;
+        ok = run_once(&lab, fault);
+    }
+    lab_print(&lab.counts, change, options->json);
+    if (lab.out && fclose(lab.out) != 0)
+        ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", options->out, strerror(errno));
+    json_decref(lab.cells);
+    return !ok ? fault->code : lab.counts.cells ? EXIT_CODE_PASS : EXIT_CODE_CANNOT_JUDGE;
+}
