@@ -138,12 +138,12 @@ void tern_arena_release(struct tern_arena *arena, struct tern_arena_mark mark)
 void tern_arena_reset(struct tern_arena *arena)
 {
 	note_peak(arena);
-	if (arena->chunk && arena->chunk->before) {
+	if (arena->chunk && arena->peak + HEAD > arena->chunk->bytes) {
 		while (arena->chunk)
 			drop_chunk(arena);
 		arena->at = arena->end = 0;
 		arena->below = 0;
-		arena->chunk_bytes = arena->peak + HEAD;
+		arena->chunk_bytes = arena->peak + arena->peak / 8 + LEAST + HEAD; /* gaps of alignment fall anew */
 		add_chunk(arena, arena->chunk_bytes, NULL); /* where that fails the next take tries again */
 	}
 	if (arena->chunk)

@@ -58,7 +58,7 @@ static inline void *tern_arena_take(struct tern_arena *arena, size_t bytes, size
 struct tern_arena_mark tern_arena_mark(const struct tern_arena *arena);
 /* Releases all that was taken after the mark; marks made after it lose their meaning. Chunks behind it go back to the pool. */
 void tern_arena_release(struct tern_arena *arena, struct tern_arena_mark mark);
-/* Releases everything; the first chunk is kept, or, when one did not suffice, replaced by one that would have. */
+/* Releases everything; the first chunk is kept, or, when it did not suffice, replaced by one that would have. */
 void tern_arena_reset(struct tern_arena *arena);
 /* Bytes in use now, gaps of alignment included. */
 size_t tern_arena_used(const struct tern_arena *arena);

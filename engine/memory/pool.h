@@ -114,7 +114,8 @@ void tern_pool_stats(struct tern_pool *pool, struct tern_pool_stats *stats);
 const char *tern_tag_name(enum tern_tag tag);
 const char *tern_tier_name(enum tern_tier tier);
 
-/* Called for each misuse with one sentence, in the thread that did it; null: only counted. Returning is allowed. */
+/* Called for each misuse with one sentence, in the thread that did it; null: only counted. It may return, and must not call the
+ * pool. */
 void tern_pool_on_misuse(struct tern_pool *pool, void (*hook)(void *context, const char *text), void *context);
 
 /* The checks that are on, ASan's and Valgrind's included: what a bench of the pool must say. */

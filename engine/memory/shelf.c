@@ -52,8 +52,10 @@ static void *unstack(struct tern_bin *bin)
 	return block;
 }
 
+/* Under the pool's lock, as whoever counts blocks is: one on its way from a shelf to its run is on neither. */
 static void empty(struct tern_shelf *shelf)
 {
+	tern_lock(&shelf->pool->lock);
 	for (unsigned class = 1; class < TERN_CLASSES; class++) {
 		struct tern_bin *bin = &shelf->bin[class];
 		while (bin->top) {
@@ -61,6 +63,7 @@ static void empty(struct tern_shelf *shelf)
 			tern_pool_return(shelf->pool, class, shelf->tag, &block, 1);
 		}
 	}
+	tern_unlock(&shelf->pool->lock);
 }
 
 void tern_shelf_forget(struct tern_shelf *shelf)
@@ -81,6 +84,7 @@ static void remove_shelf(struct tern_shelf *shelf)
 	for (struct tern_shelf **at = &pool->shelves; *at; at = &(*at)->next)
 		if (*at == shelf) {
 			*at = shelf->next;
+			__atomic_fetch_sub(&pool->n_shelves, 1, __ATOMIC_RELAXED);
 			break;
 		}
 	for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
@@ -152,6 +156,7 @@ static bool make_shelf(struct tern_shelf *shelf, struct tern_pool *pool, enum te
 	tern_lock(&pool->lock);
 	shelf->next = pool->shelves;
 	pool->shelves = shelf;
+	__atomic_fetch_add(&pool->n_shelves, 1, __ATOMIC_RELAXED);
 	tern_unlock(&pool->lock);
 	return true;
 }
@@ -205,7 +210,8 @@ static void widen(struct tern_shelf *shelf, unsigned class)
 	const unsigned now = capacity_of(bin), more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
 	const unsigned most = slots_of(class), capacity = now + more < most ? now + more : most;
 	const size_t growth = (size_t)(capacity - now) * bin->bytes;
-	if (shelf->stock + growth > TERN_SHELF_STOCK)
+	const size_t share = TERN_STOCK / (__atomic_load_n(&shelf->pool->n_shelves, __ATOMIC_RELAXED) | 1);
+	if (shelf->stock + growth > (share > TERN_STOCK_LEAST ? share : TERN_STOCK_LEAST))
 		return;
 	shelf->stock += growth;
 	bin->end = (uint16_t)(bin->low + capacity * sizeof(void *));
