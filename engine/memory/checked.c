@@ -309,9 +309,9 @@ void *tern_checked_take(struct tern_pool *pool, size_t bytes, size_t align, enum
 	}
 	/* A span even when small, so that the guard page is a page of this block alone. */
 	const size_t need = record.raw_bytes + guard, least = guard ? TERN_RUN_BYTES + 1 : 0;
-	record.raw = tern_pool_take_plain(pool, need > least ? need : least, guard && align < TERN_PAGE ? TERN_PAGE : align, tag, error);
+	record.raw = tern_pool_take_plain(pool, need > least ? need : least, guard && align < TERN_PAGE ? TERN_PAGE : align, tag, NULL);
 	if (!record.raw)
-		return NULL;
+		return tern_pool_refuse(pool, bytes, tag, error);
 	tern_checked_show(record.raw, record.raw_bytes);
 	record.block = (uintptr_t)record.raw + record.front;
 	record.tag = (uint8_t)tag;
@@ -322,8 +322,10 @@ void *tern_checked_take(struct tern_pool *pool, size_t bytes, size_t align, enum
 	pthread_mutex_lock(&pool->checked->lock);
 	const uint32_t i = add_record(pool->checked, &record);
 	pthread_mutex_unlock(&pool->checked->lock);
-	if (i)
+	if (i) {
+		tern_pool_count_checked(pool, tag, bytes, 1);
 		return (void *)record.block;
+	}
 	open_guard(pool, &record);
 	tern_checked_show(record.raw, record.raw_bytes);
 	tern_pool_give_plain(pool, record.raw);
@@ -352,6 +354,7 @@ static enum tern_status give_record(struct tern_pool *pool, uint32_t i, size_t b
 	if (bytes && bytes != record.bytes)
 		return tern_pool_misuse(pool, (void *)record.block, "given with a size that it does not have");
 	const char *broken = broken_zone(&record);
+	tern_pool_count_checked(pool, record.tag, record.bytes, -1);
 	announce_block(pool, &record, false);
 	tern_checked_show((void *)record.block, record.bytes);
 	if (pool->checks & TERN_CHECK_POISON)

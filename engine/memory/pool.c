@@ -56,7 +56,7 @@ unsigned tern_pool_checks(const struct tern_pool *pool)
 	return pool->checks;
 }
 
-static void *refuse(struct tern_pool *pool, size_t bytes, enum tern_tag tag, struct tern_error *error)
+void *tern_pool_refuse(struct tern_pool *pool, size_t bytes, enum tern_tag tag, struct tern_error *error)
 {
 	const size_t held = __atomic_load_n(&pool->held.pages, __ATOMIC_RELAXED) << TERN_PAGE_SHIFT;
 	__atomic_fetch_add(&pool->refused, 1, __ATOMIC_RELAXED);
@@ -215,6 +215,18 @@ static struct tern_account *common_account(struct tern_pool *pool, unsigned tag,
 	return &pool->common[tag][tier];
 }
 
+void tern_pool_count_checked(struct tern_pool *pool, unsigned tag, size_t bytes, int sign)
+{
+	tern_lock(&pool->lock);
+	struct tern_account *account = common_account(pool, tag, bytes > 4096 ? tier_of_pages(tern_pages_of(bytes)) : TERN_TIER_SMALL);
+	if (sign > 0)
+		tern_tracker_take(account, bytes);
+	else
+		tern_tracker_give(account, bytes);
+	__atomic_store_n(&account->blocks, account->blocks + sign, __ATOMIC_RELAXED);
+	tern_unlock(&pool->lock);
+}
+
 void *tern_pool_take_plain(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
 {
 	const unsigned class = class_of(pool, bytes, align);
@@ -224,7 +236,9 @@ void *tern_pool_take_plain(struct tern_pool *pool, size_t bytes, size_t align, e
 	else if (tern_pool_fetch(pool, 0, class, tag, &block, 1))
 		unstocked(block, class);
 	if (!block)
-		return refuse(pool, bytes, tag, error);
+		return tern_pool_refuse(pool, bytes, tag, error);
+	if (pool->checked)
+		return block;
 	tern_lock(&pool->lock);
 	if (class) {
 		tern_tracker_take(common_account(pool, tag, tier_of_class(class)), tern_classes.at[class].bytes);
@@ -247,6 +261,8 @@ enum tern_status tern_pool_give_plain(struct tern_pool *pool, void *block)
 		return TERN_INVALID;
 	if (!class)
 		give_span(pool, first);
+	if (pool->checked)
+		return TERN_OK;
 	tern_lock(&pool->lock);
 	if (class)
 		tern_tracker_give(common_account(pool, tag, tier_of_class(class)), tern_classes.at[class].bytes);
@@ -274,7 +290,7 @@ void *tern_pool_take_slow(struct tern_pool *pool, size_t bytes, size_t align, en
 	if (check_request(pool, bytes, align, tag, error))
 		return NULL;
 	if (bytes > tern_space.bytes || align > tern_space.bytes)
-		return refuse(pool, bytes, tag, error);
+		return tern_pool_refuse(pool, bytes, tag, error);
 	if (pool->checked)
 		return tern_checked_take(pool, bytes, align, tag, error);
 	if (!pool->has_shelves)
@@ -282,7 +298,7 @@ void *tern_pool_take_slow(struct tern_pool *pool, size_t bytes, size_t align, en
 	void *block = take_once(pool, bytes, align, tag);
 	if (!block && tern_pool_trim(pool))
 		block = take_once(pool, bytes, align, tag);
-	return block ? block : refuse(pool, bytes, tag, error);
+	return block ? block : tern_pool_refuse(pool, bytes, tag, error);
 }
 
 /* Whether the pointer may be given: null, or what is wrong with it. */
@@ -605,7 +621,7 @@ static size_t count_classes(struct tern_pool *pool, struct tern_pool_stats *stat
 			tern_lock(&centre->lock);
 			const size_t out = __atomic_load_n(&centre->out, __ATOMIC_RELAXED);
 			tern_unlock(&centre->lock);
-			if (!out)
+			if (!out || pool->checked)
 				continue;
 			const size_t spare = stocked(pool, tag, class), n = out > spare ? out - spare : 0;
 			stats->stocked += spare * tern_classes.at[class].bytes;

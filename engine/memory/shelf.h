@@ -111,9 +111,14 @@ enum tern_status tern_pool_misuse(struct tern_pool *pool, const void *block, con
 unsigned tern_pool_fetch(struct tern_pool *pool, unsigned shard, unsigned class, unsigned tag, void **block, unsigned k);
 unsigned tern_pool_return(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k);
 
-/* Takes and gives that use no shelf, for checked and recorded pools. Give refuses what is not live. */
+/* Takes and gives that use no shelf, for checked and recorded pools; checked ones count for themselves. */
 void *tern_pool_take_plain(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error);
 enum tern_status tern_pool_give_plain(struct tern_pool *pool, void *block);
+
+/* Counts a block of a checked pool, by the bytes that were asked for. */
+void tern_pool_count_checked(struct tern_pool *pool, unsigned tag, size_t bytes, int sign);
+/* The error of a take that the ceiling or the system refused, counted; null. */
+void *tern_pool_refuse(struct tern_pool *pool, size_t bytes, enum tern_tag tag, struct tern_error *error);
 
 static inline struct tern_shelf *tern_shelf_at(struct tern_thread *thread, uint32_t pool_key, unsigned tag)
 {

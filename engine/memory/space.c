@@ -2,6 +2,7 @@
 #include "memory/space.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,7 +53,7 @@ static void reserve(void)
 			tern_space.base = ((uintptr_t)at + huge - 1) & ~(uintptr_t)(huge - 1);
 			tern_space.key = (uint32_t *)records;
 			tern_space.page = (struct tern_page *)(records + keys);
-			tern_space.secret = *(const uint64_t *)getauxval(AT_RANDOM) | 1;
+			memcpy(&tern_space.secret, (const void *)getauxval(AT_RANDOM), sizeof tern_space.secret);
 			tern_space.bytes = bytes;
 			regions.top = 1;
 			return;

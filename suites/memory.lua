@@ -1,0 +1,112 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Is the engine's pool faster than the allocators people would use instead, and what does it hold?
+local bench, tern, ffi = require "bench", require "tern", require "ffi"
+local lib = tern.lib
+ffi.cdef [[ void *malloc(size_t); void free(void *); ]]
+
+-- Rivals come through FFI and are called as the pool is. jemalloc wants static TLS, which a running process has little of:
+-- GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 in the environment lets it in.
+local rivals = {
+  glibc = function() return ffi.C end,
+  mimalloc = function() return ffi.load "libmimalloc.so.2" end,
+  jemalloc = function() return ffi.load "libjemalloc.so.2" end,
+  tcmalloc = function() return ffi.load "libtcmalloc_minimal.so.4" end,
+}
+local loaded = {}
+local function rival(name)
+  if loaded[name] == nil then
+    local ok, found = pcall(rivals[name])
+    loaded[name] = ok and found or { missing = tostring(found) }
+  end
+  return loaded[name]
+end
+local function absent(name)
+  local found = rivals[name] and rival(name)
+  return type(found) == "table" and ("%s cannot be loaded: %s"):format(name, found.missing) or nil
+end
+
+local function exercise(p)
+  local names = {}
+  for name, value in pairs(p) do names[#names + 1] = { name, tostring(value) } end
+  local params, out, failure = ffi.new("struct tern_param[?]", #names), ffi.new "struct tern_exercise *[1]", ffi.new "struct tern_error"
+  for i, pair in ipairs(names) do params[i - 1].name, params[i - 1].value = pair[1], pair[2] end
+  local found = rivals[p.allocator] and rival(p.allocator)
+  local take, give = found and found.malloc or nil, found and found.free or nil
+  if lib.tern_exercise_open(params, #names, take, give, out, failure) ~= lib.TERN_OK then error(ffi.string(failure.text)) end
+  return ffi.gc(out[0], lib.tern_exercise_close)
+end
+
+local function check(e)
+  local failure = ffi.new "struct tern_error"
+  if lib.tern_exercise_check(e, failure) == lib.TERN_OK then return true end
+  return nil, ffi.string(failure.text)
+end
+
+local function close(e)
+  ffi.gc(e, nil)
+  lib.tern_exercise_close(e)
+end
+
+local ranges = { ["16B-64B"] = { 16, 64 }, ["64B-4K"] = { 64, 4096 }, ["4K-64K"] = { 4096, 65536 }, ["64K-1M"] = { 65536, 2^20 },
+                 ["1M-64M"] = { 2^20 + 1, 2^26 } }
+local allocators = { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool", "arena", "ring" }
+
+local function skip(p)
+  if p.pattern == "cross" and p.threads == 1 then return "one thread has nobody to give to" end
+  if p.allocator == "arena" and p.pattern ~= "lifo" then return "an arena is reset, nothing is given" end
+  if p.allocator == "ring" and p.pattern ~= "fifo" then return "a ring gives back in order" end
+  return absent(p.allocator)
+end
+
+local function of_size(p, more)
+  local all = { allocator = p.allocator, pattern = p.pattern, threads = p.threads, low = ranges[p.size][1], high = ranges[p.size][2] }
+  for name, value in pairs(more or {}) do all[name] = value end
+  return exercise(all)
+end
+
+local body = bench.native(lib.tern_exercise_run)
+
+-- Traces that a pool recorded (TERN_POOL_TRACE=FILE): a model's load and forward pass, each tensor taken for itself.
+local traces = { "trace-forward.txt", "trace-load.txt" }
+local function trace_file(name) return bench.file("memory/" .. name) end
+
+return {
+  throughput = {
+    about = "a pair of take and give in each thread, by size, pattern and allocator",
+    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "pair", "lifo", "fifo", "random", "cross" } },
+             { "threads", { 1, 2, 4 } }, { "allocator", allocators } },
+    skip = skip, setup = of_size, run = body, check = check, work = { items = 1 }, teardown = close,
+    compare = { axis = "allocator", base = "glibc" },
+    tags = function(p)
+      return p.allocator == "pool" and p.threads == 1 and (p.pattern == "random" or p.pattern == "pair") and p.size:match "^[46]" and { "ci" } or {}
+    end,
+  },
+  traces = {
+    about = "what a model's load and forward pass ask for, played again",
+    axes = { { "trace", traces }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    skip = function(p)
+      local file = io.open(trace_file(p.trace))
+      if not file then return "no such trace was recorded (TERN_POOL_TRACE=FILE records one)" end
+      file:close()
+      return absent(p.allocator)
+    end,
+    setup = function(p) return exercise { allocator = p.allocator, pattern = "trace", trace = trace_file(p.trace) } end,
+    run = body, check = check, work = { items = 1 }, teardown = close,
+    compare = { axis = "allocator", base = "glibc" },
+  },
+  touched = {
+    about = "the same with every page of a block written: page faults are what a big block costs",
+    axes = { { "size", { "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "random" } }, { "threads", { 1, 2 } },
+             { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    skip = skip, setup = function(p) return of_size(p, { touch = "pages" }) end,
+    run = body, check = check, work = { items = 1 }, teardown = close,
+    compare = { axis = "allocator", base = "glibc" },
+  },
+  cost = {
+    about = "what the pool's own counts and marks cost",
+    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K" } }, { "pattern", { "pair", "random" } }, { "threads", { 1 } },
+             { "allocator", { "pool-whole", "pool-uncounted", "pool-unmarked" } } },
+    setup = of_size, run = body, check = check, work = { items = 1 }, teardown = close,
+    compare = { axis = "allocator", base = "pool-uncounted" },
+  },
+}
