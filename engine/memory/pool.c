@@ -292,7 +292,7 @@ void *tern_pool_take_slow(struct tern_pool *pool, size_t bytes, size_t align, en
 	if (bytes > tern_space.bytes || align > tern_space.bytes)
 		return tern_pool_refuse(pool, bytes, tag, error);
 	if (pool->checked)
-		return tern_checked_take(pool, bytes, align, tag, error);
+		return tern_trace_take(pool->trace, tern_checked_take(pool, bytes, align, tag, error), bytes, align, tag);
 	if (!pool->has_shelves)
 		return tern_trace_take(pool->trace, tern_pool_take_plain(pool, bytes, align, tag, error), bytes, align, tag);
 	void *block = take_once(pool, bytes, align, tag);
@@ -342,8 +342,10 @@ enum tern_status tern_pool_give_slow(struct tern_pool *pool, void *block)
 	if (!block)
 		return TERN_OK;
 	pool = pool ? pool : tern_pool_default();
-	if (pool->checked)
+	if (pool->checked) {
+		tern_trace_give(pool->trace, block);
 		return tern_checked_give(pool, block, 0);
+	}
 	const char *fault = fault_of(pool, block);
 	if (fault)
 		return tern_pool_misuse(pool, block, fault);
