@@ -297,7 +297,6 @@ local function body_of(bench, state, params)
   elseif kind == "command" then
     return { kind = kind, argv = argv_of(bench, state, params) }
   elseif kind == "lua" then
-    watch.add(bench.run)
     return { kind = kind, run = bench.run, empty = new_empty() }
   end
   error("streams are not measured by this program yet", 0)

@@ -1,43 +1,43 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Whether the loop of a Lua body became machine code. LuaJIT reports each trace that it starts, finishes or gives up: a body is
--- compiled when a root trace that began in it closes into a loop, interpreted when traces began and none did, and has no hot
--- loop of its own (the answer is nil) when none began.
+-- Whether the loops of a Lua body became machine code. LuaJIT writes that into the function's own bytecode: the instruction that
+-- closes a loop (FORL, ITERL, LOOP) is replaced by the one that enters its trace, or by the one that is never tried again. Reading
+-- it needs no trace events: their handlers run while a trace begins, and a body that ends in `return tonumber(x)` crashes in one
+-- (LuaJIT 2.1.0-beta3 of Debian 12, a side trace that starts in a tail call to a C function).
 local util = require "jit.util"
-local watch = { began = {} }
-local seen = {}
+local watch = {}
 
-local function reason(code, detail)
-  local ok, vmdef = pcall(require, "jit.vmdef")
-  if type(code) == "string" then return code end
-  local text = ok and vmdef.traceerr[code] or ("trace error " .. tostring(code))
-  local fine, full = pcall(string.format, text, detail)
-  return fine and full or text
+local function opcode(func, pc)
+  local instruction = util.funcbc(func, pc)
+  return instruction and bit.band(instruction, 0xff)
 end
 
-local on = {
-  start = function(trace, func) watch.began[trace] = func; if seen[func] then seen[func].started = true end end,
-  stop = function(trace)
-    local record = seen[watch.began[trace]]
-    local info = record and util.traceinfo(trace)
-    if info and info.linktype == "loop" then record.compiled = true end
-  end,
-  flush = function() for _, record in pairs(seen) do record.started, record.compiled = false, false end end,
-  abort = function(trace, _, _, code, detail)
-    local record = seen[watch.began[trace]]
-    if record then record.why = reason(code, detail) end
-  end,
+-- The opcode before the last one, in a function that was never run: what closes its only loop.
+local function closing(func)
+  local pc = 1
+  while opcode(func, pc + 1) do pc = pc + 1 end
+  return opcode(func, pc - 1)
+end
+
+-- In lj_bc.h the three forms of each stand in a row: tried, given up, compiled. `while true` has no return: LOOP is its first.
+local first_of = {
+  closing(function() for _ = 1, 2 do end end),
+  closing(function(f, s, v) for _ in f, s, v do end end),
+  opcode(function() while true do end end, 1),
 }
+local kind_of = {}
+for _, op in ipairs(first_of) do kind_of[op], kind_of[op + 1], kind_of[op + 2] = "tried", "given up", "compiled" end
 
-jit.attach(function(what, ...) if on[what] then on[what](...) end end, "trace")
-
--- Begins to watch a function; one that is watched keeps what is known of it, since its traces stay for the next cell.
-function watch.add(func) seen[func] = seen[func] or { started = false, compiled = false } end
-
--- compiled (true, false or nil where it has no hot loop), and why it is interpreted.
+-- compiled (true, false or nil where it has no loop of its own), and why it is interpreted.
 function watch.result(func)
-  local record = seen[func]
-  if not record or not record.started then return nil end
-  return record.compiled, not record.compiled and (record.why or "no loop was closed") or nil
+  local found, pc = {}, 1
+  while opcode(func, pc) do
+    local kind = kind_of[opcode(func, pc)]
+    if kind then found[kind] = true end
+    pc = pc + 1
+  end
+  if found.compiled then return true end
+  if not next(found) then return nil end
+  return false, found["given up"] and "LuaJIT gave up compiling the loop" or "the loop was not compiled"
 end
 
 return watch
