@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/load.h"
 
+#include "measure/clock.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 static const double tick = 0.01;
@@ -45,10 +46,8 @@ static double time_of(int pid)
 struct load load_now(const int *pids, size_t n)
 {
     struct load load = {0};
-    struct timespec now;
     struct rusage self;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    load.wall = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    load.wall = 1e-9 * (double)clock_now_ns();
     getrusage(RUSAGE_SELF, &self);
     load.ours = (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) + 1e-6 * (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec);
     for (size_t i = 0; i < n; i++)
