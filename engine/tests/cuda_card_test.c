@@ -168,11 +168,14 @@ static void mistakes_are_named(void **state)
     assert_null(op);
 }
 
-int main(void)
+/* An argument selects tests by name (* and ?). */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_kernel_at_edge_shapes), cmocka_unit_test(real_shapes),
         cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(stretches), cmocka_unit_test(out_of_memory_is_survived),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, find_library, NULL);
 }
