@@ -202,7 +202,7 @@ enum cuda_outcome cuda_loop_open(struct cuda_device *d, unsigned longest, cuda_r
     if (o || (o = cuda_try(d, d->driver.open_event(&l->begin, 0), "an event", fault)) || (o = cuda_try(d, d->driver.open_event(&l->end, 0), "an event", fault)))
         return o;
     for (unsigned i = 0; i < CUDA_LOOP_GRAPHS && !o; i++)
-        if (i != 1 || longest > 64)
+        if (i + 1 == CUDA_LOOP_GRAPHS || (longest && (i != 1 || longest > 64)))
             o = capture(l, i, record, state, fault);
     return o;
 }

@@ -54,8 +54,8 @@ enum cuda_outcome cuda_start(struct cuda_device *device, void *function, struct 
 enum cuda_outcome cuda_finish(struct cuda_device *device, double seconds, struct cuda_fault *fault);
 
 /*
- * Calls that are repeated: graphs of 1, 8, 64 and `longest` calls, captured from `record(state, i)`, i = 0, 1, … in each graph. n calls
- * are then a few graph launches between two events.
+ * Calls that are repeated: graphs of 1, 8, 64 and `longest` calls, captured from `record(state, i)`, i = 0, 1, … in each graph (longest 0:
+ * only the graph of one call, for calls that are long themselves). n calls are then a few graph launches between two events.
  */
 typedef enum cuda_outcome cuda_record_fn(void *state, unsigned i, struct cuda_fault *fault);
 enum { CUDA_LOOP_GRAPHS = 4 };

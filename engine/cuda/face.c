@@ -23,4 +23,9 @@ const struct cuda_face tern_cuda_face = {
     .stretch_close = cuda_stretch_close,
     .stretch_run = cuda_stretch_run,
     .stretch_check = cuda_stretch_check,
+    .decode_bind = cuda_decode_bind,
+    .decode_close = cuda_decode_close,
+    .decode_run = cuda_decode_run,
+    .decode_look = cuda_decode_look,
+    .decode_bytes = cuda_decode_bytes,
 };

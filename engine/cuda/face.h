@@ -3,11 +3,12 @@
 #ifndef CUDA_FACE_H
 #define CUDA_FACE_H
 
+#include "cuda/decode.h"
 #include "cuda/linear.h"
 #include "cuda/rival.h"
 #include "cuda/stretch.h"
 
-enum { CUDA_FACE_ABI = 1 };
+enum { CUDA_FACE_ABI = 2 };
 #define CUDA_FACE_SYMBOL "tern_cuda_face"
 
 struct cuda_face {
@@ -33,6 +34,12 @@ struct cuda_face {
     void (*stretch_close)(struct cuda_stretch *);
     enum cuda_outcome (*stretch_run)(struct cuda_stretch *, uint64_t n, double *ns, struct cuda_fault *);
     enum cuda_outcome (*stretch_check)(struct cuda_stretch *, struct cuda_fault *);
+
+    enum cuda_outcome (*decode_bind)(struct cuda_device *, const struct cuda_decode_spec *, struct cuda_decode **, struct cuda_fault *);
+    void (*decode_close)(struct cuda_decode *);
+    enum cuda_outcome (*decode_run)(struct cuda_decode *, uint64_t n, double *ns, struct cuda_fault *);
+    enum cuda_outcome (*decode_look)(struct cuda_decode *, const struct cuda_decode_view *, struct cuda_fault *);
+    double (*decode_bytes)(const struct cuda_decode *);
 };
 
 #endif

@@ -139,6 +139,18 @@ static void stretches(void **state)
         }
 }
 
+static void a_decode_step_has_the_bits_of_scalar(void **state)
+{
+    static const char *const contexts[] = {"2", "31", "33", "300"};
+    (void)state;
+    need_card();
+    for (size_t i = 0; i < 4; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i]}};
+        if (check("gpu_decode", params, 2))
+            fail_msg("context %s: %s", contexts[i], error.text);
+    }
+}
+
 static void out_of_memory_is_survived(void **state)
 {
     (void)state;
@@ -173,7 +185,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_kernel_at_edge_shapes), cmocka_unit_test(real_shapes),
-        cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(stretches), cmocka_unit_test(out_of_memory_is_survived),
+        cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(stretches), cmocka_unit_test(a_decode_step_has_the_bits_of_scalar), cmocka_unit_test(out_of_memory_is_survived),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

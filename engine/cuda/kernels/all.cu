@@ -2,3 +2,4 @@
  * Every kernel as one module. */
 #include "linear.cu"
 #include "vector.cu"
+#include "decode.cu"
