@@ -327,7 +327,7 @@ static void judge_stored(struct gate *gate, struct bout *bout)
         return;
     json_object_set(gate->top, "cells", bout->cells);
     const struct levels levels = {.base = gate->stored, .head = gate->top, .tolerance = gate->options.tolerance, .strict = gate->options.strict,
-                                  .lists_new = gate->options.stored || gate->base.kind == SIDE_RUN};
+                                  .planned = bout->base_plan, .lists_new = gate->options.stored || gate->base.kind == SIDE_RUN};
     levels_judge(&levels, gate->notes);
     confirm_stored(gate, bout, &levels);
     judge_changed_baseline(gate, bout->cells);

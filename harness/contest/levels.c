@@ -286,6 +286,17 @@ static const char *renamed(const struct levels *l, const char *id)
     return other ? other : id;
 }
 
+/* Whether the base's plan has dropped a cell that its baseline still holds. */
+static bool is_dropped(const struct levels *l, const char *id)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(l->planned, i, cell)
+        if (strcmp(text_of(cell, "id"), id) == 0)
+            return !json_is_true(json_object_get(cell, "main"));
+    return l->planned != NULL;
+}
+
 /* head lacks what base measured */
 static void add_missing(const struct levels *l, const json_t *base, json_t *mine)
 {
@@ -358,7 +369,7 @@ void levels_judge(const struct levels *l, json_t *notes)
                 continue;
             if (was_measured(mine))
                 judge_pair(&court, cell, mine);
-            else
+            else if (!is_dropped(l, text_of(cell, "id")))
                 add_missing(l, cell, mine);
         }
         if (l->lists_new)

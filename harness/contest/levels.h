@@ -14,6 +14,7 @@ struct levels {
     json_t *head;         /* top object; verdicts are added to its cells, and cells that it lacks */
     double tolerance;     /* of cells that state none */
     bool strict;          /* cells left out on the command line are missing */
+    const json_t *planned; /* base's own plan: what it no longer lists is no longer expected; NULL: everything stored is expected */
     bool lists_new;       /* say which cells the base lacks */
 };
 

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What stands around the decision: exit codes of verdicts, project files, levels of stored runs, rates, resampled runs, the
+ * spread between processes.
+ */
+#include "contest/judge.h"
+#include "contest/levels.h"
+#include "contest/process.h"
+#include "contest/project.h"
+#include "gate/resample.h"
+#include "stats/binomial.h"
+#include "stats/paired.h"
+#include "stats/spread.h"
+#include "stats/stored.h"
+
+#include "seed.h"
+#include "traces.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "near.h"
+
+/* ---- verdicts */
+
+static void words_have_codes(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *word;
+        enum exit_code plain, strict, two_sided;
+    } rows[] = {{"pass", 0, 0, 0}, {"improved", 0, 0, 1}, {"regression", 1, 1, 1}, {"inconclusive", 3, 3, 3}, {"unfit", 3, 3, 3},
+                {"not_comparable", 3, 3, 3}, {"missing", 4, 4, 4}, {"failed", 4, 4, 4}, {"new", 0, 4, 0}, {"nonsense", 5, 5, 5}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){false, false}), rows[i].plain);
+        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){true, false}), rows[i].strict);
+        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){false, true}), rows[i].two_sided);
+    }
+}
+
+static json_t *cell_with(const char *status, const char *paired, const char *stored)
+{
+    json_t *verdicts = json_array();
+    if (paired)
+        json_array_append_new(verdicts, judge_word("time", "paired", 0.05, paired, NULL, NULL));
+    if (stored)
+        json_array_append_new(verdicts, judge_word("time", "stored", 0.05, stored, NULL, NULL));
+    return json_pack("{s:s,s:o}", "status", status, "verdicts", verdicts);
+}
+
+static void cells_add_up(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *status, *paired, *stored;
+        enum exit_code code;
+    } rows[] = {
+        {"ok", "pass", NULL, 0},           {"ok", "pass", "inconclusive", 0}, {"ok", "pass", "not_comparable", 0}, {"ok", "pass", "regression", 1},
+        {"ok", "regression", "pass", 1},   {"ok", "inconclusive", "pass", 3}, {"ok", NULL, "inconclusive", 3},    {"ok", "inconclusive", "inconclusive", 3},
+        {"ok", "pass", "missing", 4},      {"failed", NULL, NULL, 4},         {"unfit", NULL, NULL, 3},           {"not selected", NULL, NULL, 3},
+        {"ok", NULL, NULL, 0},             {"skipped", NULL, NULL, 3},        {"not selected", "missing", NULL, 4},
+    };
+    const struct judge_rule rule = {false, false};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *cells = json_pack("[o]", cell_with(rows[i].status, rows[i].paired, rows[i].stored));
+        enum exit_code code = judge_cells(cells, &rule);
+        if (code != rows[i].code)
+            fail_msg("row %zu: exit %d, expected %d", i, code, rows[i].code);
+        json_decref(cells);
+    }
+    json_t *none = json_array();
+    assert_int_equal(judge_cells(none, &rule), EXIT_CODE_CANNOT_JUDGE);
+    json_decref(none);
+}
+
+/* ---- stored levels */
+
+static void stored_levels(void **state)
+{
+    (void)state;
+    double base[5] = {0.01, -0.01, 0.005, -0.005, 0};
+    struct stored_cell cell = {base, 5, 0.30, 0.004};
+    struct stored_pool pool = stored_fit(&cell, 1, 1, 1);
+    assert_near(pool.freedom, 4, 0);
+    assert_near(pool.squares, 2.5e-4, 1e-12);
+    assert_near(pool.floor, 0.02, 1e-12);
+    struct stored_estimate e = stored_judge(&cell, &pool);
+    assert_near(e.centre, 0.30, 1e-12);
+    assert_near(e.df, 14, 1e-12);
+    assert_near(e.error, sqrt(0.0004 * 1.2 + 0.000016), 1e-9);  /* the floor holds */
+    assert_true(stored_below(&e, 0.05) < 1e-4 && stored_above(&e, 0.05) > 0.999);
+    assert_near(stored_above(&e, 0.30), 0.5, 1e-12);
+    struct stored_pool wide = stored_fit(&cell, 1, 1, 1.5), many = stored_fit(&cell, 1, 100, 1);
+    assert_near(wide.floor, 0.03, 1e-12);
+    assert_near(many.floor, 0.006, 1e-12);
+    assert_true(stored_judge(&cell, &wide).error > e.error && stored_judge(&cell, &many).error < e.error);
+    struct stored_cell two[2] = {cell, cell};  /* neighbours add freedom, as 0.3 of an observation each */
+    pool = stored_fit(two, 2, 100, 1);
+    assert_near(stored_judge(&two[0], &pool).df, 14 + 0.3 * 4, 1e-12);
+}
+
+static void level_of_a_run(void **state)
+{
+    (void)state;
+    double error;
+    json_t *run = json_pack("{s:[[f,f,f],[f,f,f]]}", "samples_ns", 90.0, 100.0, 110.0, 100.0, 100.0, 100.0), *empty = json_pack("{s:[]}", "samples_ns");
+    assert_near(levels_of_run(run, &error), log(100), 1e-12);
+    assert_near(error, 0.01 / sqrt(2), 1e-12);
+    assert_true(isnan(levels_of_run(empty, NULL)) && isnan(levels_of_run(NULL, NULL)));
+    json_decref(run);
+    json_decref(empty);
+}
+
+/* ---- rates: R's binom.test(k, n)$conf.int */
+
+static void rates(void **state)
+{
+    (void)state;
+    static const struct row {
+        size_t k, n;
+        double low, high;
+    } rows[] = {{0, 10, 0, 0.308497107819}, {3, 20, 0.0320709371854679, 0.3789268265453}, {10, 10, 0.691502892181, 1}, {1, 1000, 2.53174874913e-05, 0.00555892427983}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_near(binomial_low(rows[i].k, rows[i].n, 0.025), rows[i].low, 1e-9);
+        assert_near(binomial_high(rows[i].k, rows[i].n, 0.025), rows[i].high, 1e-9);
+    }
+    assert_near(binomial_at_least(2, 3, 0.5), 0.5, 1e-12);
+    assert_near(binomial_at_least(0, 3, 0.5), 1, 0);
+    assert_near(binomial_at_least(1, 3, 0), 0, 0);
+    assert_near(binomial_at_least(3, 3, 1), 1, 0);
+}
+
+/* ---- the spread between processes */
+
+static void spread_learns_from_neighbours(void **state)
+{
+    (void)state;
+    enum { CELLS = 40, G = 4 };
+    struct traces_random r = traces_seed(seed_of_test("contest"));
+    static const double truths[] = {0.002, 0.01, 0.03};
+    for (size_t t = 0; t < 3; t++) {
+        static double head[CELLS][G], null[CELLS][G], variance[CELLS][G];
+        struct spread_cell cells[CELLS];
+        for (size_t c = 0; c < CELLS; c++) {
+            for (size_t g = 0; g < G; g++) {
+                double base = truths[t] * traces_normal(&r), base2 = truths[t] * traces_normal(&r);
+                variance[c][g] = 1e-6;
+                head[c][g] = truths[t] * traces_normal(&r) - 0.5 * (base + base2) + 0.001 * traces_normal(&r);
+                null[c][g] = base2 - base + 0.001 * traces_normal(&r);
+            }
+            cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c]};
+        }
+        struct spread_pool pool = spread_fit(cells, CELLS);
+        assert_true(fabs(pool.centre - log(truths[t])) < 0.45);
+        struct spread_posterior p;
+        spread_judge(&cells[0], pool, 100, &p);
+        assert_near(spread_above(&p, 0.01) + spread_below(&p, 0.01), 1, 1e-9);
+        assert_true(spread_below(&p, spread_quantile(&p, 0.1)) > 0.09 && spread_below(&p, spread_quantile(&p, 0.1)) < 0.11);
+        assert_true(spread_error(&p) > 0.25 * truths[t] && spread_error(&p) < 3 * truths[t]);
+        double sum = 0;
+        for (size_t i = 0; i < SPREAD_GRID; i++)
+            sum += p.weight[i];
+        assert_near(sum, 1, 1e-12);
+    }
+    struct spread_cell nothing = {0, NULL, NULL, NULL, NULL};
+    assert_near(spread_fit(&nothing, 1).centre, spread_pool_start().centre, 0.15);
+}
+
+/* The promised tail is the real one: how often the truth lies beyond the 2 % quantile, one cell alone and a prior that fits. */
+static void spread_is_calibrated(void **state)
+{
+    (void)state;
+    enum { G = 4, TRIALS = 3000 };
+    struct traces_random r = traces_seed(seed_of_test("contest") + 1);
+    int beyond = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        double head[G], null[G], variance[G], s = exp(log(0.0035) + 0.6 * traces_normal(&r));
+        for (size_t g = 0; g < G; g++) {
+            double base = s * traces_normal(&r), base2 = s * traces_normal(&r);
+            variance[g] = 4e-6;
+            head[g] = s * traces_normal(&r) - 0.5 * (base + base2) + 0.002 * traces_normal(&r);
+            null[g] = base2 - base + 0.002 * traces_normal(&r);
+        }
+        struct spread_cell cell = {G, head, variance, null, variance};
+        struct spread_posterior p;
+        spread_judge(&cell, spread_pool_start(), 1000, &p);
+        beyond += spread_below(&p, 0) < 0.02;
+    }
+    assert_true(beyond > TRIALS * 0.010 && beyond < TRIALS * 0.030);
+}
+
+/* ---- resampled runs */
+
+static void resampled_runs(void **state)
+{
+    (void)state;
+    struct rounds recorded = {calloc(1, sizeof *recorded.cells), 1, 1}, run;
+    struct rounds_cell *cell = &recorded.cells[0];
+    *cell = (struct rounds_cell){strdup("s/b"), calloc(60, sizeof(struct decide_round)), 60, 60};
+    for (int i = 0; i < 60; i++)
+        cell->rounds[i] = (struct decide_round){.generation = i / 20, .round = i % 20, .ns = {1000 + i / 20, 2000 + i / 20, 3000 + i / 20}, .order = {2, 0, 1}};
+    uint64_t random = seed_of_test("contest");
+    size_t heads[3] = {0};
+    assert_true(resample_run(&recorded, 30, &random, &run));
+    for (size_t c = 0; c < run.n; c++) {
+        assert_int_equal(run.cells[c].n, 60);
+        for (size_t i = 0; i < 60; i++) {
+            const struct decide_round *one = &run.cells[c].rounds[i];
+            double sum = one->ns[0] + one->ns[1] + one->ns[2];
+            assert_true(sum >= 6000 && sum <= 6006);
+            assert_int_equal(one->generation, i / 20);
+            assert_near(one->ns[one->order[0]], 3000, 2);  /* the lane that ran first still did */
+            heads[(size_t)(one->ns[LANE_HEAD] / 1000) - 1]++;
+        }
+    }
+    assert_true(heads[0] > 0 && heads[1] > 0 && heads[2] > 0);
+    rounds_clear(&run);
+    rounds_clear(&recorded);
+    assert_false(resample_run(&recorded, 3, &random, &run));
+}
+
+/* ---- project files */
+
+static void write_file(const char *folder, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/ternmark.lua", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void project_files(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ternmark-project-XXXXXX";
+    struct project p;
+    struct fault fault = {0};
+    assert_non_null(mkdtemp(folder));
+    assert_true(project_load(folder, &p, &fault));
+    assert_false(p.is_there);
+    assert_string_equal(p.suites, "suites");
+    project_clear(&p);
+    write_file(folder, "return { build = { 'make', '-j2' }, artifacts = { a = 'x/y.so' }, suites = 'bench' }");
+    assert_true(project_load(folder, &p, &fault));
+    assert_true(p.is_there && json_array_size(p.build) == 2);
+    assert_string_equal(json_string_value(json_object_get(p.artifacts, "a")), "x/y.so");
+    assert_string_equal(p.suites, "bench");
+    project_clear(&p);
+    static const char *const bad[] = {"return { builds = {} }", "return { build = 'make' }", "return { build = { '' } }", "return { artifacts = { a = '../x' } }",
+                                      "return { artifacts = { a = 'x/../../y' } }", "return { artifacts = { a = 3 } }", "return { suites = '/abs' }", "return 3", "x =",
+                                      "global = 1 return {}", "return { suites = '' }", "error 'no'", "return { artifacts = { 'x' } }"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_file(folder, bad[i]);
+        fault = (struct fault){0};
+        if (project_load(folder, &p, &fault))
+            fail_msg("accepted: %s", bad[i]);
+        assert_int_equal(fault.code, EXIT_CODE_USAGE);
+        assert_non_null(strstr(fault.text, "ternmark.lua"));
+    }
+    char text[40];
+    assert_int_equal(process_capture((const char *const[]){"rm", "-r", folder, NULL}, NULL, text, sizeof text), 0);
+}
+
+static void processes(void **state)
+{
+    (void)state;
+    char text[8];
+    assert_int_equal(process_capture((const char *const[]){"echo", "hello", "world", NULL}, NULL, text, sizeof text), 0);
+    assert_string_equal(text, "hello w");
+    assert_int_equal(process_capture((const char *const[]){"false", NULL}, NULL, text, sizeof text), 1);
+    assert_int_equal(process_capture((const char *const[]){"no-such-program-here", NULL}, NULL, text, sizeof text), 127);
+    assert_int_equal(process_capture((const char *const[]){"true", NULL}, "/no/such/folder", text, sizeof text), 127);
+    assert_int_equal(process_build((const char *const[]){"sh", "-c", "kill -9 $$", NULL}, NULL, NULL), 137);
+    setenv("MAKEFLAGS", "-j9", 1);
+    assert_int_equal(process_build((const char *const[]){"sh", "-c", "test -z \"$MAKEFLAGS\" && test \"$TERNMARK_NO_INSTALL\" = 1", NULL}, NULL, NULL), 0);
+    unsetenv("MAKEFLAGS");
+    assert_int_equal(process_build((const char *const[]){"true", NULL}, NULL, "/no/such/folder/log"), 127);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_have_codes), cmocka_unit_test(cells_add_up), cmocka_unit_test(stored_levels), cmocka_unit_test(level_of_a_run),
+        cmocka_unit_test(rates), cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated),
+        cmocka_unit_test(resampled_runs), cmocka_unit_test(project_files), cmocka_unit_test(processes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
