@@ -77,6 +77,12 @@ function tern.work(op)
   return { ops = given(w.ops), bytes = given(w.bytes), items = given(w.items) }
 end
 
+-- Latency of the last run's requests at a quantile (0.5, 0.99, …), in ns; nil for operations that serve no requests.
+function tern.latency(op, quantile)
+  local ns = lib.tern_op_latency(op, quantile)
+  if ns >= 0 then return ns end
+end
+
 function tern.backend(op) return ffi.string(lib.tern_op_backend(op)) end
 function tern.why(op) return ffi.string(lib.tern_op_why(op)) end
 

@@ -91,6 +91,10 @@ TERN_API enum tern_status tern_op_check(struct tern_op *op, struct tern_error *e
 /* Work of one run. */
 TERN_API void tern_op_work(const struct tern_op *op, struct tern_work *work);
 
+/* Latency of the last run's requests, from when each was due to its delivery, at a quantile (0 < quantile <= 1), in ns; negative for
+ * ops that serve no requests, and before the first run. */
+TERN_API double tern_op_latency(struct tern_op *op, double quantile);
+
 /* Name of the backend that really runs. Static. */
 TERN_API const char *tern_op_backend(const struct tern_op *op);
 

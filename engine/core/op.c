@@ -233,6 +233,11 @@ void tern_op_work(const struct tern_op *op, struct tern_work *work)
 	op->row->work(op, work);
 }
 
+double tern_op_latency(struct tern_op *op, double quantile)
+{
+	return op->latency ? op->latency(op, quantile) : -1;
+}
+
 const char *tern_op_backend(const struct tern_op *op)
 {
 	return op->backend->name;
