@@ -18,6 +18,7 @@
 
 #define W 32
 #define HALVES(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define BYTES(p) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p)))
 #include "simd/vector.h"
 
 void tern_avx2_overlay(struct tern_kernels *t)

@@ -26,6 +26,7 @@ static inline __m128i add_bytes(__m128i n, const int8_t *q)
 
 #define W 64
 #define HALVES(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
+#define BYTES(p) _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #include "simd/vector.h"
 
 void tern_avx512_overlay(struct tern_kernels *t)

@@ -86,6 +86,7 @@ static inline __m128i add_bytes(__m128i n, const int8_t *q)
 #include "simd/quantize.h"
 
 #define W 16
+#define BYTES(p) _mm_cvtepi8_epi32(_mm_cvtsi32_si128(load_four(p)))
 #include "simd/vector.h"
 
 void tern_sse41_overlay(struct tern_kernels *t)

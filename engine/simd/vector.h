@@ -5,6 +5,7 @@
  *
  *   W                  bytes of a vector: 16, 32 or 64
  *   HALVES(p)          W / 4 IEEE halves at p, as floats, exactly (optional: bit arithmetic where there is no instruction)
+ *   BYTES(p)           W / 4 int8 at p as int32 (optional: compilers take it apart)
  *
  * The compiler's own vector types do the arithmetic, element by element and never fused, so the bits are those of scalar: 16 partial sums are
  * 64 / W vectors, whose lanes are the sums' indices.
@@ -265,6 +266,10 @@ INL vf halves(const void *p)
 #define HALVES(p) halves(p)
 #endif
 
+#ifndef BYTES
+#define BYTES(p) __builtin_convertvector(*(const v8 *)(const void *)(p), vi)
+#endif
+
 /* VL elements of a row from element i, widened. */
 INL vf widened(const char *row, enum tern_element type, size_t i)
 {
@@ -272,7 +277,7 @@ INL vf widened(const char *row, enum tern_element type, size_t i)
 		return LOADF(row + 4 * i);
 	if (type == TERN_F16)
 		return (vf)HALVES(row + 2 * i);
-	return __builtin_convertvector(__builtin_convertvector(*(const v8 *)(const void *)(row + i), vi), vf);
+	return __builtin_convertvector((vi)BYTES(row + i), vf);
 }
 
 INL size_t width_of(enum tern_element type)
@@ -389,7 +394,7 @@ static void dots_int8(const int8_t *q, float scale_x, size_t d, const struct ter
 		int32_t lanes[VL], sum = 0;
 		size_t i = 0;
 		for (; i + VL <= d; i += VL)
-			s += __builtin_convertvector(*(const v8 *)(const void *)(q + i), vi) * __builtin_convertvector(*(const v8 *)(const void *)(row + i), vi);
+			s += (vi)BYTES(q + i) * (vi)BYTES(row + i);
 		memcpy(lanes, &s, sizeof lanes);
 		for (int j = 0; j < VL; j++)
 			sum += lanes[j];
