@@ -24,6 +24,9 @@ function tern.backends() return list(function(names, n, failure) return lib.tern
 -- Names of the operations.
 function tern.ops() return list(function(names, n) lib.tern_ops(names, n) end) end
 
+-- CPUs that this process may run on.
+function tern.threads() return lib.tern_threads() end
+
 local function text(value)
   if type(value) == "number" then return ("%.14g"):format(value) end
   return tostring(value)

@@ -65,6 +65,9 @@ TERN_API int tern_abi(void);
  */
 TERN_API enum tern_status tern_backends(const char *const **names, size_t *n, struct tern_error *error);
 
+/* CPUs that this process may run on (its affinity): how many parts "threads=auto" gives a call. */
+TERN_API int tern_threads(void);
+
 /* Names of all operations: *names points at *n static strings. */
 TERN_API void tern_ops(const char *const **names, size_t *n);
 

@@ -1,24 +1,57 @@
 -- SPDX-License-Identifier: Apache-2.0
--- How fast is one ternary layer, over backend, batch and shape?
+-- How fast is one ternary layer: over backend, batch and shape; over weight formats; with weights that come from memory each time?
 local tern = require "tern"
+local names = tern.backends()
+local strongest = names[#names]
 
--- The cells that every commit is judged by: the strongest two backends at the model's middle shape, and the small layer.
+-- The cells that every commit is judged by: the two strongest backends at the model's middle shape, and the small layer.
 local function is_ci(p)
-  local names = tern.backends()
-  local strong = p.backend == names[#names] or p.backend == names[math.max(1, #names - 1)]
-  if p.shape == "768x768" then return p.backend == names[#names] and p.batch <= 8 end
+  local strong = p.backend == strongest or p.backend == names[math.max(1, #names - 1)]
+  if p.shape == "768x768" then return p.backend == strongest and p.batch <= 8 end
   return strong and (p.shape == "2560x2560" and p.batch <= 32 or p.shape == "6912x2560" and p.batch == 1)
 end
 
+local function bench(t)
+  t.setup = t.setup or function(p) return tern.bind("bitlinear", p) end
+  t.run, t.check, t.work, t.teardown = tern.run, tern.check, tern.work, tern.close
+  return t
+end
+
 return {
-  about = "quantisation, ternary product and scaling at the shapes of BitNet b1.58 2B-4T",
-  axes = {
-    { "backend", tern.backends() },
-    { "batch", { 1, 8, 32, 128 } },
-    { "shape", { "2560x2560", "6912x2560", "2560x6912", "768x768" } },
+  bitlinear = bench {
+    about = "quantisation, ternary product and scaling at the shapes of BitNet b1.58 2B-4T",
+    axes = {
+      { "backend", names },
+      { "batch", { 1, 8, 32, 128, 512 } },
+      { "shape", { "2560x2560", "6912x2560", "2560x6912", "768x768", "4096x14336" } },
+    },
+    skip = function(p)
+      if p.backend == "scalar" and p.batch > 32 then return "scalar takes seconds here" end
+      if p.shape == "4096x14336" and p.batch == 512 then return "as batch 128" end
+    end,
+    tags = function(p) return is_ci(p) and { "ci" } or {} end,
+    compare = { axis = "backend", base = "scalar" },
   },
-  setup = function(p) return tern.bind("bitlinear", p) end,
-  run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
-  tags = function(p) return is_ci(p) and { "ci" } or {} end,
-  compare = { axis = "backend", base = "scalar" },
+  format = bench {
+    about = "storage of the weights, hot",
+    axes = {
+      { "format", { "auto", "int8", "2bit", "base3" } },
+      { "batch", { 1, 8 } },
+      { "shape", { "768x768", "2560x2560", "6912x2560" } },
+    },
+    compare = { axis = "format", base = "2bit" },
+  },
+  cold = bench {
+    about = "weights rotate through more than 600 MB, so that each call fetches them from memory",
+    axes = {
+      { "format", { "auto", "2bit", "base3" } },
+      { "batch", { 1, 8 } },
+      { "shape", { "2560x2560", "6912x2560", "2560x6912", "4096x14336" } },
+      { "threads", { 1, 2 } },
+    },
+    setup = function(p)
+      return tern.bind("bitlinear", { format = p.format, batch = p.batch, shape = p.shape, threads = p.threads, cold = 1 })
+    end,
+    compare = { axis = "format", base = "2bit" },
+  },
 }

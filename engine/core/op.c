@@ -22,6 +22,11 @@ int tern_abi(void)
 	return TERN_ABI;
 }
 
+int tern_threads(void)
+{
+	return tern_threads_allowed();
+}
+
 void tern_ops(const char *const **names, size_t *n)
 {
 	static const char *const list[] = {
