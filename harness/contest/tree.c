@@ -29,7 +29,7 @@ static bool ask(const char *root, const char *const *argv, char name[65])
     char text[200];
     if (process_capture(argv, root, text, sizeof text) != 0 || !is_commit_name(text))
         return false;
-    snprintf(name, 65, "%s", text);
+    memcpy(name, text, strlen(text) + 1);  /* is_commit_name: at most 64 */
     return true;
 }
 
