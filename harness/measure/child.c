@@ -5,6 +5,7 @@
 #include "measure/channel.h"
 #include "measure/frame.h"
 #include "measure/limits.h"
+#include "measure/stream.h"
 #include "measure/turn.h"
 #include "probe/counters.h"
 #include "script/script.h"
@@ -23,6 +24,7 @@ struct child {
     bool open;
     int cpu;
     double memory_bytes;
+    uint64_t seed;
     char counters_absent[128];  /* why there are none, or "" */
 };
 
@@ -52,6 +54,7 @@ static json_t *do_load(struct child *child, const json_t *request, struct fault 
 {
     const json_t *settings = json_object_get(request, "settings");
     child->cpu = (int)json_integer_value(json_object_get(request, "cpu"));
+    child->seed = (uint64_t)json_integer_value(json_object_get(settings, "seed"));
     child->memory_bytes = json_number_value(json_object_get(request, "memory_bytes"));
     child->subject.script = script_open(settings, fault);
     if (!child->subject.script || !limits_set_memory(child->memory_bytes, fault))
@@ -101,12 +104,44 @@ static const struct handler {
     json_t *(*run)(struct child *, const json_t *, struct fault *);
 } handlers[] = {{"load", do_load}, {"benches", do_ask}, {"describe", do_ask}, {"open", do_open}, {"close", do_close}, {"model", do_ask}};
 
+static json_t *latencies_json(const struct stream_result *result, uint32_t n)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < n; i++)
+        json_array_append_new(list, json_real(result->latency_ns[i]));
+    return json_pack("{s:o,s:f,s:f}", "latencies_ns", list, "busy_ns", result->busy_ns, "wall_ns", result->wall_ns);
+}
+
+/* Serves the stream, gives the move back, then sends the latencies, which are too many for the page. */
+static bool take_stream(struct child *child, struct fault *fault)
+{
+    const struct body_stream *stream = &child->subject.body.stream;
+    struct stream_spec spec = {.rate = stream->rate, .requests = (uint32_t)stream->requests, .even = stream->even, .seed = child->seed};
+    struct stream_result result = {0};
+    struct worker_usage before = turn_usage();
+    bool ok = stream->rate > 0 ? stream_run(&child->subject, &spec, &child->page->progress, &result, fault)
+                               : fault_set(fault, EXIT_CODE_FAILED, "the cell is no stream");
+    struct worker_usage after = turn_usage();
+    child->page->usage = turn_usage_between(&before, &after);
+    child->page->failed = !ok;
+    channel_hand(&child->page->mover, WORKER_MOVER_PARENT);
+    if (ok)
+        reply(child, latencies_json(&result, spec.requests), fault);
+    free(result.latency_ns);
+    return ok;
+}
+
 /* Takes turns until the parent leaves the cell or the body fails. */
 static void take_turns(struct child *child)
 {
     struct fault fault = {0};
     for (;;) {
         channel_wait(&child->page->mover, WORKER_MOVER_WORKER);
+        if (child->page->verb == WORKER_VERB_STREAM) {
+            if (take_stream(child, &fault))
+                continue;
+            break;
+        }
         bool leave = child->page->verb == WORKER_VERB_LEAVE;
         bool ok = leave || turn_run(&child->subject, child->page, &fault);
         channel_hand(&child->page->mover, WORKER_MOVER_PARENT);

@@ -22,10 +22,10 @@ double sampling_floor_ns(const struct clock_quality *clock)
 struct sampling sampling_for_budget(double budget_ns, size_t cells, const struct clock_quality *clock)
 {
     struct sampling s = sampling_default();
-    double start_ns = 12e6;  /* a worker's start and a cell's setup, seen on a 2-core machine */
-    double share = budget_ns / (double)(cells ? cells : 1);
-    s.generations = share > 3 * (60e6 + start_ns) ? 3 : 2;
-    double each = fmax(share / s.generations - start_ns / 2, 1e6);
+    double whole_ns = 25e6, start_ns = 8e6;  /* plan, host and files; a worker's start and first cell: seen on a 2-core machine */
+    double n = (double)(cells ? cells : 1);
+    s.generations = budget_ns / n > 200e6 ? 3 : 2;
+    double each = fmax((budget_ns - whole_ns - s.generations * start_ns) / (n * s.generations), 1e6);
     s.samples = (unsigned)fmin(20, fmax(5, each / 2e6));
     s.sample_ns = fmin(1e6, fmax(each * 0.5 / s.samples, sampling_floor_ns(clock)));
     s.warm_ns = fmin(30e6, each * 0.2);
@@ -207,5 +207,59 @@ json_t *sampling_generation(struct worker *worker, const struct sampling *s, str
     if (ok)
         generation = describe(&taken, iterations, median_of(empty, EMPTY_SAMPLES));
     free(taken.ns);
+    return generation;
+}
+
+/* Warms the subject up with requests one after the other, for at most the warm-up's time. */
+static bool warm_stream(struct worker *worker, const struct sampling *s, struct fault *fault)
+{
+    double ns[WORKER_SAMPLES], used = 0;
+    for (int turn = 0; turn < 8 && used < s->warm_ns; turn++) {
+        if (!one_turn(worker, WORKER_VERB_TURN, 1, WARM_SAMPLES, ns, NULL, fault))
+            return false;
+        used += WARM_SAMPLES * median_of(ns, WARM_SAMPLES);
+    }
+    return true;
+}
+
+/* A latency of nothing is the clock's fault: voided like a sample. */
+static void take_latencies(const json_t *latencies, struct taken *taken)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach(latencies, i, value) {
+        double ns = json_number_value(value);
+        if (ns > 0 && ns < 1e18)
+            taken->ns[taken->n++] = ns;
+        else
+            taken->voided++;
+        taken->total_ns += ns > 0 ? ns : 0;
+    }
+}
+
+json_t *sampling_stream(struct worker *worker, const struct sampling *s, struct fault *fault)
+{
+    double empty[WORKER_SAMPLES];
+    if (!warm_stream(worker, s, fault) || !one_turn(worker, WORKER_VERB_EMPTY, 1, EMPTY_SAMPLES, empty, NULL, fault))
+        return NULL;
+    struct worker_usage usage = {0};
+    json_t *answer = worker_stream(worker, &usage, fault), *generation = NULL;
+    const json_t *latencies = json_object_get(answer, "latencies_ns");
+    double busy = json_number_value(json_object_get(answer, "busy_ns")), wall = json_number_value(json_object_get(answer, "wall_ns"));
+    struct taken taken = {.ns = calloc(json_array_size(latencies) + 1, sizeof(double)), .usage = usage};
+    if (taken.ns && wall > 0) {
+        take_latencies(latencies, &taken);
+        if ((double)taken.voided > 0.01 * (double)(taken.n + taken.voided))
+            fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "the clock stood still or stepped back in %zu of %zu requests", taken.voided, taken.n + taken.voided);
+        else {
+            generation = describe(&taken, 1, median_of(empty, EMPTY_SAMPLES));
+            json_object_del(generation, "unexplained");  /* latencies overlap: their sum explains no time */
+            json_object_set_new(generation, "throughput", json_real((double)taken.n / wall * 1e9));
+            json_object_set_new(generation, "utilisation", json_real(busy / wall));
+        }
+    } else if (answer)
+        fault_set(fault, EXIT_CODE_FAILED, "answered with something else than latencies");
+    free(taken.ns);
+    json_decref(answer);
     return generation;
 }

@@ -44,6 +44,12 @@ double sampling_floor_ns(const struct clock_quality *clock);
 json_t *sampling_generation(struct worker *worker, const struct sampling *sampling, struct fault *fault);
 
 /*
+ * The same for an open cell of kind "stream": each request's latency is a sample of one iteration. Adds {throughput, utilisation}:
+ * requests answered a second, and the share of the time in which one was served.
+ */
+json_t *sampling_stream(struct worker *worker, const struct sampling *sampling, struct fault *fault);
+
+/*
  * Iterations for the next attempt when `iterations` took `ns` and `aim_ns` is wanted: grows at most 100-fold, at least by one,
  * never beyond 2^53.
  */

@@ -39,7 +39,8 @@ json_t *session_measure(struct worker *worker, const json_t *cell, const struct 
             worker_close(worker, NULL, &(struct fault){0});  /* what setup made goes away */
         return generation;
     }
-    generation = sampling_generation(worker, sampling, fault);
+    bool stream = strcmp(text_of(info, "kind"), "stream") == 0;
+    generation = stream ? sampling_stream(worker, sampling, fault) : sampling_generation(worker, sampling, fault);
     bool measured = generation != NULL;
     if (!measured)
         generation = lost(fault);

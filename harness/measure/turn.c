@@ -69,6 +69,12 @@ static bool time_call(struct call *call, double *ns, struct fault *fault)
     return ok;
 }
 
+bool turn_call(struct subject *subject, uint64_t n, struct fault *fault)
+{
+    struct call call = {.subject = subject, .n = n};
+    return calls[subject->body.kind](&call, fault);
+}
+
 static bool run_samples(struct call *call, struct worker_page *page, struct fault *fault)
 {
     double ignored;
@@ -85,7 +91,7 @@ static bool run_samples(struct call *call, struct worker_page *page, struct faul
     return true;
 }
 
-static struct worker_usage usage_now(void)
+struct worker_usage turn_usage(void)
 {
     struct rusage r;
     getrusage(RUSAGE_SELF, &r);
@@ -98,27 +104,36 @@ static struct worker_usage usage_now(void)
     return now;
 }
 
-static void set_usage(struct worker_page *page, const struct call *call, struct worker_usage before)
+struct worker_usage turn_usage_between(const struct worker_usage *before, const struct worker_usage *after)
 {
-    struct worker_usage now = usage_now();
-    const struct spawn_usage *child = &call->spawned;
-    bool command = call->subject->body.kind == BODY_COMMAND;
-    page->usage.cpu_ns = command ? child->cpu_ns : now.cpu_ns - before.cpu_ns;
-    page->usage.faults = command ? child->faults : now.faults - before.faults;
-    page->usage.switches = command ? child->switches : now.switches - before.switches;
-    page->usage.peak_bytes = child->peak_bytes;
+    struct worker_usage d = {.cpu_ns = after->cpu_ns - before->cpu_ns, .faults = after->faults - before->faults, .switches = after->switches - before->switches};
     for (int i = 0; i < COUNTERS; i++)
-        page->usage.counters[i] = now.counters[i] < 0 || before.counters[i] < 0 ? -1 : now.counters[i] - before.counters[i];
+        d.counters[i] = after->counters[i] < 0 || before->counters[i] < 0 ? -1 : after->counters[i] - before->counters[i];
+    return d;
+}
+
+/* For commands, what the processes started have used instead. */
+static void set_usage(struct worker_page *page, const struct call *call, const struct worker_usage *before)
+{
+    struct worker_usage now = turn_usage();
+    const struct spawn_usage *child = &call->spawned;
+    page->usage = turn_usage_between(before, &now);
+    if (call->subject->body.kind != BODY_COMMAND)
+        return;
+    page->usage.cpu_ns = child->cpu_ns;
+    page->usage.faults = child->faults;
+    page->usage.switches = child->switches;
+    page->usage.peak_bytes = child->peak_bytes;
 }
 
 bool turn_run(struct subject *subject, struct worker_page *page, struct fault *fault)
 {
     struct call call = {.subject = subject, .empty = page->verb == WORKER_VERB_EMPTY};
-    struct worker_usage before = usage_now();
+    struct worker_usage before = turn_usage();
     bool ok = run_samples(&call, page, fault);
     if (subject->body.park)
         subject->body.park();
-    set_usage(page, &call, before);
+    set_usage(page, &call, &before);
     page->failed = !ok;
     return ok;
 }

@@ -20,4 +20,11 @@ struct subject {
  */
 bool turn_run(struct subject *subject, struct worker_page *page, struct fault *fault);
 
+/* One untimed call of the open cell's body. */
+bool turn_call(struct subject *subject, uint64_t n, struct fault *fault);
+
+/* What the kernel has counted for this process so far, and the difference of two such counts. */
+struct worker_usage turn_usage(void);
+struct worker_usage turn_usage_between(const struct worker_usage *before, const struct worker_usage *after);
+
 #endif

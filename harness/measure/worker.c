@@ -417,6 +417,29 @@ bool worker_turn(struct worker *w, const struct worker_turn *turn, double *ns, s
     return worker_turn_end(w, ns, usage, fault);
 }
 
+json_t *worker_stream(struct worker *w, struct worker_usage *usage, struct fault *fault)
+{
+    if (!w->alive) {
+        fault_set(fault, EXIT_CODE_FAILED, "ended before its turn");
+        return NULL;
+    }
+    worker_turn_begin(w, &(struct worker_turn){.verb = WORKER_VERB_STREAM});
+    if (!wait_turn(w, fault)) {
+        lose(w, fault);
+        return NULL;
+    }
+    if (w->page->failed) {
+        failed_turn(w, fault);
+        return NULL;
+    }
+    *usage = w->page->usage;
+    usage->wall_ns = clock_delta_ns(w->begun_ns, clock_now_ns());
+    json_t *frame = frame_read(w->from, w->nonce, deadline(w), fault);
+    if (!frame)
+        lose(w, fault);
+    return frame ? unwrap(frame, fault) : NULL;
+}
+
 bool worker_close(struct worker *w, json_t **info, struct fault *fault)
 {
     if (w->open) {

@@ -41,6 +41,7 @@ enum worker_mover { WORKER_MOVER_PARENT = 0, WORKER_MOVER_WORKER = 1 };
 enum worker_verb {
     WORKER_VERB_TURN = 1,   /* the cell's body */
     WORKER_VERB_EMPTY = 2,  /* an empty body of the same kind: what clock and loop cost */
+    WORKER_VERB_STREAM = 4, /* the open stream's requests; their latencies follow as a frame */
     WORKER_VERB_LEAVE = 3,  /* leave the open cell; the next request comes by pipe */
 };
 
@@ -130,6 +131,12 @@ bool worker_turn(struct worker *worker, const struct worker_turn *turn, double *
 /* The two halves of worker_turn: hand the turn over, and wait until it comes back. */
 void worker_turn_begin(struct worker *worker, const struct worker_turn *turn);
 bool worker_turn_end(struct worker *worker, double *ns, struct worker_usage *usage, struct fault *fault);
+
+/*
+ * Serves the requests of an open cell of kind "stream" once: a new object {latencies_ns [per request], busy_ns, wall_ns}. The time
+ * limit holds for each request. (worker_turn on such a cell calls its request n times without arrivals.)
+ */
+json_t *worker_stream(struct worker *worker, struct worker_usage *usage, struct fault *fault);
 
 /* Leaves the open cell: teardown. Gives a new object {compiled: true|false|null, interpreted: why|null, peak_bytes}. `info` may be NULL. */
 bool worker_close(struct worker *worker, json_t **info, struct fault *fault);

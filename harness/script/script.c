@@ -167,6 +167,22 @@ static void keep(lua_State *L, int *reference, const char *field)
     *reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* The table `stream` of the table on the top, where there is one. */
+static struct body_stream take_stream(lua_State *L)
+{
+    struct body_stream stream = {0};
+    lua_getfield(L, -1, "stream");
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "rate");
+        lua_getfield(L, -2, "requests");
+        lua_getfield(L, -3, "even");
+        stream = (struct body_stream){lua_tonumber(L, -3), lua_tonumber(L, -2), lua_toboolean(L, -1)};
+        lua_pop(L, 3);
+    }
+    lua_pop(L, 1);
+    return stream;
+}
+
 static void *address(lua_State *L, const char *field)
 {
     lua_getfield(L, -1, field);
@@ -215,6 +231,7 @@ bool script_body(struct script *script, struct body *body, struct fault *fault)
     body->state = address(L, "pointer");
     bool ok = kind && body->kind <= BODY_COMMAND && (body->kind != BODY_COMMAND || take_argv(script));
     body->argv = script->argv;
+    body->stream = take_stream(L);
     lua_pop(L, 1);
     return ok || fault_set(fault, EXIT_CODE_USAGE, "no cell is open");
 }

@@ -18,6 +18,13 @@ struct script;
 
 enum body_kind { BODY_NATIVE, BODY_LUA, BODY_COMMAND };
 
+/* How requests arrive where the cell is a stream; rate 0 where it is not. */
+struct body_stream {
+    double rate;      /* requests a second */
+    double requests;
+    bool even;        /* equal gaps instead of a Poisson process */
+};
+
 /* What the open cell runs. Valid until script_ask("close"); owned by the script. */
 struct body {
     enum body_kind kind;
@@ -26,6 +33,7 @@ struct body {
     double (*elapsed)(void *state);  /* ns of the last call by a device's own clock, 0: read ours, negative: it failed; may be NULL */
     void *state;
     char **argv;         /* of a command, NULL-ended */
+    struct body_stream stream;
 };
 
 /* Opens a state and its preludes. `settings` is what lua/host.lua reads: {artifacts {name: path}, seed, engine: path}. */

@@ -5,6 +5,7 @@
 #include "measure/clock.h"
 #include "measure/sampling.h"
 #include "measure/session.h"
+#include "measure/stream.h"
 #include "measure/worker.h"
 
 #include <dirent.h>
@@ -43,7 +44,7 @@ static const char preamble[] =
     "local ffi = require 'ffi'\n"
     "ffi.cdef [[ void exit(int); int close(int); int raise(int); int fork(void); int setsid(void); unsigned sleep(unsigned);"
     " long write(int, const void *, unsigned long); int pause(void); void *malloc(unsigned long); void *memset(void *, int, unsigned long);"
-    " int getpid(void); ]]\n"
+    " int getpid(void); int usleep(unsigned); ]]\n"
     "local C = ffi.C\n";
 
 static struct worker *start_bench(const char *bench, double timeout_ns, double memory, struct fault *fault)
@@ -464,6 +465,90 @@ static void budgets_shrink_the_sampling(void **state)
     }
 }
 
+static void arrivals_are_fixed_beforehand(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    static double at[N], again[N];
+    struct stream_spec spec = {.rate = 1000, .requests = N, .seed = 9};
+    stream_arrivals(&spec, at);
+    stream_arrivals(&spec, again);
+    assert_memory_equal(at, again, sizeof at);
+    double sum = 0, squares = 0;
+    for (int i = 1; i < N; i++) {
+        double gap = (at[i] - at[i - 1]) / 1e6;  /* in units of the mean gap */
+        assert_true(gap > 0);
+        sum += gap;
+        squares += gap * gap;
+    }
+    assert_true(fabs(sum / N - 1) < 0.04 && fabs(squares / N - 2) < 0.25);  /* an exponential gap has mean 1 and second moment 2 */
+    spec.even = true;
+    stream_arrivals(&spec, at);
+    assert_true(fabs(at[N - 1] - N * 1e6) < 1);
+}
+
+/* Twice as many requests a second as can be served: each waits for all before it, and that counts. */
+static void waiting_counts(void **state)
+{
+    (void)state;
+    struct fault fault;
+    struct worker *w = start_bench("{ stream = { rate = 500, requests = 20, arrivals = 'even', request = function() C.usleep(4000) end } }", 5e9, 0, &fault);
+    if (!w)
+        fail_msg("%s", fault.text);
+    json_t *info;
+    assert_true(open_b(w, &info, &fault));
+    assert_string_equal(json_string_value(json_object_get(info, "kind")), "stream");
+    json_decref(info);
+    struct worker_usage usage;
+    json_t *answer = worker_stream(w, &usage, &fault);
+    const json_t *latencies = json_object_get(answer, "latencies_ns");
+    assert_int_equal(json_array_size(latencies), 20);
+    for (size_t i = 0; i < 20; i++)  /* the i-th begins at 4 ms x i at the earliest and arrived at 2 ms x (i + 1) */
+        assert_true(json_number_value(json_array_get(latencies, i)) >= 4e6 * (double)(i + 1) - 2e6 * (double)(i + 1) - 1e5);
+    assert_true(json_number_value(json_object_get(answer, "busy_ns")) >= 80e6);
+    assert_true(json_number_value(json_object_get(answer, "wall_ns")) >= json_number_value(json_object_get(answer, "busy_ns")));
+    json_decref(answer);
+    struct sampling sampling = sampling_default();
+    json_t *g = sampling_stream(w, &sampling, &fault);  /* the cell can be served again */
+    assert_int_equal(json_array_size(json_object_get(g, "samples_ns")), 20);
+    assert_true(json_number_value(json_object_get(g, "throughput")) < 300 && json_number_value(json_object_get(g, "utilisation")) > 0.8);
+    json_decref(g);
+    assert_true(worker_close(w, NULL, &fault));
+    worker_stop(w);
+}
+
+static void wrong_streams_are_named(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *stream, *says;
+    } rows[] = {
+        {"{ rate = 0, request = function() end }", "field 'stream.rate'"},
+        {"{ rate = 10, requests = 3, request = function() end }", "field 'stream.requests'"},
+        {"{ rate = 10, arrivals = 'bursts', request = function() end }", "field 'stream.arrivals'"},
+        {"{ rate = 10 }", "field 'stream.request'"},
+        {"function() return 7 end", "field 'stream'"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char bench[256];
+        struct fault fault;
+        snprintf(bench, sizeof bench, "{ stream = %s }", rows[i].stream);
+        struct worker *w = start_bench(bench, 5e9, 0, &fault);
+        assert_non_null(w);
+        assert_false(open_b(w, NULL, &fault));
+        assert_non_null(strstr(fault.text, rows[i].says));
+        worker_stop(w);
+    }
+    struct fault fault;
+    struct worker *w = start_bench("{ stream = { rate = 1000, requests = 20, request = function() error 'refused' end } }", 5e9, 0, &fault);
+    struct worker_usage usage;
+    assert_true(open_b(w, NULL, &fault));
+    assert_null(worker_stream(w, &usage, &fault));
+    assert_non_null(strstr(fault.text, "refused"));
+    assert_true(worker_alive(w));
+    worker_stop(w);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -495,7 +580,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(mistakes_are_found_with_their_lines), cmocka_unit_test(benches_are_described),
         cmocka_unit_test(a_comment_voids_no_baseline_and_a_change_does), cmocka_unit_test(a_module_and_an_input_belong_to_the_workload),
         cmocka_unit_test(samples_are_calibrated_and_cheap_to_time), cmocka_unit_test(a_body_that_ignores_n_is_refused),
-        cmocka_unit_test(next_iterations_grow_and_never_overflow), cmocka_unit_test(budgets_shrink_the_sampling),
+        cmocka_unit_test(next_iterations_grow_and_never_overflow),
+        cmocka_unit_test(arrivals_are_fixed_beforehand), cmocka_unit_test(waiting_counts), cmocka_unit_test(wrong_streams_are_named), cmocka_unit_test(budgets_shrink_the_sampling),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

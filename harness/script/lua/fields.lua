@@ -102,7 +102,7 @@ fields.rows = {
   { "target", "a table like { p99 = \"5ms\" }", target },
   { "compare", "{ axis = name, base = value }", compare },
   { "command", "a list of words, each a text or { artifact = name }, or a function of the parameters", either(callable, list_of(word)) },
-  { "stream", "a table or a function of the parameters", either(callable, is "table") },
+  { "stream", "{ rate =, requests =, arrivals =, request = }, or a function of the parameters", either(callable, is "table") },
   { "inputs", "a list of file names, or a function of the parameters", either(callable, list_of(named)) },
 }
 

@@ -290,6 +290,33 @@ local function new_empty()
   return loadstring("return function(_, n) for _ = 1, n do end end", "=empty")()
 end
 
+local function stream_mistake(field, expected, found)
+  error("field 'stream." .. field .. "': expected " .. expected .. ", found " .. fields.describe(found), 0)
+end
+
+-- { rate, requests, arrivals, request }: requests that arrive at times fixed beforehand, each one iteration of `request`.
+local function stream_of(bench, state, params)
+  local s = bench.stream
+  if type(s) == "function" then s = s(params, state) end
+  if type(s) ~= "table" then error("field 'stream': expected a table, found " .. fields.describe(s), 0) end
+  local arrivals, requests = s.arrivals or "poisson", s.requests or 1000
+  if type(s.rate) ~= "number" or not (s.rate > 0 and s.rate <= 1e7) then stream_mistake("rate", "requests a second", s.rate) end
+  if type(requests) ~= "number" or requests % 1 ~= 0 or requests < 20 or requests > 100000 then
+    stream_mistake("requests", "a whole number from 20 to 100000", requests)
+  end
+  if arrivals ~= "poisson" and arrivals ~= "even" then stream_mistake("arrivals", "'poisson' or 'even'", arrivals) end
+  if type(s.request) ~= "function" and not (type(s.request) == "table" and s.request.native) then
+    stream_mistake("request", "a function (state, n, parameters), tern.run or bench.native(f)", s.request)
+  end
+  return { rate = s.rate, requests = requests, even = arrivals == "even" }, s.request
+end
+
+local function stream_body(bench, state, params)
+  local stream, request = stream_of(bench, state, params)
+  if type(request) == "function" then return { kind = "lua", run = request, empty = new_empty(), stream = stream } end
+  return { kind = "native", native = address(request.native), park = address(request.park), pointer = pointer_of(state), stream = stream }
+end
+
 local function body_of(bench, state, params)
   local kind = kind_of(bench)
   if kind == "native" then
@@ -299,7 +326,7 @@ local function body_of(bench, state, params)
   elseif kind == "lua" then
     return { kind = kind, run = bench.run, empty = new_empty() }
   end
-  error("streams are not measured by this program yet", 0)
+  return stream_body(bench, state, params)
 end
 
 local function check(bench, state, params)
@@ -309,7 +336,8 @@ local function check(bench, state, params)
 end
 
 local function backend_of(bench, state, params)
-  if host.tern and bench.run == host.tern.run then return host.tern.backend(state) end
+  local native = host.tern and host.tern.run.native
+  if native and host_functions.body.native == address(native) then return host.tern.backend(state) end
   return type(params.backend) == "string" and params.backend or nil
 end
 
@@ -324,7 +352,7 @@ function host_functions.open(request)
   body.state, body.params = open.state, params
   host_functions.body = body
   return {
-    kind = body.kind, work = work, backend = backend_of(bench, open.state, params),
+    kind = kind_of(bench), work = work, backend = backend_of(bench, open.state, params),
     workload_hash = workload_hash(bench, params, work), artifacts = names_of(host.used),
   }
 end
