@@ -35,6 +35,7 @@ static const struct tern_op_param params[] = {
 	{ "model", "2b4t", "2b4t or tiny" },
 	{ "context", "512", "positions, the last of which is decoded" },
 	{ "seed", "1", "of the weights" },
+	{ "fusing", "fastest", "norms within the products after them: fastest, never or always" },
 	{ NULL, NULL, NULL },
 };
 
@@ -71,15 +72,16 @@ static bool make_vectors(struct step *s)
 static enum tern_status read_params(struct tern_op *op, struct step *s, struct tern_error *error)
 {
 	static const char *const names[] = { "2b4t", "tiny", NULL };
-	size_t model, context;
+	static const char *const fusings[] = { "fastest", "never", "always", NULL };
+	size_t model, context, fusing;
 	enum tern_status status;
-	if ((status = tern_op_choice(op, "model", names, &model, error)) || (status = tern_op_size(op, "context", 2, 32768, &context, error)) ||
+	if ((status = tern_op_choice(op, "fusing", fusings, &fusing, error)) || (status = tern_op_choice(op, "model", names, &model, error)) || (status = tern_op_size(op, "context", 2, 32768, &context, error)) ||
 	    (status = tern_op_seed(op, "seed", &s->seed, error)))
 		return status;
 	const struct shape *m = &shapes[model];
 	s->spec = (struct cuda_decode_spec){
 		.layers = m->layers, .variants = VARIANTS, .width = m->width, .heads = m->heads, .groups = m->groups, .head = m->head, .ffn = m->ffn,
-		.vocabulary = m->vocabulary, .context = context, .eps = 1e-5f, .scale = 1.0f / sqrtf(0.667f * (float)m->width), .token = TOKEN,
+		.vocabulary = m->vocabulary, .context = context, .fusing = (enum cuda_decode_fusing)fusing, .eps = 1e-5f, .scale = 1.0f / sqrtf(0.667f * (float)m->width), .token = TOKEN,
 		.source = seeded_row, .data = s,
 	};
 	return TERN_OK;
@@ -105,8 +107,10 @@ static enum tern_status bind(struct tern_op *op, struct tern_error *error)
 		return status;
 	if (!make_vectors(s))
 		return tern_error_memory(error, "norms", s->spec.ffn * sizeof(float));
-	snprintf(op->why, sizeof op->why, "one graph of %zu launches a step", s->spec.layers * 9 + 2);
-	return tern_accelerator_fault(s->on.face->decode_bind(s->on.device, &s->spec, &s->decode, &fault), &fault, error);
+	enum cuda_outcome o = s->on.face->decode_bind(s->on.device, &s->spec, &s->decode, &fault);
+	if (!o)
+		s->on.face->decode_why(s->decode, op->why, sizeof op->why);
+	return tern_accelerator_fault(o, &fault, error);
 }
 
 /* ---- the first layers on the CPU */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NORM_THREADS = 512, ATTEND_THREADS = 512, LOGITS_THREADS = 256 };
+enum { NORM_THREADS = 512, LOGITS_THREADS = 256 };
 
 struct matrix {
     struct cuda_shape shape;
@@ -18,13 +18,21 @@ struct matrix {
     struct cuda_memory w; /* of all layers, one after another */
     struct cuda_choice choice;
     void *function;
+    bool is_fused; /* with the norm before it */
+};
+
+/* A norm: what it reads and where its residual goes. */
+struct norm {
+    enum norm_kind kind;
+    enum cuda_decode_norm weights;
+    uint64_t x, added, kept;
 };
 
 struct cuda_decode {
     struct cuda_device *device;
     struct cuda_decode_spec spec;
     struct matrix matrices[CUDA_DECODE_MATRICES];
-    struct cuda_memory norms[CUDA_DECODE_NORMS], angles, rows, row_scales, keys, values, x, wide, tall, added, q8, sx, logits;
+    struct cuda_memory norms[CUDA_DECODE_NORMS], angles, rows, row_scales, keys, values, x[2], wide, tall, mixed, added, q8, sx, logits;
     size_t layers; /* of the graph at hand */
     size_t cache_bytes; /* keys, or values, of one layer */
     void *norm, *attend, *head; /* functions */
@@ -38,29 +46,51 @@ static void *address(uint64_t at)
     return (void *)(uintptr_t)at;
 }
 
-static enum cuda_outcome start_norm(struct cuda_decode *d, enum norm_kind kind, enum cuda_decode_norm norm, uint64_t x, uint64_t added, struct cuda_fault *fault)
+static struct norm_args norm_arguments(const struct cuda_decode *d, const struct norm *norm)
 {
-    size_t n = norm == CUDA_DECODE_ffn_sub_norm ? d->spec.ffn : d->spec.width;
-    struct norm_args a = {
-        .x = address(x), .added = address(added), .w = address(d->norms[norm].at), .rows = address(d->rows.at), .scales = address(d->row_scales.at),
-        .q = address(d->q8.at), .scale = address(d->sx.at), .eps = d->spec.eps, .kind = (int)kind, .n = (int)n,
+    size_t n = norm->weights == CUDA_DECODE_ffn_sub_norm ? d->spec.ffn : d->spec.width;
+    return (struct norm_args){
+        .x = address(norm->x), .added = address(norm->added), .w = address(d->norms[norm->weights].at), .kept = address(norm->kept), .rows = address(d->rows.at),
+        .scales = address(d->row_scales.at), .q = address(d->q8.at), .scale = address(d->sx.at), .eps = d->spec.eps, .kind = (int)norm->kind, .n = (int)n,
         .ldq = (int)(cuda_pack_quads(n) * CUDA_QUAD), .token = (int)d->spec.token,
     };
-    void *arguments[] = {&a};
-    return cuda_start(d->device, d->norm, (struct cuda_grid){1, 1, NORM_THREADS, (unsigned)(n * sizeof(float))}, arguments, fault);
 }
 
-static enum cuda_outcome start_product(struct cuda_decode *d, enum cuda_decode_matrix which, size_t layer, uint64_t y, struct cuda_fault *fault)
+static enum cuda_outcome start_norm(struct cuda_decode *d, const struct norm *norm, struct cuda_fault *fault)
 {
-    const struct matrix *m = &d->matrices[which];
+    struct norm_args a = norm_arguments(d, norm);
+    void *arguments[] = {&a};
+    return cuda_start(d->device, d->norm, (struct cuda_grid){1, 1, NORM_THREADS, (unsigned)a.n * (unsigned)sizeof(float)}, arguments, fault);
+}
+
+static struct stream_args product_arguments(const struct cuda_decode *d, const struct matrix *m, size_t layer, uint64_t y)
+{
     bool is_stream = m->choice.row->family == CUDA_STREAM;
-    struct stream_args a = {
+    return (struct stream_args){
         address(m->w.at + layer * m->bytes), address(d->q8.at), address(d->sx.at), address(y), d->spec.scale, (int)m->n,
         (int)(is_stream ? (m->n + CUDA_TILE_ROWS - 1) / CUDA_TILE_ROWS : m->shape.tiles), (int)m->shape.quads, (int)m->shape.quads * CUDA_QUAD, 1,
         m->choice.units, m->choice.stages,
     };
-    void *arguments[] = {&a};
-    return cuda_start(d->device, m->function, m->choice.grid, arguments, fault);
+}
+
+/* y = W q(norm), in one launch or two. */
+static enum cuda_outcome start_product(struct cuda_decode *d, const struct norm *norm, enum cuda_decode_matrix which, size_t layer, uint64_t y, struct cuda_fault *fault)
+{
+    const struct matrix *m = &d->matrices[which];
+    struct norm_stream_args both = {product_arguments(d, m, layer, y), norm_arguments(d, norm), (int)m->choice.grid.shared_bytes};
+    void *arguments[] = {&both}, *of_product[] = {&both.product};
+    struct cuda_grid grid = m->choice.grid;
+    if (m->is_fused) {
+        grid.shared_bytes += (unsigned)both.norm.n * (unsigned)sizeof(float);
+        return cuda_start(d->device, m->function, grid, arguments, fault);
+    }
+    enum cuda_outcome o = start_norm(d, norm, fault);
+    return o ? o : cuda_start(d->device, m->function, grid, of_product, fault);
+}
+
+static size_t attend_bytes(const struct cuda_decode_spec *s)
+{
+    return 2 * ATTEND_TILE * s->head * 2 + s->context * sizeof(float);
 }
 
 static enum cuda_outcome start_attention(struct cuda_decode *d, size_t layer, struct cuda_fault *fault)
@@ -68,11 +98,11 @@ static enum cuda_outcome start_attention(struct cuda_decode *d, size_t layer, st
     const struct cuda_decode_spec *s = &d->spec;
     struct attend_args a = {
         .qkv = address(d->wide.at), .keys = address(d->keys.at + layer * d->cache_bytes), .values = address(d->values.at + layer * d->cache_bytes),
-        .cosine = address(d->angles.at), .sine = address(d->angles.at + s->head / 2 * sizeof(float)), .out = address(d->added.at),
+        .cosine = address(d->angles.at), .sine = address(d->angles.at + s->head / 2 * sizeof(float)), .out = address(d->mixed.at),
         .heads = (int)s->heads, .groups = (int)s->groups, .context = (int)s->context, .at = (int)s->context - 1,
     };
     void *arguments[] = {&a};
-    return cuda_start(d->device, d->attend, (struct cuda_grid){(unsigned)s->heads, 1, ATTEND_THREADS, (unsigned)(s->context * sizeof(float))}, arguments, fault);
+    return cuda_start(d->device, d->attend, (struct cuda_grid){(unsigned)s->heads, 1, ATTEND_THREADS, (unsigned)attend_bytes(s)}, arguments, fault);
 }
 
 static enum cuda_outcome start_logits(struct cuda_decode *d, struct cuda_fault *fault)
@@ -85,26 +115,28 @@ static enum cuda_outcome start_logits(struct cuda_decode *d, struct cuda_fault *
 
 static enum cuda_outcome start_layer(struct cuda_decode *d, size_t layer, struct cuda_fault *fault)
 {
-    uint64_t x = d->x.at, wide = d->wide.at, tall = d->tall.at, added = d->added.at;
+    uint64_t x = d->x[0].at, between = d->x[1].at, added = d->added.at, tall = d->tall.at;
+    const struct norm attention = {layer ? NORM_RESIDUAL : NORM_EMBEDDING, CUDA_DECODE_attention_norm, x, added, between};
+    const struct norm sub = {NORM_PLAIN, CUDA_DECODE_sub_norm, d->mixed.at, 0, 0};
+    const struct norm ffn = {NORM_RESIDUAL, CUDA_DECODE_ffn_norm, between, added, x};
+    const struct norm gated = {NORM_GATE, CUDA_DECODE_ffn_sub_norm, tall, tall + d->spec.ffn * sizeof(float), 0};
     enum cuda_outcome o;
-    if ((o = start_norm(d, layer ? NORM_RESIDUAL : NORM_EMBEDDING, CUDA_DECODE_attention_norm, x, added, fault)) || (o = start_product(d, CUDA_DECODE_qkv, layer, wide, fault)) ||
-        (o = start_attention(d, layer, fault)) || (o = start_norm(d, NORM_PLAIN, CUDA_DECODE_sub_norm, added, 0, fault)) ||
-        (o = start_product(d, CUDA_DECODE_output, layer, added, fault)) || (o = start_norm(d, NORM_RESIDUAL, CUDA_DECODE_ffn_norm, x, added, fault)) ||
-        (o = start_product(d, CUDA_DECODE_gate_up, layer, tall, fault)) ||
-        (o = start_norm(d, NORM_GATE, CUDA_DECODE_ffn_sub_norm, tall, tall + d->spec.ffn * sizeof(float), fault)))
+    if ((o = start_product(d, &attention, CUDA_DECODE_qkv, layer, d->wide.at, fault)) || (o = start_attention(d, layer, fault)) ||
+        (o = start_product(d, &sub, CUDA_DECODE_output, layer, added, fault)) || (o = start_product(d, &ffn, CUDA_DECODE_gate_up, layer, tall, fault)))
         return o;
-    return start_product(d, CUDA_DECODE_down, layer, added, fault);
+    return start_product(d, &gated, CUDA_DECODE_down, layer, added, fault);
 }
 
 static enum cuda_outcome record(void *state, unsigned i, struct cuda_fault *fault)
 {
     struct cuda_decode *d = state;
+    const struct norm last = {NORM_RESIDUAL, CUDA_DECODE_last_norm, d->x[0].at, d->added.at, d->x[1].at};
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     (void)i;
     for (size_t layer = 0; layer < d->layers && !o; layer++)
         o = start_layer(d, layer, fault);
     if (!o)
-        o = start_norm(d, NORM_RESIDUAL, CUDA_DECODE_last_norm, d->x.at, d->added.at, fault);
+        o = start_norm(d, &last, fault);
     return o ? o : start_logits(d, fault);
 }
 
@@ -200,7 +232,7 @@ static enum cuda_outcome take_buffers(struct cuda_decode *d, struct cuda_fault *
         const char *what;
     } rows[] = {
         {&d->rows, s->vocabulary * s->width, "the embedding"}, {&d->row_scales, s->vocabulary * 4, "scales of the embedding"}, {&d->keys, s->layers * d->cache_bytes, "keys"},
-        {&d->values, s->layers * d->cache_bytes, "values"}, {&d->x, s->width * 4, "the residual"}, {&d->wide, (s->heads + 2 * s->groups) * s->head * 4, "queries, keys, values"},
+        {&d->values, s->layers * d->cache_bytes, "values"}, {&d->x[0], s->width * 4, "the residual"}, {&d->x[1], s->width * 4, "the residual"}, {&d->mixed, s->heads * s->head * 4, "the attention's output"}, {&d->wide, (s->heads + 2 * s->groups) * s->head * 4, "queries, keys, values"},
         {&d->tall, 2 * s->ffn * 4, "gate and up"}, {&d->added, longest * 4, "a layer's addition"}, {&d->q8, cuda_pack_quads(longest) * CUDA_QUAD, "int8 activations"},
         {&d->sx, 64, "a scale"}, {&d->logits, s->vocabulary * 4, "logits"},
     };
@@ -221,12 +253,20 @@ static enum cuda_outcome find_kernels(struct cuda_decode *d, struct cuda_fault *
 
 /* ---- choosing: each matrix's launch by the time of a step of one layer more than needed to see it cold */
 
-static enum cuda_outcome set_choice(struct cuda_decode *d, struct matrix *m, const struct cuda_choice *choice, struct cuda_fault *fault)
+/* Whether the norm's floats fit in beside what the product needs. */
+static bool can_fuse(const struct cuda_decode *d, const struct matrix *m, const struct cuda_choice *choice)
+{
+    return choice->row->family == CUDA_STREAM && choice->row->b == 1 && choice->grid.shared_bytes + m->k * sizeof(float) + 1024 <= d->device->info.shared_bytes;
+}
+
+static enum cuda_outcome set_choice(struct cuda_decode *d, struct matrix *m, const struct cuda_choice *choice, bool is_fused, struct cuda_fault *fault)
 {
     char name[64];
-    snprintf(name, sizeof name, "matmul_t2_i8_%s", choice->row->name);
+    snprintf(name, sizeof name, "%s_%s", is_fused ? "norm_t2" : "matmul_t2_i8", choice->row->name);
     m->choice = *choice;
-    return cuda_kernel(d->device, name, choice->shared_bytes, &m->function, fault);
+    m->is_fused = is_fused;
+    /* A fused kernel has a little shared memory of its own. */
+    return cuda_kernel(d->device, name, choice->shared_bytes ? choice->shared_bytes - (is_fused ? 1024 : 0) : 0, &m->function, fault);
 }
 
 static enum cuda_outcome time_step(struct cuda_decode *d, double *ns, struct cuda_fault *fault)
@@ -243,21 +283,26 @@ static enum cuda_outcome time_step(struct cuda_decode *d, double *ns, struct cud
     return o;
 }
 
+/* The fastest launch of one matrix, alone or with its norm. */
 static enum cuda_outcome choose(struct cuda_decode *d, struct matrix *m, struct cuda_fault *fault)
 {
     struct cuda_choice choices[CUDA_CHOICES];
     size_t n = cuda_choices(&d->device->info, &m->shape, NULL, choices, CUDA_CHOICES), best = 0;
     double least = 1e30, ns = 0;
     enum cuda_outcome o = CUDA_OUTCOME_ok;
-    for (size_t i = 0; i < n && !o; i++) {
-        if (!(o = set_choice(d, m, &choices[i], fault)))
+    for (size_t i = 0; i < 2 * n && !o; i++) {
+        bool is_fused = i & 1;
+        if ((is_fused && !can_fuse(d, m, &choices[i / 2])) || (d->spec.fusing == CUDA_DECODE_NEVER && is_fused) ||
+            (d->spec.fusing == CUDA_DECODE_ALWAYS && !is_fused && can_fuse(d, m, &choices[i / 2])))
+            continue;
+        if (!(o = set_choice(d, m, &choices[i / 2], is_fused, fault)))
             o = time_step(d, &ns, fault);
         if (!o && ns < least) {
             least = ns;
             best = i;
         }
     }
-    return o ? o : set_choice(d, m, &choices[best], fault);
+    return o ? o : set_choice(d, m, &choices[best / 2], best & 1, fault);
 }
 
 static enum cuda_outcome choose_all(struct cuda_decode *d, struct cuda_fault *fault)
@@ -266,7 +311,7 @@ static enum cuda_outcome choose_all(struct cuda_decode *d, struct cuda_fault *fa
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     for (size_t i = 0; i < CUDA_DECODE_MATRICES && !o; i++) {
         cuda_choices(&d->device->info, &d->matrices[i].shape, NULL, &first, 1);
-        o = set_choice(d, &d->matrices[i], &first, fault);
+        o = set_choice(d, &d->matrices[i], &first, false, fault);
     }
     for (size_t i = 0; i < CUDA_DECODE_MATRICES && !o; i++)
         o = choose(d, &d->matrices[i], fault);
@@ -278,7 +323,7 @@ static enum cuda_outcome open_all(struct cuda_decode *d, struct cuda_fault *faul
     const struct cuda_decode_spec *s = &d->spec;
     enum cuda_outcome o;
     if ((s->head != 64 && s->head != 128) || s->width % 16 || !s->layers || !s->variants || !s->groups || s->heads % s->groups || !s->context ||
-        s->heads * s->head > (s->ffn > s->width ? s->ffn : s->width) || s->context * 4 > d->device->info.shared_bytes - 8192 || s->token >= s->vocabulary)
+        s->heads * s->head > (s->ffn > s->width ? s->ffn : s->width) || attend_bytes(s) > d->device->info.shared_bytes - 8192 || s->token >= s->vocabulary)
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a model of width %zu, %zu heads of %zu, context %zu is not one the kernels serve", s->width, s->heads, s->head, s->context);
     d->cache_bytes = s->groups * s->context * s->head * 2;
     d->layers = s->layers;
@@ -310,7 +355,7 @@ void cuda_decode_close(struct cuda_decode *d)
 {
     if (!d)
         return;
-    struct cuda_memory *const all[] = {&d->angles, &d->rows, &d->row_scales, &d->keys, &d->values, &d->x, &d->wide, &d->tall, &d->added, &d->q8, &d->sx, &d->logits};
+    struct cuda_memory *const all[] = {&d->angles, &d->rows, &d->row_scales, &d->keys, &d->values, &d->x[0], &d->x[1], &d->wide, &d->tall, &d->mixed, &d->added, &d->q8, &d->sx, &d->logits};
     cuda_loop_close(&d->loop);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda_give(d->device, all[i]);
@@ -357,6 +402,17 @@ enum cuda_outcome cuda_decode_look(struct cuda_decode *d, const struct cuda_deco
         (o = fetch(d, v->values, d->values.at, d->cache_bytes, fault)) || (o = fetch(d, v->embedding, d->rows.at + v->row * width, width, fault)))
         return o;
     return fetch(d, v->embedding_scale, d->row_scales.at + v->row * 4, 4, fault);
+}
+
+void cuda_decode_why(const struct cuda_decode *d, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < CUDA_DECODE_MATRICES && at < size; i++) {
+        const struct matrix *m = &d->matrices[i];
+        at += (size_t)snprintf(text + at, size - at, "%s%s%s %u blocks %d stages of %d", i ? "; " : "", m->is_fused ? "norm+" : "", m->choice.row->name, m->choice.grid.x,
+                               m->choice.stages, m->choice.units);
+    }
 }
 
 double cuda_decode_bytes(const struct cuda_decode *d)

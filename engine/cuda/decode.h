@@ -18,10 +18,14 @@ enum cuda_decode_norm { CUDA_DECODE_attention_norm, CUDA_DECODE_sub_norm, CUDA_D
 /* Row n of a matrix of a variant as k trits. */
 typedef void cuda_decode_source(const void *data, size_t variant, enum cuda_decode_matrix matrix, size_t n, size_t k, int8_t *trits);
 
+/* Whether a norm runs within the product after it: as it is faster, never, or wherever it can. */
+enum cuda_decode_fusing { CUDA_DECODE_FASTEST, CUDA_DECODE_NEVER, CUDA_DECODE_ALWAYS };
+
 struct cuda_decode_spec {
     size_t layers, variants, width, heads, groups, head, ffn, vocabulary, context;
     float eps, scale; /* s_w of every matrix */
     size_t token;
+    enum cuda_decode_fusing fusing;
     cuda_decode_source *source;
     const void *data;
     const float *norms[CUDA_DECODE_NORMS]; /* width, width, width, ffn, width floats */
@@ -60,6 +64,9 @@ struct cuda_decode_view {
     float *embedding_scale;
 };
 enum cuda_outcome cuda_decode_look(struct cuda_decode *decode, const struct cuda_decode_view *view, struct cuda_fault *fault);
+
+/* The launches that were chosen, one after another. */
+void cuda_decode_why(const struct cuda_decode *decode, char *text, size_t size);
 
 /* Bytes of weights and cache that a step reads. */
 double cuda_decode_bytes(const struct cuda_decode *decode);

@@ -27,5 +27,6 @@ const struct cuda_face tern_cuda_face = {
     .decode_close = cuda_decode_close,
     .decode_run = cuda_decode_run,
     .decode_look = cuda_decode_look,
+    .decode_why = cuda_decode_why,
     .decode_bytes = cuda_decode_bytes,
 };

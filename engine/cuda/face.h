@@ -8,7 +8,7 @@
 #include "cuda/rival.h"
 #include "cuda/stretch.h"
 
-enum { CUDA_FACE_ABI = 2 };
+enum { CUDA_FACE_ABI = 3 };
 #define CUDA_FACE_SYMBOL "tern_cuda_face"
 
 struct cuda_face {
@@ -39,6 +39,7 @@ struct cuda_face {
     void (*decode_close)(struct cuda_decode *);
     enum cuda_outcome (*decode_run)(struct cuda_decode *, uint64_t n, double *ns, struct cuda_fault *);
     enum cuda_outcome (*decode_look)(struct cuda_decode *, const struct cuda_decode_view *, struct cuda_fault *);
+    void (*decode_why)(const struct cuda_decode *, char *text, size_t size);
     double (*decode_bytes)(const struct cuda_decode *);
 };
 

@@ -144,10 +144,10 @@ static void a_decode_step_has_the_bits_of_scalar(void **state)
     static const char *const contexts[] = {"2", "31", "33", "300"};
     (void)state;
     need_card();
-    for (size_t i = 0; i < 4; i++) {
-        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i]}};
-        if (check("gpu_decode", params, 2))
-            fail_msg("context %s: %s", contexts[i], error.text);
+    for (size_t i = 0; i < 8; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i / 2]}, {"fusing", i & 1 ? "always" : "never"}};
+        if (check("gpu_decode", params, 3))
+            fail_msg("context %s, %s fused: %s", contexts[i / 2], params[2].value, error.text);
     }
 }
 

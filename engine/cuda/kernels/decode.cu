@@ -4,11 +4,12 @@
  * (core/sums.h: 16 partial sums, then halving), products and sums are separate operations, so every value has the CPU's bits.
  */
 #include "decode.h"
-#include "device.cuh"
+#include "stream.cuh"
 
 #include <cuda_fp16.h>
 
-enum { NORM_THREADS = 512, ATTEND_THREADS = 512, LOGITS_THREADS = 256 };
+enum { NORM_THREADS = 512, LOGITS_THREADS = 256 };
+enum { ATTEND_AHEAD = 8 }; /* positions a lane asks for at once */
 
 /* partial sum of lane j < 16 of sixteen lanes -> the tree's sum in lane 0. */
 __device__ __forceinline__ float tree16(float p) {
@@ -27,34 +28,28 @@ __device__ __forceinline__ float block_max(float a, float *shared) {
     return a;
 }
 
-/* Element i of what is normalised; the source decides (decode.h). A residual is written back. */
-__device__ __forceinline__ float norm_input(const norm_args &p, int i) {
-    if (p.kind == NORM_EMBEDDING) {
-        const float v = __fmul_rn(p.scales[p.token], (float)p.rows[(size_t)p.token * p.n + i]);
-        p.x[i] = v;
-        return v;
-    }
+/* Element i of what is normalised (decode.h); one block keeps the new residual. */
+__device__ __forceinline__ float norm_input(const norm_args &p, int i, bool keeps) {
+    float v;
     if (p.kind == NORM_PLAIN) return __ldcg(p.x + i);
     if (p.kind == NORM_GATE) {
         const float g = fmaxf(__ldcg(p.x + i), 0.0f);
         return __fmul_rn(__fmul_rn(g, g), __ldcg(p.added + i));
     }
-    const float v = __fadd_rn(__ldcg(p.x + i), __ldcg(p.added + i));
-    p.x[i] = v;
+    if (p.kind == NORM_EMBEDDING) v = __fmul_rn(p.scales[p.token], (float)p.rows[(size_t)p.token * p.n + i]);
+    else v = __fadd_rn(__ldcg(p.x + i), __ldcg(p.added + i));
+    if (keeps) p.kept[i] = v;
     return v;
 }
 
-/* q = quantise(norm(input) * w) and its scale; one block. */
-extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const norm_args p)
-{
-    extern __shared__ float values[];
-    __shared__ float maxima[NORM_THREADS / 32], factor;
-    let_later_start();
-    wait_for_earlier();
-    for (int i = threadIdx.x; i < p.n; i += NORM_THREADS) values[i] = norm_input(p, i);
+/* q = quantise(norm(input) * w), zeros up to ldq, by one block; gives the scale to every thread. `values`: n floats of shared memory. */
+template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm_args &p, float *values, int8_t *q, bool keeps) {
+    __shared__ float maxima[THREADS / 32], factor;
+    for (int i = threadIdx.x; i < p.n; i += THREADS) values[i] = norm_input(p, i, keeps);
     __syncthreads();
     if (threadIdx.x < 32) {
         float s = 0;
+#pragma unroll 16
         for (int i = threadIdx.x & 15; i < p.n; i += 16) s = __fadd_rn(s, __fmul_rn(values[i], values[i]));
         s = tree16(s);
         if (threadIdx.x == 0) factor = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(s, (float)p.n), p.eps)));
@@ -62,18 +57,61 @@ extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const nor
     __syncthreads();
     const float r = factor;
     float a = 1e-5f;
-    for (int i = threadIdx.x; i < p.n; i += NORM_THREADS) {
+    for (int i = threadIdx.x; i < p.n; i += THREADS) {
         values[i] = __fmul_rn(__fmul_rn(values[i], r), p.w[i]);
         const float v = fabsf(values[i]);
         a = v > a ? v : a;
     }
     a = block_max(a, maxima);
     const float to_int = __fdiv_rn(127.0f, a);
-    for (int i = threadIdx.x; i < p.ldq; i += NORM_THREADS) {
+    for (int i = threadIdx.x; i < p.ldq; i += THREADS) {
         const float v = i < p.n ? __fmul_rn(values[i], to_int) : 0.0f;
-        p.q[i] = !(v > -128.0f) ? -128 : v > 127.0f ? 127 : (int8_t)__float2int_rn(v);
+        q[i] = !(v > -128.0f) ? -128 : v > 127.0f ? 127 : (int8_t)__float2int_rn(v);
     }
-    if (threadIdx.x == 0) *p.scale = __fdiv_rn(a, 127.0f);
+    return __fdiv_rn(a, 127.0f);
+}
+
+extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const norm_args p)
+{
+    extern __shared__ float norm_values[];
+    let_later_start();
+    wait_for_earlier();
+    const float scale = norm_quantize<NORM_THREADS>(p, norm_values, p.q, true);
+    if (threadIdx.x == 0) *p.scale = scale;
+}
+
+/* The norm and the product that follows it in one launch: every block normalises for itself, while its weights come in. */
+#ifdef HAVE_BULK
+template <int WARPS> __device__ __forceinline__ void norm_stream(const norm_stream_args &p, uint8_t *memory) {
+    __shared__ float scale;
+    const stream_shared<WARPS, 1> m(p.product, memory);
+    const stream_run r = stream_share<WARPS>(p.product);
+    stream_start(p.product, m, r);
+    let_later_start();
+    wait_for_earlier();
+    const float s = norm_quantize<WARPS * 32>(p.norm, (float *)(memory + p.values_at), (int8_t *)m.x, blockIdx.x == 0);
+    if (threadIdx.x == 0) scale = s;
+    __syncthreads();
+    stream_product(p.product, m, r);
+    __syncthreads();
+    stream_args q = p.product;
+    q.sx = &scale;
+    stream_store(q, m, r);
+}
+#endif
+extern "C" __global__ void __launch_bounds__(256) norm_t2_stream_8x1(const norm_stream_args p)
+{
+#ifdef HAVE_BULK
+    extern __shared__ __align__(1024) uint8_t fused_memory[];
+    norm_stream<8>(p, fused_memory);
+#endif
+}
+extern "C" __global__ void __launch_bounds__(512) norm_t2_stream_16x1(const norm_stream_args p)
+{
+#ifdef HAVE_BULK
+    extern __shared__ __align__(1024) uint8_t fused_memory[];
+    norm_stream<16>(p, fused_memory);
+#endif
 }
 
 /* The engine's exp (simd/scalar_vector.c), operation by operation. */
@@ -98,46 +136,54 @@ template <int D> __device__ __forceinline__ void rotate(const float *x, const fl
     out[i + D / 2] = __fadd_rn(__fmul_rn(b, c), __fmul_rn(a, s));
 }
 
-/*
- * One head: o = sum_j softmax_j(q . k[j] / sqrt(D)) v[j] over positions 0 .. at, the last of which is the token's own. Keys lie so that the
- * D / 16 elements of a partial sum follow each other (decode.h); sixteen lanes take one position. Shared memory: scores.
- */
-template <int D> __device__ __forceinline__ void attend(const attend_args &p, float *scores) {
-    __shared__ float q[D], k[D], v[D], maxima[ATTEND_THREADS / 32], share;
-    const int head = blockIdx.x, each = p.heads / p.groups, group = head / each, lane16 = threadIdx.x & 15, n = p.at + 1;
-    const __half *keys = (const __half *)p.keys + (size_t)group * p.context * D, *values = (const __half *)p.values + (size_t)group * p.context * D;
-    const float *own_k = p.qkv + p.heads * D + group * D, *own_v = own_k + p.groups * D;
-    let_later_start();
-    wait_for_earlier();
-    if (threadIdx.x < D / 2) rotate<D>(p.qkv + head * D, p.cosine, p.sine, threadIdx.x, q);
-    else if (threadIdx.x < D) rotate<D>(own_k, p.cosine, p.sine, threadIdx.x - D / 2, k);
-    else if (threadIdx.x < 2 * D) v[threadIdx.x - D] = __ldcg(own_v + threadIdx.x - D);
-    __syncthreads();
-    if (threadIdx.x < D) { /* what the cache holds is what is used: halves */
-        const __half kh = __float2half_rn(k[threadIdx.x]), vh = __float2half_rn(v[threadIdx.x]);
-        k[threadIdx.x] = __half2float(kh), v[threadIdx.x] = __half2float(vh);
-        if (head % each == 0) {
-            ((__half *)keys)[(size_t)p.at * D + threadIdx.x % 16 * (D / 16) + threadIdx.x / 16] = kh;
-            ((__half *)values)[(size_t)p.at * D + threadIdx.x] = vh;
+/* Values of positions [tile * ATTEND_TILE, ...) before `end` into one of two tiles of shared memory, 16 bytes at a time; nobody waits here. */
+template <int D> __device__ __forceinline__ void take_values(__half *tiles, const __half *values, int tile, int end) {
+    const int first = tile * ATTEND_TILE, pieces = min(ATTEND_TILE, end - first) * (D / 8);
+    __half *to = tiles + (tile & 1) * ATTEND_TILE * D;
+    for (int i = threadIdx.x; i < pieces; i += ATTEND_THREADS)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to + i * 8)), "l"(values + (size_t)first * D + i * 8) : "memory");
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* Key rows of a lane: its elements of ATTEND_AHEAD positions, 32 apart. */
+template <int D> struct key_rows {
+    enum { EACH = D / 16 };
+    __align__(16) __half row[ATTEND_AHEAD][EACH];
+    __device__ __forceinline__ void take(const __half *keys, int first, int end) {
+#pragma unroll
+        for (int i = 0; i < ATTEND_AHEAD; i++) {
+            const __half *from = keys + (size_t)max(0, min(first + i * 32, end - 1)) * D + (threadIdx.x & 15) * EACH;
+            if (EACH == 8) *(uint4 *)row[i] = *(const uint4 *)from;
+            else *(uint2 *)row[i] = *(const uint2 *)from;
         }
     }
+};
+
+/* scores[j] = (q . k[j]) / sqrt(D) for the positions before `end`; sixteen lanes take one position. `rows` holds the first ones. */
+template <int D> __device__ __forceinline__ void score(float *scores, const float *q, const __half *keys, key_rows<D> &rows, int end) {
+    const int lane16 = threadIdx.x & 15;
+    const float shrink = __fdiv_rn(1.0f, __fsqrt_rn((float)D));
     float mine[D / 16];
 #pragma unroll
     for (int c = 0; c < D / 16; c++) mine[c] = q[c * 16 + lane16];
-    __syncthreads();
-    const float shrink = __fdiv_rn(1.0f, __fsqrt_rn((float)D));
-    for (int j0 = threadIdx.x / 16; j0 < (n + 31) / 32 * 32; j0 += ATTEND_THREADS / 16) {
-        const int j = min(j0, n - 1);
-        float s = 0;
-        __half row[D / 16];
-        if (D == 128) *(uint4 *)row = *(const uint4 *)(keys + (size_t)min(j, p.at - 1 > 0 ? p.at - 1 : 0) * D + lane16 * (D / 16));
-        else *(uint2 *)row = *(const uint2 *)(keys + (size_t)min(j, p.at - 1 > 0 ? p.at - 1 : 0) * D + lane16 * (D / 16));
+    for (int j0 = 0; j0 < end; j0 += 32 * ATTEND_AHEAD) {
+        key_rows<D> next;
+        next.take(keys, j0 + 32 * ATTEND_AHEAD + threadIdx.x / 16, end);
 #pragma unroll
-        for (int c = 0; c < D / 16; c++) s = __fadd_rn(s, __fmul_rn(mine[c], j == p.at ? k[c * 16 + lane16] : __half2float(row[c])));
-        s = tree16(s);
-        if (lane16 == 0 && j0 < n) scores[j] = __fmul_rn(s, shrink);
+        for (int i = 0; i < ATTEND_AHEAD; i++) {
+            const int j = j0 + i * 32 + threadIdx.x / 16;
+            float s = 0;
+#pragma unroll
+            for (int c = 0; c < D / 16; c++) s = __fadd_rn(s, __fmul_rn(mine[c], __half2float(rows.row[i][c])));
+            s = tree16(s);
+            if (lane16 == 0 && j < end) scores[j] = __fmul_rn(s, shrink);
+        }
+        rows = next;
     }
-    __syncthreads();
+}
+
+/* scores = softmax(scores), in the engine's order. */
+__device__ __forceinline__ void softmax(float *scores, int n, float *maxima, float *share) {
     float most = scores[0];
     for (int j = threadIdx.x; j < n; j += ATTEND_THREADS) most = fmaxf(most, scores[j]);
     most = block_max(most, maxima);
@@ -145,30 +191,87 @@ template <int D> __device__ __forceinline__ void attend(const attend_args &p, fl
     __syncthreads();
     if (threadIdx.x < 32) {
         float s = 0;
-        for (int j = lane16; j < n; j += 16) s = __fadd_rn(s, scores[j]);
+#pragma unroll 16
+        for (int j = threadIdx.x & 15; j < n; j += 16) s = __fadd_rn(s, scores[j]);
         s = tree16(s);
-        if (threadIdx.x == 0) share = __fdiv_rn(1.0f, s);
+        if (threadIdx.x == 0) *share = __fdiv_rn(1.0f, s);
     }
     __syncthreads();
-    for (int j = threadIdx.x; j < n; j += ATTEND_THREADS) scores[j] = __fmul_rn(scores[j], share);
+    for (int j = threadIdx.x; j < n; j += ATTEND_THREADS) scores[j] = __fmul_rn(scores[j], *share);
     __syncthreads();
-    if (threadIdx.x < D) {
-        float y = 0;
-#pragma unroll 32
-        for (int j = 0; j < p.at; j++) y = __fadd_rn(y, __fmul_rn(scores[j], __half2float(values[(size_t)j * D + threadIdx.x])));
-        p.out[head * D + threadIdx.x] = __fadd_rn(y, __fmul_rn(scores[p.at], v[threadIdx.x]));
+}
+
+/* Element threadIdx.x of sum_j scores[j] v[j] over the positions before `end`, one after another. All threads fetch. */
+template <int D> __device__ __forceinline__ float mix(const float *scores, __half *tiles, const __half *values, int end) {
+    float y = 0;
+    for (int tile = 0; tile * ATTEND_TILE < end; tile++) {
+        asm volatile("cp.async.wait_group 1;" ::: "memory");
+        __syncthreads();
+        const __half *v = tiles + (tile & 1) * ATTEND_TILE * D + threadIdx.x;
+        const int n = min(ATTEND_TILE, end - tile * ATTEND_TILE);
+        if (threadIdx.x < D) {
+#pragma unroll 16
+            for (int j = 0; j < n; j++) y = __fadd_rn(y, __fmul_rn(scores[tile * ATTEND_TILE + j], __half2float(v[j * D])));
+        }
+        __syncthreads();
+        take_values<D>(tiles, values, tile + 2, end);
     }
+    return y;
+}
+
+/*
+ * One head: o = sum_j softmax_j(q . k[j] / sqrt(D)) v[j] over positions 0 .. at, the last of which is the token's own. What the cache holds of
+ * earlier positions is asked for before the kernel waits for the products that it follows: they do not write it. Keys lie as decode.h draws.
+ * Shared memory: two tiles of values, scores.
+ */
+template <int D> __device__ __forceinline__ void attend(const attend_args &p, uint8_t *memory) {
+    __shared__ float q[D], k[D], v[D], maxima[ATTEND_THREADS / 32], share;
+    __half *tiles = (__half *)memory;
+    float *scores = (float *)(memory + 2 * ATTEND_TILE * D * sizeof(__half));
+    const int each = p.heads / p.groups, group = blockIdx.x / each, t = threadIdx.x;
+    __half *keys = (__half *)p.keys + (size_t)group * p.context * D, *values = (__half *)p.values + (size_t)group * p.context * D;
+    const float *own_k = p.qkv + p.heads * D + group * D, *own_v = own_k + p.groups * D;
+    key_rows<D> rows;
+    let_later_start();
+    rows.take(keys, t / 16, p.at);
+    take_values<D>(tiles, values, 0, p.at);
+    take_values<D>(tiles, values, 1, p.at);
+    wait_for_earlier();
+    if (t < D / 2) rotate<D>(p.qkv + blockIdx.x * D, p.cosine, p.sine, t, q);
+    else if (t < D) rotate<D>(own_k, p.cosine, p.sine, t - D / 2, k);
+    else if (t < 2 * D) v[t - D] = __ldcg(own_v + t - D);
+    __syncthreads();
+    if (t < D) { /* what the cache holds is what is used: halves */
+        const __half kh = __float2half_rn(k[t]), vh = __float2half_rn(v[t]);
+        k[t] = __half2float(kh), v[t] = __half2float(vh);
+        if (blockIdx.x % each == 0) {
+            keys[(size_t)p.at * D + t % 16 * (D / 16) + t / 16] = kh;
+            values[(size_t)p.at * D + t] = vh;
+        }
+    }
+    __syncthreads();
+    score<D>(scores, q, keys, rows, p.at);
+    if (t < 32) { /* the token's own position */
+        float s = 0;
+        for (int c = 0; c < D / 16; c++) s = __fadd_rn(s, __fmul_rn(q[c * 16 + (t & 15)], k[c * 16 + (t & 15)]));
+        s = tree16(s);
+        if (t == 0) scores[p.at] = __fmul_rn(s, __fdiv_rn(1.0f, __fsqrt_rn((float)D)));
+    }
+    __syncthreads();
+    softmax(scores, p.at + 1, maxima, &share);
+    const float y = mix<D>(scores, tiles, values, p.at);
+    if (t < D) p.out[blockIdx.x * D + t] = __fadd_rn(y, __fmul_rn(scores[p.at], v[t]));
 }
 
 extern "C" __global__ void __launch_bounds__(ATTEND_THREADS) attend_f16_64(const attend_args p)
 {
-    extern __shared__ float scores[];
-    attend<64>(p, scores);
+    extern __shared__ __align__(128) uint8_t attend_memory[];
+    attend<64>(p, attend_memory);
 }
 extern "C" __global__ void __launch_bounds__(ATTEND_THREADS) attend_f16_128(const attend_args p)
 {
-    extern __shared__ float scores[];
-    attend<128>(p, scores);
+    extern __shared__ __align__(128) uint8_t attend_memory[];
+    attend<128>(p, attend_memory);
 }
 
 /* logits[r] = (scale * scales[r]) * (rows[r] . q): a warp takes four rows at a time, a lane every 32nd piece of 16 bytes. */

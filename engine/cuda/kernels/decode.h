@@ -8,20 +8,32 @@
 #ifndef CUDA_DECODE_ARGUMENTS_H
 #define CUDA_DECODE_ARGUMENTS_H
 
+#include "arguments.h"
+
 #include <stdint.h>
 
-/* What is normalised: a row of the embedding (into x) · x · x + added (into x) · relu(x)^2 * added */
+/* Threads of the attention kernel, and positions of one of its two tiles of values: its shared memory is 2 * ATTEND_TILE * D halves, then
+ * `context` floats. */
+enum { ATTEND_THREADS = 512, ATTEND_TILE = 256 };
+
+/* What is normalised: a row of the embedding (kept) · x · x + added (kept) · relu(x)^2 * added */
 enum norm_kind { NORM_EMBEDDING, NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
 
 struct norm_args {
-    float *x;
-    const float *added, *w;
+    const float *x, *added, *w;
+    float *kept;         /* the new residual; not x, which other blocks may still read */
     const int8_t *rows;  /* of the embedding, n apart */
     const float *scales; /* one a row */
     int8_t *q;
     float *scale;
     float eps;
     int kind, n, ldq, token;
+};
+
+struct norm_stream_args {
+    struct stream_args product; /* x and sx come from the norm */
+    struct norm_args norm;
+    int values_at; /* bytes of shared memory before the norm's n floats */
 };
 
 struct attend_args {
