@@ -64,7 +64,7 @@ TEMPLATES    := $(sort $(wildcard reports/*.gp reports/*.css reports/*.js))
 obj           = $(patsubst %.c,$(B)/%.o,$(1))
 ENGINE_OBJ   := $(call obj,$(ENGINE_SRC)) $(B)/gen/face.o
 HARNESS_OBJ  := $(call obj,$(HARNESS_SRC)) $(B)/gen/preludes.o $(B)/gen/templates.o
-ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(wildcard engine/tests/*_test.c))
+ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(filter-out $(if $(SAN),engine/tests/cuda_emulated_test.c),$(wildcard engine/tests/*_test.c)))  # fibres confuse sanitizers
 HARNESS_TESTS:= $(patsubst %.c,$(B)/%,$(wildcard harness/tests/*_test.c))
 CUDA_SRC     := $(filter-out engine/cuda/image.c,$(sort $(wildcard engine/cuda/*.c)))
 CUDA_OBJ     := $(call obj,$(CUDA_SRC))
@@ -120,6 +120,12 @@ $(B)/engine/tests/stub_driver.so: $(B)/engine/tests/stub_driver.o
 	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
 $(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_OBJ) $(B)/engine/tests/stub_driver.so
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) -ldl
+# Its kernels are tested on an emulated card: the same sources through the C++ compiler.
+$(B)/engine/tests/cuda_emulated.o: engine/tests/cuda_emulated.cpp $(wildcard engine/cuda/kernels/*) $(wildcard engine/tests/cuda_emulated*.h) Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -O2 -ffp-contract=off -fno-strict-aliasing -Wall -Wno-unknown-pragmas -Wno-psabi $(SANFLAGS) -Iengine -c $< -o $@
+$(B)/engine/tests/cuda_emulated_test: $(B)/engine/tests/cuda_emulated_test.o $(B)/engine/tests/cuda_emulated.o $(B)/engine/cuda/choice.o $(B)/engine/cuda/pack.o $(ENGINE_OBJ)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
 $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))

@@ -6,7 +6,9 @@
 #include "decode.h"
 #include "stream.cuh"
 
+#ifndef CUDA_EMULATED
 #include <cuda_fp16.h>
+#endif
 
 enum { NORM_THREADS = 512, LOGITS_THREADS = 256 };
 enum { ATTEND_AHEAD = 8 }; /* positions a lane asks for at once */
@@ -73,7 +75,7 @@ template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm
 
 extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const norm_args p)
 {
-    extern __shared__ float norm_values[];
+    DYNAMIC_SHARED(float, norm_values);
     let_later_start();
     wait_for_earlier();
     const float scale = norm_quantize<NORM_THREADS>(p, norm_values, p.q, true);
@@ -102,14 +104,14 @@ template <int WARPS> __device__ __forceinline__ void norm_stream(const norm_stre
 extern "C" __global__ void __launch_bounds__(256) norm_t2_stream_8x1(const norm_stream_args p)
 {
 #ifdef HAVE_BULK
-    extern __shared__ __align__(1024) uint8_t fused_memory[];
+    DYNAMIC_SHARED(uint8_t, fused_memory);
     norm_stream<8>(p, fused_memory);
 #endif
 }
 extern "C" __global__ void __launch_bounds__(512) norm_t2_stream_16x1(const norm_stream_args p)
 {
 #ifdef HAVE_BULK
-    extern __shared__ __align__(1024) uint8_t fused_memory[];
+    DYNAMIC_SHARED(uint8_t, fused_memory);
     norm_stream<16>(p, fused_memory);
 #endif
 }
@@ -141,8 +143,8 @@ template <int D> __device__ __forceinline__ void take_values(__half *tiles, cons
     const int first = tile * ATTEND_TILE, pieces = min(ATTEND_TILE, end - first) * (D / 8);
     __half *to = tiles + (tile & 1) * ATTEND_TILE * D;
     for (int i = threadIdx.x; i < pieces; i += ATTEND_THREADS)
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to + i * 8)), "l"(values + (size_t)first * D + i * 8) : "memory");
-    asm volatile("cp.async.commit_group;" ::: "memory");
+        async_copy16(to + i * 8, values + (size_t)first * D + i * 8);
+    async_commit();
 }
 
 /* Key rows of a lane: its elements of ATTEND_AHEAD positions, 32 apart. */
@@ -205,7 +207,7 @@ __device__ __forceinline__ void softmax(float *scores, int n, float *maxima, flo
 template <int D> __device__ __forceinline__ float mix(const float *scores, __half *tiles, const __half *values, int end) {
     float y = 0;
     for (int tile = 0; tile * ATTEND_TILE < end; tile++) {
-        asm volatile("cp.async.wait_group 1;" ::: "memory");
+        async_wait<1>();
         __syncthreads();
         const __half *v = tiles + (tile & 1) * ATTEND_TILE * D + threadIdx.x;
         const int n = min(ATTEND_TILE, end - tile * ATTEND_TILE);
@@ -265,12 +267,12 @@ template <int D> __device__ __forceinline__ void attend(const attend_args &p, ui
 
 extern "C" __global__ void __launch_bounds__(ATTEND_THREADS) attend_f16_64(const attend_args p)
 {
-    extern __shared__ __align__(128) uint8_t attend_memory[];
+    DYNAMIC_SHARED(uint8_t, attend_memory);
     attend<64>(p, attend_memory);
 }
 extern "C" __global__ void __launch_bounds__(ATTEND_THREADS) attend_f16_128(const attend_args p)
 {
-    extern __shared__ __align__(128) uint8_t attend_memory[];
+    DYNAMIC_SHARED(uint8_t, attend_memory);
     attend<128>(p, attend_memory);
 }
 
@@ -278,7 +280,7 @@ extern "C" __global__ void __launch_bounds__(ATTEND_THREADS) attend_f16_128(cons
 extern "C" __global__ void __launch_bounds__(LOGITS_THREADS) logits_i8(const logits_args p)
 {
     enum { ROWS = 4 };
-    extern __shared__ uint4 q[];
+    DYNAMIC_SHARED(uint4, q);
     const int lane = threadIdx.x & 31, warps = gridDim.x * (LOGITS_THREADS / 32), pieces = p.width / 16;
     let_later_start();
     wait_for_earlier();

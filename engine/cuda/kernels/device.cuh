@@ -10,22 +10,18 @@
 
 #include "layout.h"
 
+#ifdef CUDA_EMULATED
+#include "tests/cuda_emulated.h" /* the same names on the CPU, for tests */
+#else
+
+#define DYNAMIC_SHARED(type, name) extern __shared__ __align__(1024) type name[]
+
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 #define HAVE_BULK 1
 #endif
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define HAVE_WGMMA 1
 #endif
-
-/* The A registers of k-step `f` out of a lane's 16 packed bytes: signed bytes 64 * t. */
-__device__ __forceinline__ void unpack_step(unsigned (&a)[4], const uint4 &v, int f) {
-    const unsigned mask = 0xC0C0C0C0u;
-    const int shift = 6 - 2 * f;
-    a[0] = (v.x << shift) & mask;
-    a[1] = (v.y << shift) & mask;
-    a[2] = (v.z << shift) & mask;
-    a[3] = (v.w << shift) & mask;
-}
 
 /* c[16][8] += a[16][32] * b[32][8], signed bytes. */
 __device__ __forceinline__ void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
@@ -104,5 +100,30 @@ __device__ __forceinline__ int cluster_load(unsigned address, unsigned rank) {
     return value;
 }
 #endif
+
+/* Copies 16 bytes into shared memory without waiting; copies are committed in groups, and waited for until at most LEFT groups are on the way. */
+__device__ __forceinline__ void async_copy16(void *to, const void *from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to)), "l"(from) : "memory");
+}
+__device__ __forceinline__ void async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int LEFT> __device__ __forceinline__ void async_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
+
+__device__ __forceinline__ uint4 load_shared(unsigned address) {
+    uint4 v;
+    asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(address));
+    return v;
+}
+
+#endif
+
+/* The A registers of k-step `f` out of a lane's 16 packed bytes: signed bytes 64 * t. */
+__device__ __forceinline__ void unpack_step(unsigned (&a)[4], const uint4 &v, int f) {
+    const unsigned mask = 0xC0C0C0C0u;
+    const int shift = 6 - 2 * f;
+    a[0] = (v.x << shift) & mask;
+    a[1] = (v.y << shift) & mask;
+    a[2] = (v.z << shift) & mask;
+    a[3] = (v.w << shift) & mask;
+}
 
 #endif

@@ -88,8 +88,7 @@ struct gemm_turn {
 
 /* One quad: unpacks it and begins its four k-steps. */
 template <class S> __device__ __forceinline__ void gemm_quad(int (&c)[S::BATCH / 2], unsigned (&a)[4][4], unsigned w, unsigned x) {
-    uint4 v;
-    asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(w));
+    const uint4 v = load_shared(w);
 #pragma unroll
     for (int f = 0; f < 4; f++) unpack_step(a[f], v, f);
     const uint64_t b = wgmma_descriptor(x);
@@ -185,7 +184,7 @@ template <class S> __device__ __forceinline__ void gemm_tile(const gemm_args &p,
 }
 
 template <class S> __device__ __forceinline__ void gemm_body(const gemm_args &p, const void *w_map, const void *x_map) {
-    extern __shared__ __align__(1024) uint8_t memory[];
+    DYNAMIC_SHARED(uint8_t, memory);
     const unsigned base = shared_address(memory), barriers = base + p.stages * S::STAGE;
     const gemm_ring r = {base, barriers, barriers + p.stages * 8, p.stages};
     const gemm_work k = gemm_plan<S>(p);

@@ -83,8 +83,7 @@ template <int COLS> struct stream_columns {
 
 /* One unit: four k-steps. Columns of B are rows of x; with one row all eight columns carry it. */
 template <int COLS> __device__ __forceinline__ void stream_unit(int (&c)[stream_columns<COLS>::TILES][2][4], unsigned at, const uint8_t *x, int pitch) {
-    uint4 v;
-    asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(at));
+    const uint4 v = load_shared(at);
     unsigned a[4][4];
 #pragma unroll
     for (int f = 0; f < 4; f++) unpack_step(a[f], v, f);
@@ -147,7 +146,7 @@ __device__ __forceinline__ void stream_store(const stream_args &p, const stream_
 }
 
 template <int WARPS, int COLS> __device__ __forceinline__ void stream_body(const stream_args &p) {
-    extern __shared__ __align__(1024) uint8_t memory[];
+    DYNAMIC_SHARED(uint8_t, memory);
     const stream_shared<WARPS, COLS> m(p, memory);
     const stream_run r = stream_share<WARPS>(p);
     stream_start(p, m, r);
