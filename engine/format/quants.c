@@ -161,12 +161,17 @@ static void block_q4_k(const uint8_t *p, float *w)
 /* Two halves of 128 weights; quarter k of a half takes nibbles k / 2 of byte (k % 2) * 32 + i and bit pair k of byte i. */
 static void block_q6_k(const uint8_t *p, float *w)
 {
-    float d = load_half(p + 208);
-    for (int i = 0; i < 256; i++) {
-        int half = i / 128, k = i % 128 / 32, l = i % 32;
-        int low = p[half * 64 + k % 2 * 32 + l] >> (k / 2 * 4) & 15;
-        int high = p[128 + half * 32 + l] >> (2 * k) & 3;
-        w[i] = d * (float)(int8_t)p[192 + i / 16] * (float)((low | high << 4) - 32);
+    float d = load_half(p + 208), scales[16];
+    for (int j = 0; j < 16; j++)
+        scales[j] = d * (float)(int8_t)p[192 + j];
+    for (int half = 0; half < 2; half++) {
+        for (int k = 0; k < 4; k++) {
+            const uint8_t *low = p + half * 64 + k % 2 * 32, *high = p + 128 + half * 32;
+            const float *scale = scales + half * 8 + k * 2;
+            float *to = w + half * 128 + k * 32;
+            for (int l = 0; l < 32; l++)
+                to[l] = scale[l / 16] * (float)(((low[l] >> (k / 2 * 4) & 15) | (high[l] >> (2 * k) & 3) << 4) - 32);
+        }
     }
 }
 
@@ -184,19 +189,24 @@ static int base3_trit(uint8_t byte, int n)
 /* 160 weights in bytes 0-31 (32 a trit), 80 in bytes 32-47 (16 a trit), 16 in bytes 48-51 (4 a trit). */
 static void trits_tq1_0(const uint8_t *p, int8_t *t)
 {
-    for (int i = 0; i < 160; i++)
-        t[i] = (int8_t)base3_trit(p[i % 32], i / 32);
-    for (int i = 0; i < 80; i++)
-        t[160 + i] = (int8_t)base3_trit(p[32 + i % 16], i / 16);
-    for (int i = 0; i < 16; i++)
-        t[240 + i] = (int8_t)base3_trit(p[48 + i % 4], i / 4);
+    for (int n = 0; n < 5; n++)
+        for (int i = 0; i < 32; i++)
+            t[32 * n + i] = (int8_t)base3_trit(p[i], n);
+    for (int n = 0; n < 5; n++)
+        for (int i = 0; i < 16; i++)
+            t[160 + 16 * n + i] = (int8_t)base3_trit(p[32 + i], n);
+    for (int n = 0; n < 4; n++)
+        for (int i = 0; i < 4; i++)
+            t[240 + 4 * n + i] = (int8_t)base3_trit(p[48 + i], n);
 }
 
 /* Two halves of 128 weights; bits 2k of byte i of a half hold weight 32 k + i. */
 static void trits_tq2_0(const uint8_t *p, int8_t *t)
 {
-    for (int i = 0; i < 256; i++)
-        t[i] = (int8_t)((p[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3) - 1);
+    for (int half = 0; half < 2; half++)
+        for (int k = 0; k < 4; k++)
+            for (int i = 0; i < 32; i++)
+                t[128 * half + 32 * k + i] = (int8_t)((p[32 * half + i] >> (2 * k) & 3) - 1);
 }
 
 /* Code of weight (row, column); its two bits sit where the order says. */
@@ -225,8 +235,8 @@ static void trits_i2s(const struct tern_matrix *m, uint64_t row, int8_t *trits)
     if (m->order == TERN_I2S_INTERLEAVED_128 && m->n_columns % 128 == 0) { /* whole blocks: the same codes, without divisions */
         const uint8_t *p = m->bytes + row * m->n_columns / 4;
         for (uint64_t block = 0; block < m->n_columns / 128; block++, p += 32, trits += 128)
-            for (int i = 0; i < 32; i++)
-                for (int group = 0; group < 4; group++)
+            for (int group = 0; group < 4; group++)
+                for (int i = 0; i < 32; i++)
                     trits[32 * group + i] = (int8_t)((p[i] >> (6 - 2 * group) & 3) - 1);
         return;
     }
@@ -273,25 +283,42 @@ static const struct {
     {TERN_TYPE_Q8_0, block_q8_0}, {TERN_TYPE_Q4_K, block_q4_k}, {TERN_TYPE_Q6_K, block_q6_k},
 };
 
-static void ternary_row(const struct tern_matrix *m, uint64_t row, float *out)
+/* out = scale * trit, in pieces of at most 256 columns that have one scale. */
+static void scale_trits(const int8_t *trits, float scale, uint64_t n, float *out)
 {
-    int8_t trits[256];
-    if (m->type == TERN_TYPE_I2_S) {
-        float scale = tern_i2s_scale(m);
+    for (uint64_t i = 0; i < n; i++)
+        out[i] = scale * (float)trits[i];
+}
+
+static void i2s_row(const struct tern_matrix *m, uint64_t row, float *out)
+{
+    float scale = tern_i2s_scale(m);
+    int8_t trits[128];
+    if (m->order != TERN_I2S_INTERLEAVED_128 || m->n_columns % 128) {
         for (uint64_t i = 0; i < m->n_columns; i++)
             out[i] = scale * (float)(i2s_code(m, row, i) - 1);
         return;
     }
-    struct tern_matrix block = *m;
-    block.n_rows = 1;
-    block.n_columns = 256;
-    uint64_t bytes = m->type == TERN_TYPE_TQ1_0 ? 54 : 66;
-    for (uint64_t b = 0; b < m->n_columns / 256; b++) {
-        float scale;
-        block.bytes = m->bytes + (row * (m->n_columns / 256) + b) * bytes;
-        trits_blocks(&block, 0, trits, &scale);
-        for (int i = 0; i < 256; i++)
-            out[b * 256 + (uint64_t)i] = scale * (float)trits[i];
+    struct tern_matrix block = {m->bytes + row * m->n_columns / 4, 1, 128, TERN_TYPE_I2_S, m->order};
+    for (uint64_t b = 0; b < m->n_columns / 128; b++, block.bytes += 32) {
+        trits_i2s(&block, 0, trits);
+        scale_trits(trits, scale, 128, out + b * 128);
+    }
+}
+
+static void ternary_row(const struct tern_matrix *m, uint64_t row, float *out)
+{
+    int8_t trits[256];
+    if (m->type == TERN_TYPE_I2_S) {
+        i2s_row(m, row, out);
+        return;
+    }
+    bool is_tq1 = m->type == TERN_TYPE_TQ1_0;
+    uint64_t bytes = is_tq1 ? 54 : 66;
+    const uint8_t *p = m->bytes + row * (m->n_columns / 256) * bytes;
+    for (uint64_t b = 0; b < m->n_columns / 256; b++, p += bytes, out += 256) {
+        (is_tq1 ? trits_tq1_0 : trits_tq2_0)(p, trits);
+        scale_trits(trits, load_half(p + bytes - 2), 256, out);
     }
 }
 
