@@ -2,7 +2,7 @@
 -- Is the engine's pool faster than the allocators people would use instead, and what does it hold?
 local bench, tern, ffi = require "bench", require "tern", require "ffi"
 local lib = tern.lib
-ffi.cdef [[ void *malloc(size_t); void free(void *); ]]
+ffi.cdef [[ void *malloc(size_t); void free(void *); int access(const char *path, int mode); ]]
 
 -- Rivals come through FFI and are called as the pool is. jemalloc wants static TLS, which a running process has little of:
 -- GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 in the environment lets it in.
@@ -85,9 +85,7 @@ return {
     about = "what a model's load and forward pass ask for, played again",
     axes = { { "trace", traces }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = function(p)
-      local file = io.open(trace_file(p.trace))
-      if not file then return "no such trace was recorded (TERN_POOL_TRACE=FILE records one)" end
-      file:close()
+      if ffi.C.access(trace_file(p.trace), 4) ~= 0 then return "no such trace was recorded (TERN_POOL_TRACE=FILE records one)" end
       return absent(p.allocator)
     end,
     setup = function(p) return exercise { allocator = p.allocator, pattern = "trace", trace = trace_file(p.trace) } end,
@@ -100,6 +98,23 @@ return {
              { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = skip, setup = function(p) return of_size(p, { touch = "pages" }) end,
     run = body, check = check, work = { items = 1 }, teardown = close,
+    compare = { axis = "allocator", base = "glibc" },
+  },
+  churn = {
+    about = "random replacement among 6000 blocks of 16 B to 1 MiB, every page written; the metric memory is the peak held",
+    axes = { { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    skip = function(p) return absent(p.allocator) end,
+    setup = function(p) return exercise { allocator = p.allocator, pattern = "random", low = 16, high = 2^20, live = 6000, touch = "pages" } end,
+    run = body, work = { items = 1 }, teardown = close,
+    check = function(e)
+      local report = ffi.new "struct tern_exercise_report"
+      lib.tern_exercise_run(e, 30000)
+      lib.tern_exercise_read(e, report)
+      local share = report.pool_held > 0 and 1 - report.pool_live / report.pool_held or 0
+      if report.failures > 0 then return nil, "takes gave nothing" end
+      if share > 0.10 then return nil, ("%.1f %% of what the pool holds is not in use"):format(100 * share) end
+      return true
+    end,
     compare = { axis = "allocator", base = "glibc" },
   },
   cost = {

@@ -12,7 +12,7 @@
 #include "memory/pool_fast.h"
 #include "memory/trace.h"
 
-enum { SLAB_PAGES = 256, GROW_SHARD = 1024, GROW_MAPPED = 4096, HUGE_FROM = 4 << 20, ALIGN_MOST = 1 << 30, SPAN_IS_HUGE = 1 };
+enum { SLAB_PAGES = 256, GROW_SHARD = 1024, GROW_MAPPED = 4096, HUGE_FROM = 2 << 20, FRESH_FROM = 1 << 20, ALIGN_MOST = 1 << 30, SPAN_IS_HUGE = 1 };
 
 #define TERN_TEXT(name, text) text,
 static const char *const tag_names[] = {TERN_TAGS(TERN_TEXT)};
@@ -375,6 +375,19 @@ void *tern_pool_take_array(struct tern_pool *pool, size_t n, size_t bytes, size_
 		return NULL;
 	}
 	return tern_pool_take(pool, all, align, tag, error);
+}
+
+void *tern_pool_take_zeroed(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
+{
+	void *block = tern_pool_take(pool, bytes, align, tag, error);
+	const size_t whole = bytes & ~(size_t)(TERN_PAGE - 1);
+	if (!block)
+		return NULL;
+	if (bytes < FRESH_FROM || (uintptr_t)block % TERN_PAGE)
+		return memset(block, 0, bytes);
+	tern_space_purge(tern_space_page(block), whole >> TERN_PAGE_SHIFT);
+	memset((char *)block + whole, 0, bytes - whole);
+	return block;
 }
 
 size_t tern_pool_usable(struct tern_pool *pool, const void *block)

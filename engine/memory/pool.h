@@ -88,11 +88,13 @@ struct tern_pool *tern_pool_default(void);
  * `bytes` bytes at a multiple of `align` (a power of two up to 1 GiB; 0 means 16), never wrapping. Null and a status in `error`:
  *   TERN_INVALID    no bytes, or an alignment that is no power of two
  *   TERN_NO_MEMORY  more than the address space, the system or the pool's ceiling allows; the text names tag and size
- * Tags WEIGHTS and KV of 4 MiB or more are put on huge pages. A pool of null is the default one.
+ * Tags WEIGHTS and KV of 2 MiB or more are put on huge pages. A pool of null is the default one.
  */
 void *tern_pool_take(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error);
 /* n * bytes, checked. */
 void *tern_pool_take_array(struct tern_pool *pool, size_t n, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error);
+/* As take, and every byte is 0. From 1 MiB up the pages come into being at first touch, on the node of the thread that writes first. */
+void *tern_pool_take_zeroed(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error);
 /*
  * Gives a block back; null is allowed. TERN_INVALID, and nothing done, for a pointer that is no live block of this pool:
  * given before, foreign, interior (known at once for spans and in checked pools, for classes when the stock is passed on).

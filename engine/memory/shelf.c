@@ -16,10 +16,10 @@ static bool has_exit;
 
 /* ---- tables */
 
-/* Most blocks that a bin may hold: 256 KiB of them, but not below some. */
+/* Most blocks that a bin may hold: 256 KiB of them, but not below some, so that a bin rides out what random use makes of it. */
 static unsigned slots_of(unsigned class)
 {
-	const unsigned most = (256u << 10) / tern_classes.at[class].bytes, least = class > TERN_CLASS_RUN ? 4 : 16;
+	const unsigned bytes = tern_classes.at[class].bytes, most = (256u << 10) / bytes, least = bytes > 128u << 10 ? 2 : 16;
 	return most < least ? least : most > TERN_BIN_SLOTS ? TERN_BIN_SLOTS : most;
 }
 

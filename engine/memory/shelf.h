@@ -24,7 +24,7 @@
 #include "memory/run.h"
 #include "memory/tracker.h"
 
-enum { TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 16 << 20, TERN_STOCK_LEAST = 512 << 10, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS };
+enum { TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 8 << 20, TERN_STOCK_LEAST = 512 << 10, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS };
 
 /*
  * n blocks: top, and below it those in slot[0], slot[-1] … slot[2 - n]; slot[1 - n] is null. The places of a bin are less than

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "memory/checked.h"
 #include "memory/lock.h"
 
 struct tern_space tern_space;
@@ -41,9 +42,12 @@ void tern_space_purge(uint32_t first, size_t n)
 /* Four times the memory, so that holes never matter, down to what a limited process is allowed. */
 static void reserve(void)
 {
-	size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) << TERN_PAGE_SHIFT, bytes = (size_t)1 << 34;
+	const size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) << TERN_PAGE_SHIFT;
+	size_t bytes = (size_t)1 << 34;
 	while (bytes < memory * 4 && bytes < (size_t)1 << 42)
 		bytes *= 2;
+	if (tern_checked_always()) /* tools that look through all that is mapped */
+		bytes = (size_t)1 << 32;
 	for (; bytes >= (size_t)1 << 26; bytes /= 2) {
 		const size_t huge = (size_t)TERN_HUGE_PAGES << TERN_PAGE_SHIFT;
 		char *at = tern_space_map(bytes + huge);
