@@ -14,7 +14,7 @@ return {
     about = "operations on rows of values",
     axes = { { "op", { "rms_norm", "gate", "add", "softmax" } }, { "backend", names }, { "n", { 768, 2560, 6912 } } },
     setup = function(p) return tern.bind(p.op, { backend = p.backend, n = p.n }) end,
-    tags = function(p) return p.backend == strongest and p.n == 2560 and p.op ~= "add" and { "ci" } or {} end,
+    tags = function(p) return p.backend == strongest and p.n == 2560 and (p.op == "rms_norm" or p.op == "gate") and { "ci" } or {} end,
     compare = { axis = "backend", base = "scalar" },
   },
   rope = ends {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/weights.h"
+#include "format/quants.h"
 
 #include <string.h>
 
@@ -50,6 +51,57 @@ static void unpack_base3(const uint8_t *row, size_t k, int8_t *trits)
 		q = (i % 5 ? q & 255 : row[i / 5]) * 3;
 		trits[i] = (int8_t)((int)(q >> 8) - 1);
 	}
+}
+
+/* Layouts of files, by the code that reads and writes files (format/quants.h). A row of I2_S stands here without the tensor's scale. */
+static void pack_tq(enum tern_type type, const int8_t *trits, size_t k, uint8_t *row)
+{
+	tern_trits_pack(type, trits, 1.0f, 1, k, row);
+}
+
+static void unpack_file(enum tern_type type, const uint8_t *row, size_t k, int8_t *trits)
+{
+	const struct tern_matrix m = { .bytes = row, .n_rows = 1, .n_columns = k, .type = type, .order = TERN_I2S_INTERLEAVED_128 };
+	float scales[TERN_K_MAX / 256 + 1]; /* one per block, unused */
+	uint64_t bad;
+	if (!tern_matrix_trits(&m, 0, trits, scales, &bad))
+		memset(trits, 0, k);
+}
+
+static void pack_tq1_0(const int8_t *trits, size_t k, uint8_t *row)
+{
+	pack_tq(TERN_TYPE_TQ1_0, trits, k, row);
+}
+
+static void unpack_tq1_0(const uint8_t *row, size_t k, int8_t *trits)
+{
+	unpack_file(TERN_TYPE_TQ1_0, row, k, trits);
+}
+
+static void pack_tq2_0(const int8_t *trits, size_t k, uint8_t *row)
+{
+	pack_tq(TERN_TYPE_TQ2_0, trits, k, row);
+}
+
+/* Read here and not by format/quants.h, which refuses the code that no trit has; in a row by itself it is 0, as everywhere. */
+static void unpack_tq2_0(const uint8_t *row, size_t k, int8_t *trits)
+{
+	for (size_t i = 0; i < k; i++)
+		trits[i] = trit_of_code[row[i / 256 * 66 + i % 256 / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3];
+}
+
+/* 128 weights in 32 bytes: byte i holds i, i + 32, i + 64, i + 96 from the high bits down. */
+static void pack_i2_s(const int8_t *trits, size_t k, uint8_t *row)
+{
+	memset(row, 0, k / 4);
+	for (size_t i = 0; i < k; i++)
+		row[i / 128 * 32 + i % 32] |= (uint8_t)((trits[i] + 1) << (6 - 2 * (i % 128 / 32)));
+}
+
+static void unpack_i2_s(const uint8_t *row, size_t k, int8_t *trits)
+{
+	for (size_t i = 0; i < k; i++)
+		trits[i] = trit_of_code[row[i / 128 * 32 + i % 32] >> (6 - 2 * (i % 128 / 32)) & 3];
 }
 
 static const struct tern_weight_format formats[] = {
