@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rooflines: ceilings are cells of the suite `roofline` (those with operations only are arithmetic peaks, those with bytes only are
- * bandwidths), marks are all other cells that state both operations and bytes.
+ * bandwidths), marks are all other cells that state both operations and bytes. Of cells that differ in threads, prefetch or loop alone the
+ * best is the ceiling.
  * Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
  */
 #include "report/picture.h"
@@ -11,30 +12,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CEILINGS = 7 };
+enum { CEILINGS = 10, LABEL = 64 };
 
 struct ceiling {
-    const char *name;
+    char name[LABEL];
     double rate;
 };
 
 struct roof {
-    struct ceiling rows[2][CEILINGS]; /* bandwidth, arithmetic; highest first */
+    struct ceiling rows[2][CEILINGS]; /* bandwidth, arithmetic; highest first once sorted */
     size_t n[2];
 };
+
+static int by_rate(const void *left, const void *right)
+{
+    double a = ((const struct ceiling *)left)->rate, b = ((const struct ceiling *)right)->rate;
+    return (a < b) - (a > b);
+}
 
 static void add_ceiling(struct roof *roof, int kind, const char *name, double rate)
 {
     struct ceiling *rows = roof->rows[kind];
-    size_t at = roof->n[kind];
-    while (at > 0 && rows[at - 1].rate < rate)
-        at--;
+    size_t at = 0;
+    while (at < roof->n[kind] && strcmp(rows[at].name, name) != 0)
+        at++;
     if (at == CEILINGS)
         return;
-    size_t kept = roof->n[kind] < CEILINGS ? roof->n[kind] : CEILINGS - 1;
-    memmove(&rows[at + 1], &rows[at], (kept - at) * sizeof *rows);
-    rows[at] = (struct ceiling){name, rate};
-    roof->n[kind] = kept + 1;
+    if (at == roof->n[kind]) {
+        snprintf(rows[at].name, LABEL, "%s", name);
+        rows[at].rate = 0;
+        roof->n[kind]++;
+    }
+    rows[at].rate = fmax(rows[at].rate, rate);
+}
+
+/* What a ceiling is of: the value of the axis that names a level or an instruction set. */
+static void name_ceiling(const json_t *cell, char name[LABEL])
+{
+    static const char *const axes[] = {"level", "what", "backend", "isa", "from"};
+    const json_t *params = json_object_get(cell, "params");
+    for (size_t i = 0; i < sizeof axes / sizeof *axes; i++)
+        if (*view_text(params, axes[i])) {
+            snprintf(name, LABEL, "%s%s%s", strcmp(axes[i], "from") == 0 ? view_text(cell, "bench") : "", strcmp(axes[i], "from") == 0 ? " " : "", view_text(params, axes[i]));
+            return;
+        }
+    const char *id = view_text(cell, "id"), *rest = strchr(id, '/');
+    snprintf(name, LABEL, "%s", rest ? rest + 1 : id);
 }
 
 /* GPU cells have ceilings of their own: whether a cell ran on one. */
@@ -51,9 +74,12 @@ static void collect_ceilings(struct roof *roof, const json_t *run, bool gpu)
         double median = view_number(json_object_get(cell, "summary"), "median", 0), ops = view_number(work, "ops", 0), bytes = view_number(work, "bytes", 0);
         if (!strstr(view_text(cell, "suite"), "roofline") || on_gpu(cell) != gpu || median <= 0 || (ops > 0) == (bytes > 0))
             continue;
-        const char *id = view_text(cell, "id"), *name = strchr(id, '/');
-        add_ceiling(roof, ops > 0, name ? name + 1 : id, fmax(ops, bytes) / median); /* per ns: giga per second */
+        char name[LABEL];
+        name_ceiling(cell, name);
+        add_ceiling(roof, ops > 0, name, fmax(ops, bytes) / median); /* per ns: giga per second */
     }
+    for (int kind = 0; kind < 2; kind++)
+        qsort(roof->rows[kind], roof->n[kind], sizeof *roof->rows[kind], by_rate);
 }
 
 /* Rows: operations per byte, Gop/s, backend's number, cell. Returns how many; the names of backends go to `backends`. */
