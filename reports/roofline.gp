@@ -3,21 +3,19 @@ array T[BACKENDS + 1]
 if (MARKS) { stats NAMES using (T[int($0) + 1] = strcol(1), 0) nooutput }
 array W[BANDS]
 array A[PEAKS]
-stats DATA index 1 using (W[int($0) + 1] = $1, 0) nooutput
-stats DATA index 2 using (A[int($0) + 1] = $1, 0) nooutput
+array V[BANDS]
+array Q[PEAKS]
+stats DATA index 1 using (W[int($0) + 1] = $1, V[int($0) + 1] = strcol(2).strcol(3), 0) nooutput
+stats DATA index 2 using (A[int($0) + 1] = $1, Q[int($0) + 1] = strcol(2).strcol(3), 0) nooutput
 set logscale xy
 set xrange [LEFT:RIGHT]
 set yrange [BOTTOM:TOP]
 set xlabel "operations per byte"
 set ylabel "Gop/s"
 set format "%g"
-set key outside right top vertical samplen 1.5
+set key outside right top vertical samplen 2.5
 set samples 2
-set style textbox opaque margins 0.3,0.3 fillcolor rgb paper noborder
-bandwidth(x, i) = W[i] * x <= A[1] ? W[i] * x : NaN
-plot for [i = 1:BANDS] [t = LEFT:A[1] / W[i]] '+' using (t):(W[i] * t) with lines linewidth 1.5 linecolor rgb C[6] notitle, \
-     for [i = 1:PEAKS] [t = A[i] / W[1]:RIGHT] '+' using (t):(A[i]) with lines linewidth 1.5 linecolor rgb C[6] notitle, \
-     DATA index 1 using (LEFT * 1.15):($1 * LEFT * 1.15 < BOTTOM ? NaN : $1 * LEFT * 1.35):(strcol(2).strcol(3)) with labels left boxed font ",9" textcolor rgb ink notitle, \
-     DATA index 2 using (RIGHT / 1.1):($1 * 1.13):(strcol(2).strcol(3)) with labels right boxed font ",9" textcolor rgb ink notitle, \
+plot for [i = 1:PEAKS] [t = A[i] / W[1]:RIGHT] '+' using (t):(A[i]) with lines linewidth 1.5 dashtype i linecolor rgb C[6] title Q[i], \
+     for [i = 1:BANDS] [t = LEFT:A[1] / W[i]] '+' using (t):(W[i] * t) with lines linewidth 1.5 dashtype i linecolor rgb C[4] title V[i], \
      for [i = 0:BACKENDS - 1] DATA index 0 using 1:($3 == i ? $2 : NaN) with points pointtype shape(i) pointsize 1 linecolor rgb colour(i) title T[i + 1]
 set output

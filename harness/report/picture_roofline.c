@@ -135,7 +135,7 @@ static void print_constants(FILE *out, const struct roof *roof, size_t marks, co
     double top_band = roof->rows[0][0].rate, low_band = roof->rows[0][roof->n[0] - 1].rate;
     double top_peak = roof->rows[1][0].rate, low_peak = roof->rows[1][roof->n[1] - 1].rate;
     fprintf(out, "MARKS = %zu\nBANDS = %zu\nPEAKS = %zu\nLEFT = %.6g\nRIGHT = %.6g\nBOTTOM = %.6g\nTOP = %.6g\n", marks, roof->n[0], roof->n[1],
-            fmin(range[0], 0.25 * low_peak / top_band) / 2, 8 * fmax(range[1], top_peak / low_band), fmin(range[2], 0.25 * low_peak) / 2, 3 * fmax(top_peak, range[3]));
+            fmin(range[0], top_peak / top_band) / 8, 4 * fmax(range[1], top_peak / low_band), fmin(range[2], low_peak) / 2, 2 * fmax(top_peak, range[3]));
 }
 
 bool picture_roofline(const struct picture_source *source, size_t index, struct picture_job *job)
