@@ -3,6 +3,7 @@
 #include "command/progress.h"
 #include "command/request.h"
 #include "command/resume.h"
+#include "command/watch.h"
 #include "measure/interrupt.h"
 #include "measure/record.h"
 #include "measure/session.h"
@@ -13,6 +14,7 @@
 #include "store/durable.h"
 #include "store/journal.h"
 #include "store/runfile.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,11 +93,33 @@ static json_t *find_cell(const struct run *run, const char *id)
     return NULL;
 }
 
+/* --verbose: what became of each sample of a generation. */
+static void print_fate(const char *id, const json_t *generation)
+{
+    const char *failed = json_string_value(json_object_get(generation, "failed")), *unfit = json_string_value(json_object_get(generation, "unfit"));
+    size_t i;
+    json_t *value;
+    text_print(stderr, id);
+    fprintf(stderr, "  generation %d: ", (int)json_integer_value(json_object_get(generation, "number")));
+    if (failed || unfit)
+        text_print(stderr, failed ? failed : unfit);
+    else
+        fprintf(stderr, "%lld iterations a sample, %lld voided by the clock, ns:", (long long)json_integer_value(json_object_get(generation, "iterations")),
+                (long long)json_integer_value(json_object_get(generation, "voided")));
+    json_array_foreach(json_object_get(generation, "samples_ns"), i, value)
+        fprintf(stderr, " %.5g", json_number_value(value));
+    fputc('\n', stderr);
+}
+
 static bool on_finished(void *context, const char *id, const json_t *generation, struct fault *fault)
 {
     struct run *run = context;
     const json_t *cell = find_cell(run, id);
     json_object_set((json_t *)(uintptr_t)generation, "plan_hash", json_object_get(cell, "workload_hash"));
+    if (run->options.verbose) {
+        progress_clear(&run->progress);
+        print_fate(id, generation);
+    }
     json_t *line = json_pack("{s:s,s:O}", "cell", id, "generation", (json_t *)(uintptr_t)generation);
     bool ok = journal_append(run->journal, line, fault);
     json_decref(line);
@@ -240,13 +264,12 @@ static enum exit_code run_all(struct run *run, struct fault *fault)
     return finish(run, ok ? EXIT_CODE_PASS : fault->code, fault);
 }
 
-enum exit_code command_run(const struct options *options, struct fault *fault)
+static enum exit_code run_once(const struct options *options, struct fault *fault)
 {
     struct run run = {.options = *options};
     struct text_list none = {0};
     if (options->resume)
         run.options.operands = run.options.set = run.options.artifact = none;  /* the journal's take their place */
-    interrupt_install();
     enum exit_code code = run_all(&run, fault);
     journal_close(run.journal);
     if (options->resume) {
@@ -257,4 +280,32 @@ enum exit_code command_run(const struct options *options, struct fault *fault)
     json_decref(run.cells);
     resume_clear(&run.state);
     return code;
+}
+
+/* After a run: waits until one of its suites is saved and runs that one's cells again, until Ctrl-C. */
+static enum exit_code run_watching(const struct options *options, enum exit_code code, struct fault *fault)
+{
+    struct plan_request request = request_of(options);
+    json_t *paths = plan_suites(&request, fault);
+    const char *saved;
+    if (fault->text[0])
+        fprintf(stderr, "ternmark: %s\n", fault->text);
+    *fault = (struct fault){0};
+    while (paths && (saved = watch_wait(paths, fault))) {
+        struct options one = *options;
+        one.operands = (struct text_list){&saved, 1};
+        code = run_once(&one, fault);
+        if (fault->text[0])
+            fprintf(stderr, "ternmark: %s\n", fault->text);
+        *fault = (struct fault){0};
+    }
+    json_decref(paths);
+    return interrupt_asked() ? EXIT_CODE_INTERRUPTED : code;
+}
+
+enum exit_code command_run(const struct options *options, struct fault *fault)
+{
+    interrupt_install();
+    enum exit_code code = run_once(options, fault);
+    return options->watch && !options->resume && !interrupt_asked() ? run_watching(options, code, fault) : code;
 }

@@ -29,6 +29,11 @@ no_worker_is_left() {
   return 1
 }
 
+# A machine that is stolen from is unfit and says so with 3; that is not what a test about something else is about.
+fine() {
+  [ "$status" -eq 0 ] || { [ "$status" -eq 3 ] && [[ "$output" == *"the hypervisor took"* ]]; }
+}
+
 # ---- list
 
 @test "list prints ids in declared order, skipped ones only with --why" {
@@ -151,7 +156,7 @@ EOF
   [ -e "$TERN" ] || skip "no engine was built"
   "$TERNMARK" new ./native --kind native
   run "$TERNMARK" run native.lua --filter 'batch=1/shape=768' --budget 300ms --out r.json
-  [ "$status" -eq 0 ]
+  fine
   [ "$(json r.json "all(c['status'] == 'ok' and c['backend'] == c['params']['backend'] and c['work']['ops'] > 0 for c in r['cells'] if c['status'] != 'not selected')")" = True ]
 }
 
@@ -171,8 +176,8 @@ EOF
 return { axes = { { "k", { 1, 2 } } }, run = $body, work = { items = 1 }, tags = { "ci" }, tolerance = 0.1 }
 EOF
   run "$TERNMARK" run demo.lua --out r.json
-  [ "$status" -eq 0 ]
-  [ "$(json r.json "r['complete'], r['exit'], len(r['cells'])")" = "True 0 2" ]
+  fine
+  [ "$(json r.json "r['complete'], r['exit'] in (0, 3), len(r['cells'])")" = "True True 2" ]
   [ "$(json r.json "[len(g) for g in r['cells'][0]['runs'][0]['samples_ns']]")" = "[20, 20, 20]" ]
   [ "$(json r.json "r['cells'][1]['compiled'], r['cells'][1]['tolerance'], r['cells'][1]['tags']")" = "True 0.1 ['ci']" ]
   [ "$(json r.json "{'context_switches', 'cpu', 'memory', 'overhead', 'page_faults', 'cycles'} <= set(r['cells'][0]['metrics'])")" = True ]
@@ -197,8 +202,8 @@ EOF
 
 @test "the same seed gives the same order, and ids do not depend on it" {
   good demo
-  "$TERNMARK" run demo.lua --seed 5 --budget 60ms --out a.json >/dev/null
-  "$TERNMARK" run demo.lua --seed 6 --budget 60ms --out b.json >/dev/null
+  "$TERNMARK" run demo.lua --seed 5 --budget 60ms --out a.json >/dev/null || [ $? -eq 3 ]
+  "$TERNMARK" run demo.lua --seed 6 --budget 60ms --out b.json >/dev/null || [ $? -eq 3 ]
   [ "$(json a.json "[c['id'] for c in r['cells']]")" = "$(json b.json "[c['id'] for c in r['cells']]")" ]
 }
 
@@ -283,7 +288,7 @@ EOF
     [ -e r.json.journal ]
     kept=$(($(wc -l <r.json.journal) - 1))
     run "$TERNMARK" run --resume r.json
-    [ "$status" -eq 0 ]
+    fine
     [ "$(json r.json "r['complete'], len(r['cells']), {len(c['runs'][0]['samples_ns']) for c in r['cells']}")" = "True 8 {3}" ]
     [ ! -e r.json.journal ]
     [ "$kept" -ge 0 ]
@@ -302,7 +307,7 @@ EOF
   wait "$victim" || true
   cp r.json.journal before.journal
   printf '{"cell":"many/many/k=1","gener' >>r.json.journal  # torn by the kill
-  "$TERNMARK" run --resume r.json.journal
+  "$TERNMARK" run --resume r.json.journal || [ $? -eq 3 ]
   python3 - <<'EOF'
 import json
 kept = [json.loads(l) for l in open('before.journal')][1:]
@@ -324,7 +329,7 @@ EOF
   wait "$victim" || true
   sed -i 's/% 7/% 11/' demo.lua
   run "$TERNMARK" run --resume r.json
-  [ "$status" -eq 0 ]
+  fine
   [ "$(json r.json "{len(c['runs'][0]['samples_ns']) for c in r['cells']}")" = "{3}" ]
   run "$TERNMARK" run --resume nothing.json
   [ "$status" -eq 2 ]
@@ -364,7 +369,7 @@ EOF
   good demo
   echo '{"half":"a run"}' >r.json.journal
   run "$TERNMARK" run demo.lua --budget 50ms --out r.json
-  [ "$status" -eq 0 ]
+  fine
   [ "$(cat r.json.journal.kept)" = '{"half":"a run"}' ]
 }
 
@@ -383,36 +388,57 @@ EOF
   suite slow_lua <<'EOF'
 return { run = function(_, n) for i = 1, n do ("abc"):gsub("b", function() return "x" end) end end }
 EOF
-  "$TERNMARK" run slow_lua.lua --budget 100ms --out r.json
+  "$TERNMARK" run slow_lua.lua --budget 100ms --out r.json || [ $? -eq 3 ]
   [ "$(json r.json "r['cells'][0]['compiled'], r['cells'][0]['reason']")" = "False interpreted: the loop was not compiled" ]
 }
 
 @test "a stream's requests are samples, and its 99.9th percentile and throughput metrics" {
   "$TERNMARK" new ./st --kind stream
   run "$TERNMARK" run st.lua --filter load=0.3 --out r.json
-  [ "$status" -eq 0 ] || [ "$status" -eq 1 ]  # the target may be missed on a busy machine
+  fine || [ "$status" -eq 1 ]  # the target may be missed on a busy machine
   [ "$(json r.json "[len(g) for g in r['cells'][0]['runs'][0]['samples_ns']]")" = "[500, 500, 500]" ]
   [ "$(json r.json "r['cells'][0]['metrics']['p99.9']['value'] >= r['cells'][0]['summary']['p99'] > 0")" = True ]
+}
+
+@test "--verbose shows the fate of each sample" {
+  good demo
+  run --separate-stderr "$TERNMARK" run demo.lua --filter k=1 --budget 60ms --verbose --out r.json
+  [[ "$stderr" == *"demo/demo/k=1  generation 0: "*" iterations a sample, 0 voided by the clock, ns: "* ]]
+}
+
+@test "--watch runs a suite again when it is saved, until Ctrl-C" {
+  good demo
+  "$TERNMARK" run demo.lua --filter k=1 --budget 60ms --watch --out r.json >out 2>&1 3>&- &
+  watcher=$!
+  for _ in $(seq 50); do [ -e r.json ] && break; sleep 0.1; done
+  first=$(json r.json "r['run_id']")
+  sleep 0.3
+  good other && mv other.lua demo.lua  # as editors save
+  for _ in $(seq 50); do [ "$(json r.json "r['run_id']")" != "$first" ] && break; sleep 0.1; done
+  [ "$(json r.json "r['run_id']")" != "$first" ]
+  kill -INT "$watcher"
+  code=0; wait "$watcher" || code=$?
+  [ "$code" -eq 130 ]
 }
 
 @test "google-benchmark's JSON comes out beside the result" {
   good demo
   run "$TERNMARK" run demo.lua --budget 100ms --out r.json --format google-benchmark=g.json
-  [ "$status" -eq 0 ]
+  fine
   [ "$(json g.json "'context' in r and len(r['benchmarks']) > 0")" = True ]
 }
 
 @test "zlib is measured with the distribution's library" {
   cp "$BATS_TEST_DIRNAME/../../suites/zlib.lua" .
   run "$TERNMARK" run zlib.lua --filter 'crc32|uncompress' --budget 300ms --out r.json
-  [ "$status" -eq 0 ]
+  fine
   [ "$(json r.json "[c['status'] for c in r['cells'] if c['bench'] != 'compress']")" = "['ok', 'ok', 'ok', 'ok']" ]
 }
 
 @test "whole processes are measured with their processor time and memory" {
   cp "$BATS_TEST_DIRNAME/../../suites/commands.lua" .
   run "$TERNMARK" run commands.lua --budget 300ms --out r.json
-  [ "$status" -eq 0 ]
+  fine
   [ "$(json r.json "all(c['metrics']['memory']['value'] > 1e5 and c['metrics']['cpu']['value'] > 0 for c in r['cells'])")" = True ]
 }
 
