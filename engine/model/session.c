@@ -2,7 +2,6 @@
 #include "model/session.h"
 
 #include "core/error.h"
-#include "core/memory.h"
 #include "format/checked.h"
 #include "model/forward.h"
 #include "model/layers.h"
@@ -12,9 +11,9 @@
 
 enum { LINE = 64, CONTEXT_USUAL = 4096, ROWS_USUAL = 512 };
 
-/* Cuts pieces of whole cache lines from a block; with a null block it only counts. */
+/* Takes pieces of whole cache lines from an arena; without one it only counts. */
 struct cutter {
-    char *block;
+    struct tern_arena *arena;
     uint64_t used;
     bool is_too_large;
 };
@@ -22,14 +21,13 @@ struct cutter {
 static void *cut(struct cutter *c, uint64_t n, uint64_t each, uint64_t size)
 {
     uint64_t bytes, end;
-    char *at = c->block ? c->block + c->used : NULL;
     if (!tern_checked_mul(n, each, &bytes) || !tern_checked_mul(bytes, size, &bytes) || !tern_checked_align(bytes, LINE, &bytes) ||
         !tern_checked_add(c->used, bytes, &end) || end > PTRDIFF_MAX) {
         c->is_too_large = true;
         return NULL;
     }
     c->used = end;
-    return at;
+    return c->arena ? tern_arena_take(c->arena, bytes ? (size_t)bytes : LINE, LINE, NULL) : NULL;
 }
 
 /* The KV cache first: it is what a decoded token reads. */
@@ -76,13 +74,16 @@ static enum tern_status take_memory(struct tern_session *s, struct tern_error *e
     if (count.is_too_large)
         return tern_error_set(err, TERN_NO_MEMORY, "a session of %zu sequences and %zu positions is larger than memory can be", s->sequences,
                               s->context);
-    s->block = tern_block_open(s->bytes);
-    if (!s->block)
+    if (s->bytes > PTRDIFF_MAX / 2)
         return tern_error_memory(err, "a session", s->bytes);
-    lay_out(s, &(struct cutter){.block = s->block});
+    enum tern_status status = tern_arena_open(&s->arena, NULL, s->bytes + 64 * LINE, TERN_TAG_KV, err); /* one chunk: nothing is taken from a second */
+    if (status != TERN_OK)
+        return status;
+    lay_out(s, &(struct cutter){.arena = &s->arena});
+    memset(s->lengths, 0, s->sequences * sizeof *s->lengths);
     if (s->plan->options.precision == TERN_PRECISION_F32 && s->plan->output.kind == TERN_OUTPUT_EXACT)
         return TERN_OK;
-    enum tern_status status = tern_activations_open(&s->wide, s->rows, m->width, err);
+    status = tern_activations_open(&s->wide, s->rows, m->width, err);
     if (status == TERN_OK)
         status = tern_activations_open(&s->tall, s->rows, m->ffn, err);
     return status == TERN_OK ? tern_activations_open(&s->last, s->rows, m->width, err) : status;
@@ -118,7 +119,7 @@ void tern_session_close(struct tern_session *s)
     tern_activations_close(&s->wide);
     tern_activations_close(&s->tall);
     tern_activations_close(&s->last);
-    tern_block_close(s->block, s->bytes);
+    tern_arena_close(&s->arena);
     free(s);
 }
 

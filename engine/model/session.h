@@ -12,6 +12,7 @@
 #ifndef TERN_SESSION_H
 #define TERN_SESSION_H
 
+#include "memory/arena.h"
 #include "model/plan.h"
 
 struct tern_session_options {
@@ -34,7 +35,7 @@ struct tern_session {
     struct tern_activations wide, tall, last; /* of width, ffn; of the rows whose logits are wanted */
     float *last_x;
     int32_t *last_groups; /* of the quantised last_x: width / 32 a row */
-    char *block;
+    struct tern_arena arena; /* holds all of the above */
     size_t bytes;
 };
 
