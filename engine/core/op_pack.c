@@ -67,7 +67,8 @@ static enum tern_status bind(struct tern_op *op, struct tern_error *error)
 	    (status = tern_op_number(op, "density", 0, 1, &density, error)) || (status = tern_op_choice(op, "way", ways, &s->way, error)))
 		return status;
 	s->format = tern_weight_format_find(tern_op_text(op, "format"));
-	if (!s->format || s->k % s->format->block)
+	/* Formats of whole bytes pad their last one; the blocks of files are whole. */
+	if (!s->format || (s->format->block >= 64 && s->k % s->format->block))
 		return tern_error_set(error, TERN_INVALID, "pack: parameter format: \"%s\" is no weight format whose blocks divide %zu weights",
 		                      tern_op_text(op, "format"), s->k);
 	snprintf(op->why, sizeof op->why, "the exact, slow code of format/weights.c, %.3f bits a weight", 8.0 * (double)s->format->bytes / (double)s->format->block);
