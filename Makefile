@@ -96,6 +96,7 @@ $(B)/gen/cuda.fatbin: $(wildcard engine/cuda/kernels/*) Makefile
 	$(Q)$(NVCC) -std=c++17 -O3 -fmad=false -Xcompiler -ffile-prefix-map=$(CURDIR)=. $(CUDA_TARGETS) -fatbin -o $@ engine/cuda/kernels/all.cu
 $(B)/engine/cuda/image.o: ISA := -DCUDA_IMAGE='"$(B)/gen/cuda.fatbin"'
 $(B)/engine/cuda/image.o: $(B)/gen/cuda.fatbin
+$(B)/engine/cuda/types_check.o: ISA := $(addprefix -isystem ,$(wildcard $(dir $(NVCC))../include))
 $(B)/libtern_cuda.so: $(CUDA_OBJ) $(B)/engine/cuda/image.o Makefile
 	$(Q)$(CC) -shared $(LDHARDEN) -Wl,--build-id=none -Wl,-z,nodelete -Wl,-z,defs -o $@ $(filter %.o,$^) -ldl
 $(B)/gen/%.o: $(B)/gen/%.c

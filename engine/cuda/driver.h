@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The CUDA driver, found when a card is first asked for and never linked: a machine without it runs everything else. The types
- * below have the driver's layout (64-bit Linux); a test compares them with cuda.h where that is installed.
+ * below have the driver's layout (64-bit Linux); types_check.c compares them with cuda.h where that is installed.
  */
 #ifndef CUDA_DRIVER_H
 #define CUDA_DRIVER_H

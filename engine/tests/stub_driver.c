@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A CUDA driver without a card, for tests: device memory is the host's, launches do nothing, and the n-th call gives the error that
- * was planned. It counts what is open, so that a test sees leaks after every kind of failure.
+ * was planned: by stub_plan, or for a whole program by STUB_FAIL="kind of call:n:code", such as cuGraphLaunch:40:700. It counts what is
+ * open, so that a test sees leaks after every kind of failure. A graph takes 2 us.
  */
 #include "cuda/driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -42,9 +45,22 @@ long stub_open(void)
     return open_things;
 }
 
-static int next(void)
+/* STUB_FAIL, when this is the call it names; sticky errors stay. */
+static int named_failure(const char *symbol)
 {
-    return ++calls == planned_call ? planned_code : 0;
+    static int n, broken;
+    const char *plan = getenv("STUB_FAIL");
+    char name[64];
+    int at, code;
+    if (broken || !plan || sscanf(plan, "%63[^:]:%d:%d", name, &at, &code) != 3 || strcmp(name, symbol) || ++n != at)
+        return broken;
+    broken = code >= 700 ? code : 0;
+    return code;
+}
+
+static int next(const char *symbol)
+{
+    return ++calls == planned_call ? planned_code : named_failure(symbol);
 }
 
 /* Declares one function of the driver: fails when it is its turn, else does `body`. */
@@ -53,7 +69,7 @@ static int next(void)
     EXPORT int symbol arguments;      \
     int symbol arguments              \
     {                                 \
-        int code = next();            \
+        int code = next(#symbol);     \
         if (code)                     \
             return code;              \
         body;                         \
@@ -70,6 +86,17 @@ static void drop(void *thing)
 {
     open_things--;
     free(thing);
+}
+
+/* A real clock where a whole program runs on the stub; else one that repeats, so that the same launches are chosen each time. */
+static double now_ms(void)
+{
+    static double turns;
+    struct timespec t;
+    if (!getenv("STUB_FAIL"))
+        return turns += 1;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
 static void *at(uint64_t pointer)
@@ -111,13 +138,13 @@ STUB(cuMemsetD32_v2, (uint64_t to, unsigned value, size_t words), ) /* copies ar
 STUB(cuStreamCreate, (void **stream, unsigned flags), *stream = new_thing(1))
 STUB(cuStreamQuery, (void *stream), )
 STUB(cuStreamWaitEvent, (void *stream, void *event, unsigned flags), )
-STUB(cuEventCreate, (void **event, unsigned flags), *event = new_thing(1))
-STUB(cuEventRecord, (void *event, void *stream), )
-STUB(cuEventElapsedTime, (float *ms, void *from, void *to), *ms = 1)
+STUB(cuEventCreate, (void **event, unsigned flags), *event = new_thing(sizeof(double)))
+STUB(cuEventRecord, (void *event, void *stream), *(double *)event = now_ms())
+STUB(cuEventElapsedTime, (float *ms, void *from, void *to), *ms = (float)(*(double *)to - *(double *)from))
 STUB(cuStreamBeginCapture_v2, (void *stream, int mode), )
 STUB(cuStreamEndCapture, (void *stream, void **graph), *graph = new_thing(1))
 STUB(cuGraphInstantiateWithFlags, (void **executable, void *graph, unsigned long long flags), *executable = new_thing(1))
-STUB(cuGraphLaunch, (void *executable, void *stream), )
+STUB(cuGraphLaunch, (void *executable, void *stream), for (double end = now_ms() + 0.002; now_ms() < end;))
 STUB(cuLaunchKernelEx, (const struct cuda_launch *launch, void *function, void **arguments, void **extra), )
 STUB(cuTensorMapEncodeTiled, (struct cuda_tensor_map *map, int type, uint32_t rank, uint64_t address, const uint64_t *sizes, const uint64_t *strides,
                               const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill), )
