@@ -66,8 +66,9 @@ end
 
 local body = bench.native(lib.tern_exercise_run)
 
--- Traces that a pool recorded (TERN_POOL_TRACE=FILE): a model's load and forward pass, each tensor taken for itself.
-local traces = { "trace-forward.txt", "trace-load.txt" }
+-- Traces that a pool recorded (TERN_POOL_TRACE=FILE). trace-load.txt: the model `make --like small`, opened twice, 11 tokens fed each
+-- time; all of it is load, because a forward pass takes no memory.
+local traces = { "trace-load.txt" }
 local function trace_file(name) return bench.file("memory/" .. name) end
 
 return {
@@ -82,7 +83,7 @@ return {
     end,
   },
   traces = {
-    about = "what a model's load and forward pass ask for, played again",
+    about = "what a model's load asks for, played again",
     axes = { { "trace", traces }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = function(p)
       if ffi.C.access(trace_file(p.trace), 4) ~= 0 then return "no such trace was recorded (TERN_POOL_TRACE=FILE records one)" end

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -65,6 +66,9 @@ void tern_checked_show(void *at, size_t bytes)
 
 unsigned tern_checked_always(void)
 {
+	const char *wanted = getenv("TERN_POOL_CHECKS");
+	if (wanted)
+		return (unsigned)strtoul(wanted, NULL, 0) & TERN_CHECK_ALL;
 	unsigned checks = 0;
 #ifdef HAS_ASAN
 	checks = TERN_CHECK_RED_ZONE | TERN_CHECK_POISON;

@@ -15,7 +15,8 @@
 
 #include "memory/shelf.h"
 
-/* Checks that this build and this process have in every pool: all but guards under ASan and Valgrind, none elsewhere. */
+/* Checks that this build and this process have in every pool: those of TERN_POOL_CHECKS in the environment (enum tern_pool_check,
+ * 0 to 7); without it all but guards under ASan and Valgrind, none elsewhere. */
 unsigned tern_checked_always(void);
 struct tern_checked *tern_checked_open(struct tern_pool *pool);
 /* Verifies, then drops all records; the pool's memory may go afterwards. A pool that is not checked is allowed. */

@@ -207,6 +207,8 @@ static unsigned capacity_of(const struct tern_bin *bin)
 static void widen(struct tern_shelf *shelf, unsigned class)
 {
 	struct tern_bin *bin = &shelf->bin[class];
+	if (shelf->stock + bin->bytes > TERN_STOCK) /* the common end of it, without a division */
+		return;
 	const unsigned now = capacity_of(bin), more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
 	const unsigned most = slots_of(class), capacity = now + more < most ? now + more : most;
 	const size_t growth = (size_t)(capacity - now) * bin->bytes;

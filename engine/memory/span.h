@@ -8,7 +8,7 @@
  *   clean  free pages that it does not hold: fresh ones, and dirty ones that were purged
  *
  * Pages are only taken clean when no dirty span fits. When that would lift what is held above what was ever in use at once by
- * more than 1/32 and 4 MiB, dirty spans are purged first: the heap holds little more than its user's own peak, at the price
+ * more than 1/32 and 16 MiB, dirty spans are purged first: the heap holds little more than its user's own peak, at the price
  * of new page faults in that case.
  *
  *   Source: lists by length with a bit map as in M. Masmano et al., "TLSF: a new dynamic memory allocator for real-time

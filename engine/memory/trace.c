@@ -33,6 +33,7 @@ struct tern_trace *tern_trace_open(const char *path)
 		return NULL;
 	}
 	pthread_mutex_init(&trace->lock, NULL);
+	setvbuf(trace->file, NULL, _IOLBF, 0); /* a process that is killed leaves whole lines */
 	fprintf(trace->file, "ternmark-trace 1\n");
 	pthread_mutex_lock(&open_lock);
 	trace->next = open_traces;
