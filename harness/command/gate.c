@@ -43,7 +43,7 @@ struct gate {
     json_t *notes, *top;
     json_t *stored;         /* what head is held against beside the paired base; NULL: nothing */
     char *out;
-    bool as_json;
+    bool crowded;           /* others used the processors meanwhile */
 };
 
 /* ---- the two sides */
@@ -327,7 +327,7 @@ static void judge_stored(struct gate *gate, struct bout *bout)
         return;
     json_object_set(gate->top, "cells", bout->cells);
     const struct levels levels = {.base = gate->stored, .head = gate->top, .tolerance = gate->options.tolerance, .strict = gate->options.strict,
-                                  .planned = bout->base_plan, .lists_new = gate->options.stored || gate->base.kind == SIDE_RUN};
+                                  .planned = bout->base_plan, .crowded = gate->crowded, .lists_new = gate->options.stored || gate->base.kind == SIDE_RUN};
     levels_judge(&levels, gate->notes);
     confirm_stored(gate, bout, &levels);
     judge_changed_baseline(gate, bout->cells);
@@ -478,7 +478,9 @@ static void note_fitness(struct gate *gate, const struct fitness_snapshot *befor
 {
     struct fitness_snapshot after = fitness_take();
     json_t *reasons = json_array();
+    size_t notes = json_array_size(gate->notes);
     bool fit = fitness_judge(before, &after, reasons, gate->notes);
+    gate->crowded = json_array_size(gate->notes) > notes;
     json_object_set_new(gate->top, "fitness", json_pack("{s:b,s:o}", "fit", fit, "reasons", reasons));
 }
 

@@ -229,7 +229,7 @@ static json_t *judge_cell(const struct court *court, const json_t *base, const j
         return NULL;
     struct stored_estimate e = stored_judge(&cell, &court->pool);
     struct decide_verdict v = verdict_of(court, &e, tolerance, cell.n_base, json_array_size(json_object_get(last_run(head), "samples_ns")));
-    bool unfit = json_is_false(json_object_get(json_object_get(l->head, "fitness"), "fit"));
+    bool unfit = l->crowded || json_is_false(json_object_get(json_object_get(l->head, "fitness"), "fit"));
     if (court->drift.spread > log1p(tolerance) && v.decision != DECISION_PASS) {
         v.decision = DECISION_INCONCLUSIVE;
         v.reason = "the yardsticks moved differently: the machine is in another state than the baseline's";

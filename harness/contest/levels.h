@@ -15,6 +15,7 @@ struct levels {
     double tolerance;     /* of cells that state none */
     bool strict;          /* cells left out on the command line are missing */
     const json_t *planned; /* base's own plan: what it no longer lists is no longer expected; NULL: everything stored is expected */
+    bool crowded;         /* other programs used the processors while head was measured: no red can come of it */
     bool lists_new;       /* say which cells the base lacks */
 };
 

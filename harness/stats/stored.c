@@ -6,7 +6,7 @@
 #include <math.h>
 
 static const double prior_s = 0.015, prior_freedom = 10;  /* medians of runs of one build on shared 2-core machines */
-static const double floor_one_occasion = 0.02, floor_many = 0.006;
+static const double floor_one_occasion = 0.05, floor_many = 0.006;
 static const double neighbour_share = 0.3;  /* weight of an observation of another cell */
 
 static double mean(const double *x, size_t n)

@@ -86,15 +86,15 @@ static void stored_levels(void **state)
     struct stored_pool pool = stored_fit(&cell, 1, 1, 1);
     assert_near(pool.freedom, 4, 0);
     assert_near(pool.squares, 2.5e-4, 1e-12);
-    assert_near(pool.floor, 0.02, 1e-12);
+    assert_near(pool.floor, 0.05, 1e-12);
     struct stored_estimate e = stored_judge(&cell, &pool);
     assert_near(e.centre, 0.30, 1e-12);
     assert_near(e.df, 14, 1e-12);
-    assert_near(e.error, sqrt(0.0004 * 1.2 + 0.000016), 1e-9);  /* the floor holds */
-    assert_true(stored_below(&e, 0.05) < 1e-4 && stored_above(&e, 0.05) > 0.999);
+    assert_near(e.error, sqrt(0.0025 * 1.2 + 0.000016), 1e-9);  /* the floor holds */
+    assert_true(stored_below(&e, 0.05) < 1e-3 && stored_above(&e, 0.05) > 0.999);
     assert_near(stored_above(&e, 0.30), 0.5, 1e-12);
     struct stored_pool wide = stored_fit(&cell, 1, 1, 1.5), many = stored_fit(&cell, 1, 100, 1);
-    assert_near(wide.floor, 0.03, 1e-12);
+    assert_near(wide.floor, 0.075, 1e-12);
     assert_near(many.floor, 0.006, 1e-12);
     assert_true(stored_judge(&cell, &wide).error > e.error && stored_judge(&cell, &many).error < e.error);
     struct stored_cell two[2] = {cell, cell};  /* neighbours add freedom, as 0.3 of an observation each */
