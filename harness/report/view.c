@@ -44,12 +44,34 @@ const struct view_state *view_verdict_state(const json_t *verdict)
     return state_named(view_text(verdict, "verdict"));
 }
 
+static bool cannot_tell(const json_t *verdict)
+{
+    static const char *const words[] = {"inconclusive", "unfit", "not_comparable"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(view_text(verdict, "verdict"), words[i]) == 0)
+            return true;
+    return false;
+}
+
+/* As for the exit status: a stored run that cannot tell takes nothing from a verdict in pairs that could. */
+static bool is_overruled(const json_t *verdict, const json_t *verdicts)
+{
+    if (!cannot_tell(verdict) || strcmp(view_text(verdict, "against"), "paired") == 0)
+        return false;
+    for (size_t i = 0; i < json_array_size(verdicts); i++) {
+        const json_t *other = json_array_get(verdicts, i);
+        if (strcmp(view_text(other, "against"), "paired") == 0 && !cannot_tell(other))
+            return true;
+    }
+    return false;
+}
+
 const json_t *view_lead(const json_t *cell)
 {
     const json_t *verdicts = json_object_get(cell, "verdicts"), *lead = NULL;
     for (size_t i = 0; i < json_array_size(verdicts); i++) {
         const json_t *verdict = json_array_get(verdicts, i);
-        if (!lead || view_verdict_state(verdict)->severity < view_verdict_state(lead)->severity)
+        if (!is_overruled(verdict, verdicts) && (!lead || view_verdict_state(verdict)->severity < view_verdict_state(lead)->severity))
             lead = verdict;
     }
     return lead;
