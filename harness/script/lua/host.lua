@@ -335,7 +335,7 @@ local function check(bench, state, params)
   if not ok then error("wrong result: " .. (type(why) == "string" and why:sub(1, 600) or "check failed"), 0) end
 end
 
-local function backend_of(bench, state, params)
+local function backend_of(state, params)
   local native = host.tern and host.tern.run.native
   if native and host_functions.body.native == address(native) then return host.tern.backend(state) end
   return type(params.backend) == "string" and params.backend or nil
@@ -352,7 +352,7 @@ function host_functions.open(request)
   body.state, body.params = open.state, params
   host_functions.body = body
   return {
-    kind = kind_of(bench), work = work, backend = backend_of(bench, open.state, params),
+    kind = kind_of(bench), work = work, backend = backend_of(open.state, params),
     workload_hash = workload_hash(bench, params, work), artifacts = names_of(host.used),
   }
 end
