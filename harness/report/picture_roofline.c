@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rooflines: ceilings are cells of the suite `roofline` (those with operations only are arithmetic peaks, those with bytes only are
+ * Rooflines: ceilings are cells of the suite `roofline` (those with operations are arithmetic peaks, those with bytes only are
  * bandwidths), marks are all other cells that state both operations and bytes. Of cells that differ in threads, prefetch or loop alone the
  * best is the ceiling.
  * Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
  */
 #include "report/picture.h"
 #include "report/view.h"
+#include "units.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -72,14 +73,17 @@ static void collect_ceilings(struct roof *roof, const json_t *run, bool gpu)
     for (size_t i = 0; i < json_array_size(cells); i++) {
         const json_t *cell = json_array_get(cells, i), *work = json_object_get(cell, "work");
         double median = view_number(json_object_get(cell, "summary"), "median", 0), ops = view_number(work, "ops", 0), bytes = view_number(work, "bytes", 0);
-        if (!strstr(view_text(cell, "suite"), "roofline") || on_gpu(cell) != gpu || median <= 0 || (ops > 0) == (bytes > 0))
+        if (!strstr(view_text(cell, "suite"), "roofline") || on_gpu(cell) != gpu || median <= 0 || fmax(ops, bytes) <= 0)
             continue;
         char name[LABEL];
         name_ceiling(cell, name);
-        add_ceiling(roof, ops > 0, name, fmax(ops, bytes) / median); /* per ns: giga per second */
+        add_ceiling(roof, ops > 0, name, (ops > 0 ? ops : bytes) / median); /* per ns: giga per second */
     }
-    for (int kind = 0; kind < 2; kind++)
+    for (int kind = 0; kind < 2; kind++) {
         qsort(roof->rows[kind], roof->n[kind], sizeof *roof->rows[kind], by_rate);
+        while (roof->n[kind] && roof->rows[kind][roof->n[kind] - 1].rate < 1e-3 * roof->rows[kind][0].rate)
+            roof->n[kind]--; /* an empty launch or the like: no roof */
+    }
 }
 
 /* Rows: operations per byte, Gop/s, backend's number, cell. Returns how many; the names of backends go to `backends`. */
@@ -110,12 +114,12 @@ static size_t print_marks(struct picture_job *job, const json_t *run, bool gpu, 
 
 static void print_ceilings(struct picture_job *job, const struct roof *roof)
 {
-    static const char *const heads[] = {"GB/s", "Gop/s"};
+    static const char *const heads[] = {"GB/s", "Gop/s"}, *const units[] = {"B/s", "op/s"};
     for (int kind = 0; kind < 2; kind++) {
         fprintf(job->data, "\n\n# %s\tceiling\n", heads[kind]);
         for (size_t i = 0; i < roof->n[kind]; i++) {
-            char label[40];
-            snprintf(label, sizeof label, "  %.4g %s", roof->rows[kind][i].rate, heads[kind]);
+            char number[32], label[48];
+            snprintf(label, sizeof label, "  %s%s", units_print(UNIT_RATE, roof->rows[kind][i].rate * 1e9, number, sizeof number), units[kind]);
             fprintf(job->data, "%.6g\t", roof->rows[kind][i].rate);
             picture_name(job->data, roof->rows[kind][i].name, 44);
             fprintf(job->data, "\t\"%s\"\n", label);
