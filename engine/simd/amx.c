@@ -80,7 +80,8 @@ INLINE void put16(const struct tern_product *p, size_t b, size_t n, __m512i s)
 {
 	if (n >= p->n)
 		return;
-	__mmask16 mask = p->n - n >= 16 ? 0xffff : (__mmask16)((1u << (p->n - n)) - 1);
+	uint32_t left = p->n - n < 16 ? (uint32_t)(p->n - n) : 16;
+	__mmask16 mask = (__mmask16)(0xffffu >> (16 - left));
 	size_t at = b * p->n + n;
 	if (p->scale)
 		_mm512_mask_storeu_ps((float *)p->y + at, mask, _mm512_mul_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(p->scale[b] * p->weight_scale)));
