@@ -167,6 +167,8 @@ fuzz: $(B)/fuzz_gguf ## the model reader on made-up files, FUZZ_TIME=60 seconds
 	@mkdir -p $(B)/fuzz
 	$(Q)$(B)/fuzz_gguf -max_total_time=$(FUZZ_TIME) -max_len=4096 -rss_limit_mb=256 -malloc_limit_mb=64 -timeout=1 -print_final_stats=1 \
 	  -artifact_prefix=$(B)/fuzz/ $(B)/fuzz engine/tests/corpus/gguf
+test-full: build ## also servers, browser, kills, sanitizers, mutants, coverage, package (for releases)
+	$(Q)ci/test-full
 coverage: ## line coverage by gcov, a row a folder
 	$(Q)ci/coverage
 help: ## this list
