@@ -28,7 +28,7 @@ static const double most_voided = 0.01;
  * of a lane, since rounds take turns. Seen: a builder on the other core slows two-thread cells 1.8-fold for some turns.
  */
 static const double most_others = 0.15;
-enum { MOST_REPEATS = 12 };
+enum { MOST_REPEATS = 4 };
 
 /* One contest under way. */
 struct course {
