@@ -72,7 +72,7 @@ CUDA_TARGETS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 WITH_CUDA    := $(if $(NVCC),$(if $(SAN)$(COV),,yes))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark $(if $(WITH_CUDA),$(B)/libtern_cuda.so)
 
-.PHONY: build speed gate test lint gpu-check dist install coverage fuzz help info clean FORCE
+.PHONY: build speed gate test test-full lint gpu-check dist install coverage fuzz help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ) Makefile
