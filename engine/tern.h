@@ -26,28 +26,28 @@
 enum { TERN_ABI = 1, TERN_ERROR_TEXT = 512 };
 
 enum tern_status {
-	TERN_OK = 0,
-	TERN_INVALID = 1,     /* an argument, parameter or file breaks a rule */
-	TERN_UNSUPPORTED = 2, /* right, but not on this machine or in this build */
-	TERN_NO_MEMORY = 3,
-	TERN_IO = 4,          /* the system refused: file, thread, device */
-	TERN_WRONG = 5        /* a check found a result that is not right */
+    TERN_OK = 0,
+    TERN_INVALID = 1,     /* an argument, parameter or file breaks a rule */
+    TERN_UNSUPPORTED = 2, /* right, but not on this machine or in this build */
+    TERN_NO_MEMORY = 3,
+    TERN_IO = 4,          /* the system refused: file, thread, device */
+    TERN_WRONG = 5        /* a check found a result that is not right */
 };
 
 /* What went wrong, in one sentence: what, where, expected, found. */
 struct tern_error {
-	enum tern_status status;
-	char text[TERN_ERROR_TEXT];
+    enum tern_status status;
+    char text[TERN_ERROR_TEXT];
 };
 
 /* A parameter of bind, as text: { "batch", "8" }. */
 struct tern_param {
-	const char *name, *value;
+    const char *name, *value;
 };
 
 /* Per run of an op: arithmetic operations, bytes that must move at least, and items (rows, tokens) done. 0 = does not apply. */
 struct tern_work {
-	double ops, bytes, items;
+    double ops, bytes, items;
 };
 
 struct tern_op;
@@ -109,9 +109,9 @@ TERN_API void tern_op_close(struct tern_op *op);
 
 /* A graphics card, as its driver describes it. */
 struct tern_gpu {
-	char name[96];
-	int count, major, minor, multiprocessors, driver; /* count: cards the driver sees; major.minor: compute capability */
-	double memory_bytes, l2_bytes;
+    char name[96];
+    int count, major, minor, multiprocessors, driver; /* count: cards the driver sees; major.minor: compute capability */
+    double memory_bytes, l2_bytes;
 };
 
 /*
@@ -147,11 +147,11 @@ TERN_API void tern_memory_give(void *block);
 struct tern_exercise;
 
 struct tern_exercise_report {
-	double p50_ns, p99_ns, p999_ns, max_ns; /* of single calls; 0 when not timed */
-	double live_bytes, live_peak;           /* asked for, now and at most */
-	double resident_bytes, resident_peak;   /* of the process, more than before the workload was made */
-	double pool_live, pool_held;            /* of the engine's pool, when it is the subject: rounded bytes, and what it holds */
-	double failures;                        /* takes that gave null */
+    double p50_ns, p99_ns, p999_ns, max_ns; /* of single calls; 0 when not timed */
+    double live_bytes, live_peak;           /* asked for, now and at most */
+    double resident_bytes, resident_peak;   /* of the process, more than before the workload was made */
+    double pool_live, pool_held;            /* of the engine's pool, when it is the subject: rounded bytes, and what it holds */
+    double failures;                        /* takes that gave null */
 };
 
 TERN_API enum tern_status tern_exercise_open(const struct tern_param *params, size_t n, void *(*take)(size_t), void (*give)(void *),

@@ -16,108 +16,108 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 /* The library's path: named by the environment, else in the folder of the file that this function is in. */
 static void library_path(char *path, size_t size)
 {
-	Dl_info here;
-	const char *named = getenv("TERN_CUDA_LIBRARY");
-	if (named && *named) {
-		snprintf(path, size, "%s", named);
-		return;
-	}
-	const char *slash = dladdr((const void *)tern_face, &here) && here.dli_fname ? strrchr(here.dli_fname, '/') : NULL;
-	int folder = slash ? (int)(slash + 1 - here.dli_fname) : 0;
-	snprintf(path, size, "%.*slibtern_cuda.so", folder, slash ? here.dli_fname : "");
+    Dl_info here;
+    const char *named = getenv("TERN_CUDA_LIBRARY");
+    if (named && *named) {
+        snprintf(path, size, "%s", named);
+        return;
+    }
+    const char *slash = dladdr((const void *)tern_face, &here) && here.dli_fname ? strrchr(here.dli_fname, '/') : NULL;
+    int folder = slash ? (int)(slash + 1 - here.dli_fname) : 0;
+    snprintf(path, size, "%.*slibtern_cuda.so", folder, slash ? here.dli_fname : "");
 }
 
 static void fail(const char *what, const char *detail)
 {
-	fault.outcome = outcome = CUDA_OUTCOME_mismatch;
-	snprintf(fault.text, sizeof fault.text, "%.60s: %.170s", what, detail);
+    fault.outcome = outcome = CUDA_OUTCOME_mismatch;
+    snprintf(fault.text, sizeof fault.text, "%.60s: %.170s", what, detail);
 }
 
 static void open_once(void)
 {
-	char path[4096];
-	library_path(path, sizeof path);
-	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!library) {
-		fail("this build has no CUDA library", dlerror());
-		return;
-	}
-	const struct cuda_face *face = dlsym(library, CUDA_FACE_SYMBOL);
-	if (!face || face->abi != CUDA_FACE_ABI) {
-		fail("the CUDA library is of another build", path);
-		return;
-	}
-	opened.face = face;
-	const char *ordinal = getenv("TERN_CUDA_DEVICE");
-	outcome = face->open(ordinal && *ordinal >= '0' && *ordinal <= '9' ? atoi(ordinal) : 0, NULL, &opened.device, &fault);
+    char path[4096];
+    library_path(path, sizeof path);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        fail("this build has no CUDA library", dlerror());
+        return;
+    }
+    const struct cuda_face *face = dlsym(library, CUDA_FACE_SYMBOL);
+    if (!face || face->abi != CUDA_FACE_ABI) {
+        fail("the CUDA library is of another build", path);
+        return;
+    }
+    opened.face = face;
+    const char *ordinal = getenv("TERN_CUDA_DEVICE");
+    outcome = face->open(ordinal && *ordinal >= '0' && *ordinal <= '9' ? atoi(ordinal) : 0, NULL, &opened.device, &fault);
 }
 
 enum tern_status tern_accelerator_open(struct tern_accelerator *out, struct tern_error *error)
 {
-	pthread_once(&once, open_once);
-	*out = opened;
-	return tern_accelerator_fault(outcome, &fault, error);
+    pthread_once(&once, open_once);
+    *out = opened;
+    return tern_accelerator_fault(outcome, &fault, error);
 }
 
 enum tern_status tern_accelerator_fault(enum cuda_outcome o, const struct cuda_fault *f, struct tern_error *error)
 {
-	static const enum tern_status statuses[CUDA_OUTCOMES] = {
-		[CUDA_OUTCOME_ok] = TERN_OK, [CUDA_OUTCOME_no_driver] = TERN_UNSUPPORTED, [CUDA_OUTCOME_no_device] = TERN_UNSUPPORTED,
-		[CUDA_OUTCOME_too_old] = TERN_UNSUPPORTED, [CUDA_OUTCOME_out_of_memory] = TERN_NO_MEMORY, [CUDA_OUTCOME_sticky] = TERN_IO,
-		[CUDA_OUTCOME_timeout] = TERN_IO, [CUDA_OUTCOME_mismatch] = TERN_UNSUPPORTED,
-	};
-	static const char *const names[] = {
+    static const enum tern_status statuses[CUDA_OUTCOMES] = {
+        [CUDA_OUTCOME_ok] = TERN_OK, [CUDA_OUTCOME_no_driver] = TERN_UNSUPPORTED, [CUDA_OUTCOME_no_device] = TERN_UNSUPPORTED,
+        [CUDA_OUTCOME_too_old] = TERN_UNSUPPORTED, [CUDA_OUTCOME_out_of_memory] = TERN_NO_MEMORY, [CUDA_OUTCOME_sticky] = TERN_IO,
+        [CUDA_OUTCOME_timeout] = TERN_IO, [CUDA_OUTCOME_mismatch] = TERN_UNSUPPORTED,
+    };
+    static const char *const names[] = {
 #define OUTCOME(name, sentence) #name,
 #include "cuda/outcomes.def"
 #undef OUTCOME
-	};
-	return o ? tern_error_set(error, statuses[o], "cuda: %s: %s", names[o], f->text) : TERN_OK;
+    };
+    return o ? tern_error_set(error, statuses[o], "cuda: %s: %s", names[o], f->text) : TERN_OK;
 }
 
 const struct tern_op_row *tern_accelerator_row(const char *name)
 {
-	static const struct tern_op_row *const rows[] = { &tern_op_row_cuda_matmul, &tern_op_row_cuda_bitlinear };
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (!strcmp(rows[i]->name, name))
-			return rows[i];
-	return NULL;
+    static const struct tern_op_row *const rows[] = { &tern_op_row_cuda_matmul, &tern_op_row_cuda_bitlinear };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i]->name, name))
+            return rows[i];
+    return NULL;
 }
 
 const struct tern_backend *tern_accelerator_backend(void)
 {
-	static const struct tern_backend cuda = { .name = "cuda" };
-	return &cuda;
+    static const struct tern_backend cuda = { .name = "cuda" };
+    return &cuda;
 }
 
 bool tern_accelerator_wanted(const struct tern_param *params, size_t n)
 {
-	const char *asked = "auto", *forced = getenv("TERN_BACKEND");
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(params[i].name, "backend"))
-			asked = params[i].value;
-	return !strcmp(asked, "cuda") || (!strcmp(asked, "auto") && forced && !strcmp(forced, "cuda"));
+    const char *asked = "auto", *forced = getenv("TERN_BACKEND");
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(params[i].name, "backend"))
+            asked = params[i].value;
+    return !strcmp(asked, "cuda") || (!strcmp(asked, "auto") && forced && !strcmp(forced, "cuda"));
 }
 
 static void copy_text(char *to, size_t size, const char *from)
 {
-	snprintf(to, size, "%s", from);
+    snprintf(to, size, "%s", from);
 }
 
 enum tern_status tern_gpu(struct tern_gpu *out, struct tern_error *error)
 {
-	struct tern_accelerator a;
-	memset(out, 0, sizeof *out);
-	enum tern_status status = tern_accelerator_open(&a, error);
-	if (status)
-		return status;
-	const struct cuda_info *info = a.face->info(a.device);
-	copy_text(out->name, sizeof out->name, info->name);
-	out->count = info->count;
-	out->multiprocessors = info->multiprocessors;
-	out->major = info->major;
-	out->minor = info->minor;
-	out->driver = info->driver_version;
-	out->memory_bytes = (double)info->memory_bytes;
-	out->l2_bytes = (double)info->l2_bytes;
-	return TERN_OK;
+    struct tern_accelerator a;
+    memset(out, 0, sizeof *out);
+    enum tern_status status = tern_accelerator_open(&a, error);
+    if (status)
+        return status;
+    const struct cuda_info *info = a.face->info(a.device);
+    copy_text(out->name, sizeof out->name, info->name);
+    out->count = info->count;
+    out->multiprocessors = info->multiprocessors;
+    out->major = info->major;
+    out->minor = info->minor;
+    out->driver = info->driver_version;
+    out->memory_bytes = (double)info->memory_bytes;
+    out->l2_bytes = (double)info->l2_bytes;
+    return TERN_OK;
 }

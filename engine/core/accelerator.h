@@ -12,8 +12,8 @@
 #include "cuda/face.h"
 
 struct tern_accelerator {
-	const struct cuda_face *face;
-	struct cuda_device *device;
+    const struct cuda_face *face;
+    struct cuda_device *device;
 };
 
 /* TERN_UNSUPPORTED where there is no library, driver or fitting card; the text says which. */

@@ -16,12 +16,12 @@
 #include "core/kernels.h"
 
 struct tern_attention {
-	size_t tokens, before, heads, groups, d;
-	const float *q;
-	const struct tern_rows *k, *v; /* one per group */
-	float *out;
-	float *scores;                 /* per part: before + tokens floats, score_stride apart */
-	size_t score_stride;
+    size_t tokens, before, heads, groups, d;
+    const float *q;
+    const struct tern_rows *k, *v; /* one per group */
+    float *out;
+    float *scores;                 /* per part: before + tokens floats, score_stride apart */
+    size_t score_stride;
 };
 
 /* Part id of n. */

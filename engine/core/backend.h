@@ -7,8 +7,8 @@
 #include "tern.h"
 
 struct tern_backend {
-	const char *name;
-	struct tern_kernels kernels;
+    const char *name;
+    struct tern_kernels kernels;
 };
 
 /*

@@ -20,24 +20,24 @@
 enum { TERN_HEAD_ROWS = 16, TERN_HEAD_LINE = 64, TERN_HEAD_COLUMNS = 32 };
 
 struct tern_head {
-	const uint8_t *w;      /* 64-byte aligned */
-	size_t group_bytes;    /* of 16 rows */
-	size_t n, k;           /* k a multiple of 4 (INT8) or of 32 (INT4) */
-	const float *scales;   /* INT8: of each row, to a multiple of 16 */
-	const uint16_t *halves; /* INT4: [row group][column group][16] */
-	const int8_t *x;       /* batch rows, x_stride bytes apart */
-	size_t x_stride, batch;
-	const int32_t *x_sum;  /* of each row of x */
-	const int32_t *x_groups; /* INT4: of each group of 32 columns of each row of x */
-	const float *x_scale;
-	float *y;              /* batch x n */
+    const uint8_t *w;      /* 64-byte aligned */
+    size_t group_bytes;    /* of 16 rows */
+    size_t n, k;           /* k a multiple of 4 (INT8) or of 32 (INT4) */
+    const float *scales;   /* INT8: of each row, to a multiple of 16 */
+    const uint16_t *halves; /* INT4: [row group][column group][16] */
+    const int8_t *x;       /* batch rows, x_stride bytes apart */
+    size_t x_stride, batch;
+    const int32_t *x_sum;  /* of each row of x */
+    const int32_t *x_groups; /* INT4: of each group of 32 columns of each row of x */
+    const float *x_scale;
+    float *y;              /* batch x n */
 };
 
 /* Groups of rows [from, to). */
 typedef void tern_head_fn(const struct tern_head *h, size_t from, size_t to);
 
 struct tern_head_kernels {
-	tern_head_fn *int8, *int4;
+    tern_head_fn *int8, *int4;
 };
 
 #endif

@@ -42,15 +42,15 @@ enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TE
  * Exact in int32 while K <= TERN_K_MAX. Threads: any, on disjoint panels.
  */
 struct tern_product {
-	const uint8_t *w;
-	size_t panel_bytes, steps, n;
-	const int8_t *x;
-	size_t x_stride;
-	const int32_t *x_sum;
-	size_t batch;
-	const float *scale;
-	float weight_scale;
-	void *y;
+    const uint8_t *w;
+    size_t panel_bytes, steps, n;
+    const int8_t *x;
+    size_t x_stride;
+    const int32_t *x_sum;
+    size_t batch;
+    const float *scale;
+    float weight_scale;
+    void *y;
 };
 
 /* Fields of two bits are multiplied unshifted, by up to 128 times 127, a quarter of the columns each: 2^31 / 2^14 * 4 columns. */
@@ -64,8 +64,8 @@ enum tern_class { TERN_ONE, TERN_FEW, TERN_MANY, TERN_CLASSES };
 enum { TERN_FEW_MAX = 8 };
 
 struct tern_product_kernel {
-	const char *name; /* <op>_<weights>_<activations>_<isa>[_<tile>] */
-	tern_product_fn *run;
+    const char *name; /* <op>_<weights>_<activations>_<isa>[_<tile>] */
+    tern_product_fn *run;
 };
 
 /*
@@ -75,34 +75,34 @@ struct tern_product_kernel {
 enum tern_peak { TERN_PEAK_REGISTERS, TERN_PEAK_L1, TERN_PEAK_L2, TERN_PEAKS };
 
 struct tern_peak_kernel {
-	double ops;          /* of one step */
-	size_t a, b;         /* bytes of the operand blocks that a step walks through; b follows a */
-	/* Does n steps. After one step lanes[r] is the sum that the loop's own check compares with a plain loop. */
-	void (*run)(uint64_t n, const uint8_t *operands, int32_t *lanes);
+    double ops;          /* of one step */
+    size_t a, b;         /* bytes of the operand blocks that a step walks through; b follows a */
+    /* Does n steps. After one step lanes[r] is the sum that the loop's own check compares with a plain loop. */
+    void (*run)(uint64_t n, const uint8_t *operands, int32_t *lanes);
 };
 
 struct tern_roof_kernels {
-	struct tern_peak_kernel peak[TERN_PEAKS]; /* run is null where the instruction set has no such loop */
-	/* Exclusive or of the 64-bit words of `bytes` (a multiple of 1024) at p (64-byte aligned), with a software prefetch `ahead` bytes
-	 * before use when it is not 0. */
-	uint64_t (*read)(const uint8_t *p, size_t bytes, size_t ahead);
+    struct tern_peak_kernel peak[TERN_PEAKS]; /* run is null where the instruction set has no such loop */
+    /* Exclusive or of the 64-bit words of `bytes` (a multiple of 1024) at p (64-byte aligned), with a software prefetch `ahead` bytes
+     * before use when it is not 0. */
+    uint64_t (*read)(const uint8_t *p, size_t bytes, size_t ahead);
 };
 
 struct tern_kernels {
-	struct tern_product_kernel product[TERN_STORAGES][TERN_CLASSES];
+    struct tern_product_kernel product[TERN_STORAGES][TERN_CLASSES];
 
-	/*
-	 * a = max(max_k |x[k]|, 1e-5);  q[k] = round_half_even(x[k] * (127 / a)), clamped to [-128, 127];  returns a / 127
-	 *
-	 *   x    k floats        q    stride bytes (>= k), zeroed beyond k        sum   sum of q
-	 *
-	 * A NaN becomes -128 and does not count for a. Source: BitNet b1.58, arXiv:2402.17764, section 2, absmax per token.
-	 */
-	float (*quantize)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum);
+    /*
+     * a = max(max_k |x[k]|, 1e-5);  q[k] = round_half_even(x[k] * (127 / a)), clamped to [-128, 127];  returns a / 127
+     *
+     *   x    k floats        q    stride bytes (>= k), zeroed beyond k        sum   sum of q
+     *
+     * A NaN becomes -128 and does not count for a. Source: BitNet b1.58, arXiv:2402.17764, section 2, absmax per token.
+     */
+    float (*quantize)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum);
 
-	struct tern_vector_kernels vector;
-	struct tern_head_kernels head;
-	struct tern_roof_kernels roof;
+    struct tern_vector_kernels vector;
+    struct tern_head_kernels head;
+    struct tern_roof_kernels roof;
 };
 
 #define BACKEND(name, arch, flags, needs) void tern_##name##_overlay(struct tern_kernels *);

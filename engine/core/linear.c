@@ -16,87 +16,87 @@
  * lines, so that the 16 rows that a tile load touches at once spread over the sets of the cache. */
 static size_t stride_for(size_t k)
 {
-	return ((k + 20 + 63) / 64 | 1) * 64;
+    return ((k + 20 + 63) / 64 | 1) * 64;
 }
 
 enum tern_status tern_activations_open(struct tern_activations *a, size_t rows, size_t k, struct tern_error *error)
 {
-	memset(a, 0, sizeof *a);
-	a->rows = rows;
-	a->k = k;
-	a->stride = stride_for(k);
-	size_t numbers = (rows * sizeof(float) + 63) / 64 * 64;
-	a->bytes = rows * a->stride + 2 * numbers;
-	a->q = tern_block_open(a->bytes);
-	if (!a->q)
-		return tern_error_memory(error, "activations", a->bytes);
-	a->scale = (float *)(void *)(a->q + rows * a->stride);
-	a->sum = (int32_t *)(void *)((char *)a->scale + numbers);
-	return TERN_OK;
+    memset(a, 0, sizeof *a);
+    a->rows = rows;
+    a->k = k;
+    a->stride = stride_for(k);
+    size_t numbers = (rows * sizeof(float) + 63) / 64 * 64;
+    a->bytes = rows * a->stride + 2 * numbers;
+    a->q = tern_block_open(a->bytes);
+    if (!a->q)
+        return tern_error_memory(error, "activations", a->bytes);
+    a->scale = (float *)(void *)(a->q + rows * a->stride);
+    a->sum = (int32_t *)(void *)((char *)a->scale + numbers);
+    return TERN_OK;
 }
 
 void tern_activations_close(struct tern_activations *a)
 {
-	tern_block_close(a->q, a->bytes);
-	memset(a, 0, sizeof *a);
+    tern_block_close(a->q, a->bytes);
+    memset(a, 0, sizeof *a);
 }
 
 void tern_activations_fill(struct tern_activations *a, const struct tern_kernels *kernels, const float *x, size_t from, size_t to)
 {
-	for (size_t b = from; b < to; b++)
-		a->scale[b] = kernels->quantize(x + b * a->k, a->k, a->q + b * a->stride, a->stride, &a->sum[b]);
+    for (size_t b = from; b < to; b++)
+        a->scale[b] = kernels->quantize(x + b * a->k, a->k, a->q + b * a->stride, a->stride, &a->sum[b]);
 }
 
 void tern_activations_copy(struct tern_activations *a, const int8_t *x, size_t from, size_t to)
 {
-	for (size_t b = from; b < to; b++) {
-		int32_t sum = 0;
-		memcpy(a->q + b * a->stride, x + b * a->k, a->k);
-		for (size_t i = 0; i < a->k; i++)
-			sum += x[b * a->k + i];
-		a->sum[b] = sum;
-		a->scale[b] = 1;
-	}
+    for (size_t b = from; b < to; b++) {
+        int32_t sum = 0;
+        memcpy(a->q + b * a->stride, x + b * a->k, a->k);
+        for (size_t i = 0; i < a->k; i++)
+            sum += x[b * a->k + i];
+        a->sum[b] = sum;
+        a->scale[b] = 1;
+    }
 }
 
 /* ---- weights */
 
 void tern_packed_row(const void *packed_rows, size_t n, size_t k, int8_t *trits)
 {
-	const struct tern_packed_rows *p = packed_rows;
-	p->format->unpack(p->data + n * p->row_bytes, k, trits);
+    const struct tern_packed_rows *p = packed_rows;
+    p->format->unpack(p->data + n * p->row_bytes, k, trits);
 }
 
 /* Panel g of every copy; `trits` is room for its rows. The first copy is packed, the others are copied from it. */
 static void pack_panel(const struct tern_linear *l, const struct tern_linear_spec *spec, size_t g, int8_t *trits)
 {
-	size_t stride = stride_for(l->k);
-	memset(trits, 0, TERN_PANEL * stride);
-	for (size_t r = 0; r < TERN_PANEL && g * TERN_PANEL + r < l->n; r++)
-		spec->source(spec->data, g * TERN_PANEL + r, l->k, trits + r * stride);
-	uint8_t *first = l->w + g * l->panel_bytes;
-	tern_lines_pack(l->storage, trits, stride, l->k, first);
-	for (size_t c = 1; c < l->copies; c++)
-		memcpy(first + c * l->copy_bytes, first, l->panel_bytes);
+    size_t stride = stride_for(l->k);
+    memset(trits, 0, TERN_PANEL * stride);
+    for (size_t r = 0; r < TERN_PANEL && g * TERN_PANEL + r < l->n; r++)
+        spec->source(spec->data, g * TERN_PANEL + r, l->k, trits + r * stride);
+    uint8_t *first = l->w + g * l->panel_bytes;
+    tern_lines_pack(l->storage, trits, stride, l->k, first);
+    for (size_t c = 1; c < l->copies; c++)
+        memcpy(first + c * l->copy_bytes, first, l->panel_bytes);
 }
 
 /* Static schedule: a thread touches first what it will read, as parts take contiguous shares of the panels. */
 static bool pack_all(const struct tern_linear *l, const struct tern_linear_spec *spec)
 {
-	int threads = spec->threads > 0 ? spec->threads : tern_threads_allowed();
-	bool ok = true;
-	tern_threads_used_openmp();
+    int threads = spec->threads > 0 ? spec->threads : tern_threads_allowed();
+    bool ok = true;
+    tern_threads_used_openmp();
 #pragma omp parallel num_threads(threads) if (threads > 1) reduction(&& : ok)
-	{
-		int8_t *trits = malloc(TERN_PANEL * stride_for(l->k));
-		ok = trits != NULL;
+    {
+        int8_t *trits = malloc(TERN_PANEL * stride_for(l->k));
+        ok = trits != NULL;
 #pragma omp for schedule(static)
-		for (size_t g = 0; g < l->panels; g++)
-			if (trits)
-				pack_panel(l, spec, g, trits);
-		free(trits);
-	}
-	return ok;
+        for (size_t g = 0; g < l->panels; g++)
+            if (trits)
+                pack_panel(l, spec, g, trits);
+        free(trits);
+    }
+    return ok;
 }
 
 /*
@@ -104,93 +104,93 @@ static bool pack_all(const struct tern_linear *l, const struct tern_linear_spec 
  * where the weights come from at each call. Figures: GOP/s on 2 threads, 2560x2560, batch 1, suites/bitlinear.lua.
  */
 static const struct choice {
-	const char *backend; /* that it was measured for, or null for all */
-	size_t batch;        /* at most */
-	bool cold;           /* only when weights come from memory */
-	enum tern_storage storage;
-	const char *why;
+    const char *backend; /* that it was measured for, or null for all */
+    size_t batch;        /* at most */
+    bool cold;           /* only when weights come from memory */
+    enum tern_storage storage;
+    const char *why;
 } choices[] = {
-	{ "amx", 1, true, TERN_STORAGE_BASE3, "weights come from memory: 1.6 bits are fetched sooner (AMD Zen 4, 2026-11-23: 293 against 270 GOP/s)" },
-	{ "avx512vnni", 1, true, TERN_STORAGE_BASE3, "weights come from memory: 1.6 bits are fetched sooner (AMD Zen 4, 2026-11-23: 293 against 270 GOP/s)" },
-	{ NULL, SIZE_MAX, false, TERN_STORAGE_2BIT, "two bits take the fewest instructions (AMD Zen 4, 2026-11-23, hot: 534 against 350 GOP/s)" },
+    { "amx", 1, true, TERN_STORAGE_BASE3, "weights come from memory: 1.6 bits are fetched sooner (AMD Zen 4, 2026-11-23: 293 against 270 GOP/s)" },
+    { "avx512vnni", 1, true, TERN_STORAGE_BASE3, "weights come from memory: 1.6 bits are fetched sooner (AMD Zen 4, 2026-11-23: 293 against 270 GOP/s)" },
+    { NULL, SIZE_MAX, false, TERN_STORAGE_2BIT, "two bits take the fewest instructions (AMD Zen 4, 2026-11-23, hot: 534 against 350 GOP/s)" },
 };
 
 /* Weights that do not fit in the last cache come from memory at each call, as do those of a cold measurement. */
 static const struct choice *choose(const struct tern_backend *backend, const struct tern_linear_spec *spec)
 {
-	bool cold = spec->copies > 1 || spec->n * spec->k / 4 > tern_cpu_cache(3);
-	const struct choice *c = choices;
-	while ((c->backend && strcmp(c->backend, backend->name)) || spec->batch > c->batch || (c->cold && !cold))
-		c++;
-	return c;
+    bool cold = spec->copies > 1 || spec->n * spec->k / 4 > tern_cpu_cache(3);
+    const struct choice *c = choices;
+    while ((c->backend && strcmp(c->backend, backend->name)) || spec->batch > c->batch || (c->cold && !cold))
+        c++;
+    return c;
 }
 
 static enum tern_status size_up(struct tern_linear *l, const struct tern_linear_spec *spec, struct tern_error *error)
 {
-	if (spec->k > TERN_K_MAX || spec->n > (size_t)1 << 30)
-		return tern_error_set(error, TERN_INVALID, "layer: shape %zux%zu; at most %zu outputs and %d inputs are exact", spec->n, spec->k,
-		                      (size_t)1 << 30, TERN_K_MAX);
-	l->n = spec->n;
-	l->k = spec->k;
-	l->scale = spec->scale;
-	l->why = "the storage was asked for";
-	l->storage = spec->storage;
-	if (spec->storage >= TERN_STORAGES) {
-		const struct choice *c = choose(l->backend, spec);
-		l->storage = c->storage;
-		l->why = c->why;
-	}
-	l->panels = (spec->n + TERN_PANEL - 1) / TERN_PANEL;
-	l->steps = tern_lines_count(l->storage, spec->k);
-	l->panel_bytes = l->steps * TERN_STEP;
-	l->copies = spec->copies ? spec->copies : 1;
-	l->copy_bytes = l->panels * l->panel_bytes;
-	l->bytes = l->copy_bytes * l->copies;
-	return TERN_OK;
+    if (spec->k > TERN_K_MAX || spec->n > (size_t)1 << 30)
+        return tern_error_set(error, TERN_INVALID, "layer: shape %zux%zu; at most %zu outputs and %d inputs are exact", spec->n, spec->k,
+                              (size_t)1 << 30, TERN_K_MAX);
+    l->n = spec->n;
+    l->k = spec->k;
+    l->scale = spec->scale;
+    l->why = "the storage was asked for";
+    l->storage = spec->storage;
+    if (spec->storage >= TERN_STORAGES) {
+        const struct choice *c = choose(l->backend, spec);
+        l->storage = c->storage;
+        l->why = c->why;
+    }
+    l->panels = (spec->n + TERN_PANEL - 1) / TERN_PANEL;
+    l->steps = tern_lines_count(l->storage, spec->k);
+    l->panel_bytes = l->steps * TERN_STEP;
+    l->copies = spec->copies ? spec->copies : 1;
+    l->copy_bytes = l->panels * l->panel_bytes;
+    l->bytes = l->copy_bytes * l->copies;
+    return TERN_OK;
 }
 
 enum tern_status tern_linear_bind(const struct tern_backend *backend, const struct tern_linear_spec *spec, struct tern_linear **out,
                                   struct tern_error *error)
 {
-	struct tern_linear *l = calloc(1, sizeof *l);
-	if (!l)
-		return tern_error_memory(error, "layer", sizeof *l);
-	l->backend = backend;
-	enum tern_status status = size_up(l, spec, error);
-	if (!status && !(l->w = tern_block_open(l->bytes + 4096)))
-		status = tern_error_memory(error, "packed weights", l->bytes);
-	if (!status && !pack_all(l, spec))
-		status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
-	if (status)
-		tern_linear_close(l);
-	else
-		*out = l;
-	return status;
+    struct tern_linear *l = calloc(1, sizeof *l);
+    if (!l)
+        return tern_error_memory(error, "layer", sizeof *l);
+    l->backend = backend;
+    enum tern_status status = size_up(l, spec, error);
+    if (!status && !(l->w = tern_block_open(l->bytes + 4096)))
+        status = tern_error_memory(error, "packed weights", l->bytes);
+    if (!status && !pack_all(l, spec))
+        status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
+    if (status)
+        tern_linear_close(l);
+    else
+        *out = l;
+    return status;
 }
 
 void tern_linear_close(struct tern_linear *l)
 {
-	if (!l)
-		return;
-	tern_block_close(l->w, l->bytes + 4096);
-	free(l);
+    if (!l)
+        return;
+    tern_block_close(l->w, l->bytes + 4096);
+    free(l);
 }
 
 void tern_linear_row(const struct tern_linear *l, size_t n, int8_t *trits)
 {
-	tern_lines_unpack(l->storage, l->w + n / TERN_PANEL * l->panel_bytes, n % TERN_PANEL, l->k, trits);
+    tern_lines_unpack(l->storage, l->w + n / TERN_PANEL * l->panel_bytes, n % TERN_PANEL, l->k, trits);
 }
 
 /* ---- products */
 
 static enum tern_class class_of(size_t batch)
 {
-	return batch <= 1 ? TERN_ONE : batch <= TERN_FEW_MAX ? TERN_FEW : TERN_MANY;
+    return batch <= 1 ? TERN_ONE : batch <= TERN_FEW_MAX ? TERN_FEW : TERN_MANY;
 }
 
 const struct tern_product_kernel *tern_linear_kernel(const struct tern_linear *l, size_t batch)
 {
-	return &l->backend->kernels.product[l->storage][class_of(batch)];
+    return &l->backend->kernels.product[l->storage][class_of(batch)];
 }
 
 #ifdef TERN_TEST_EXTRA_WORK
@@ -200,64 +200,64 @@ const struct tern_product_kernel *tern_linear_kernel(const struct tern_linear *l
  */
 static size_t extra_panels(size_t share)
 {
-	static _Thread_local double owed;
-	owed += (double)share * TERN_TEST_EXTRA_WORK;
-	size_t now = (size_t)owed < share ? (size_t)owed : share;
-	owed -= (double)now;
-	return now;
+    static _Thread_local double owed;
+    owed += (double)share * TERN_TEST_EXTRA_WORK;
+    size_t now = (size_t)owed < share ? (size_t)owed : share;
+    owed -= (double)now;
+    return now;
 }
 #else
 static size_t extra_panels(size_t share)
 {
-	(void)share;
-	return 0;
+    (void)share;
+    return 0;
 }
 #endif
 
 static void part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, const float *scale, void *y,
                  int id, int n)
 {
-	size_t from, to;
-	struct tern_product p = {
-		.w = l->w + copy * l->copy_bytes, .panel_bytes = l->panel_bytes, .steps = l->steps, .n = l->n, .x = a->q, .x_stride = a->stride,
-		.x_sum = a->sum, .batch = batch, .scale = scale, .weight_scale = l->scale, .y = y,
-	};
-	tern_share(l->panels, id, n, &from, &to);
-	if (from == to || !batch)
-		return;
-	tern_linear_kernel(l, batch)->run(&p, from, to);
-	size_t again = extra_panels(to - from);
-	if (again)
-		tern_linear_kernel(l, batch)->run(&p, from, from + again);
+    size_t from, to;
+    struct tern_product p = {
+        .w = l->w + copy * l->copy_bytes, .panel_bytes = l->panel_bytes, .steps = l->steps, .n = l->n, .x = a->q, .x_stride = a->stride,
+        .x_sum = a->sum, .batch = batch, .scale = scale, .weight_scale = l->scale, .y = y,
+    };
+    tern_share(l->panels, id, n, &from, &to);
+    if (from == to || !batch)
+        return;
+    tern_linear_kernel(l, batch)->run(&p, from, to);
+    size_t again = extra_panels(to - from);
+    if (again)
+        tern_linear_kernel(l, batch)->run(&p, from, from + again);
 }
 
 void tern_linear_part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, float *y, int id, int n)
 {
-	part(l, a, batch, copy, a->scale, y, id, n);
+    part(l, a, batch, copy, a->scale, y, id, n);
 }
 
 void tern_linear_part_exact(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, int32_t *y, int id, int n)
 {
-	part(l, a, batch, copy, NULL, y, id, n);
+    part(l, a, batch, copy, NULL, y, id, n);
 }
 
 static float dot_float(const int8_t *trits, const float *x, size_t k)
 {
-	float partial[TERN_PARTIALS] = { 0 };
-	for (size_t i = 0; i < k; i++)
-		partial[i % TERN_PARTIALS] += (float)trits[i] * x[i];
-	return tern_sum_tree(partial);
+    float partial[TERN_PARTIALS] = { 0 };
+    for (size_t i = 0; i < k; i++)
+        partial[i % TERN_PARTIALS] += (float)trits[i] * x[i];
+    return tern_sum_tree(partial);
 }
 
 void tern_linear_part_float(const struct tern_linear *l, const float *x, size_t batch, float *y, int id, int n)
 {
-	size_t from, to;
-	int8_t *trits = malloc(l->k + 1);
-	tern_share(l->n, id, n, &from, &to);
-	for (size_t row = from; row < to && trits; row++) {
-		tern_linear_row(l, row, trits);
-		for (size_t b = 0; b < batch; b++)
-			y[b * l->n + row] = dot_float(trits, x + b * l->k, l->k) * l->scale;
-	}
-	free(trits);
+    size_t from, to;
+    int8_t *trits = malloc(l->k + 1);
+    tern_share(l->n, id, n, &from, &to);
+    for (size_t row = from; row < to && trits; row++) {
+        tern_linear_row(l, row, trits);
+        for (size_t b = 0; b < batch; b++)
+            y[b * l->n + row] = dot_float(trits, x + b * l->k, l->k) * l->scale;
+    }
+    free(trits);
 }

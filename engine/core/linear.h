@@ -14,11 +14,11 @@
 
 /* int8 activations of up to `rows` rows: the input of one or more layers with the same K. */
 struct tern_activations {
-	size_t rows, k, stride; /* stride: bytes between rows of q, zero beyond k */
-	int8_t *q;
-	float *scale;           /* s_x of each row */
-	int32_t *sum;           /* sum of each row of q */
-	size_t bytes;
+    size_t rows, k, stride; /* stride: bytes between rows of q, zero beyond k */
+    int8_t *q;
+    float *scale;           /* s_x of each row */
+    int32_t *sum;           /* sum of each row of q */
+    size_t bytes;
 };
 
 /* Allocates; error TERN_NO_MEMORY. */
@@ -36,31 +36,31 @@ typedef void tern_row_source(const void *data, size_t n, size_t k, int8_t *trits
 
 /* Rows of packed weights in one of the formats of format/weights.h, as a tern_row_source. */
 struct tern_packed_rows {
-	const struct tern_weight_format *format;
-	const uint8_t *data;
-	size_t row_bytes;
+    const struct tern_weight_format *format;
+    const uint8_t *data;
+    size_t row_bytes;
 };
 void tern_packed_row(const void *packed_rows, size_t n, size_t k, int8_t *trits);
 
 struct tern_linear_spec {
-	size_t n, k;
-	float scale;                /* s_w */
-	enum tern_storage storage;  /* TERN_STORAGES: choose by shape */
-	size_t batch;               /* rows of a usual call, for that choice; 0 counts as 1 */
-	size_t copies;              /* of the packed weights, at different addresses, for cold measurements; 0 counts as 1 */
-	int threads;                /* that pack and touch first; 0: all allowed */
-	tern_row_source *source;
-	const void *data;
+    size_t n, k;
+    float scale;                /* s_w */
+    enum tern_storage storage;  /* TERN_STORAGES: choose by shape */
+    size_t batch;               /* rows of a usual call, for that choice; 0 counts as 1 */
+    size_t copies;              /* of the packed weights, at different addresses, for cold measurements; 0 counts as 1 */
+    int threads;                /* that pack and touch first; 0: all allowed */
+    tern_row_source *source;
+    const void *data;
 };
 
 struct tern_linear {
-	size_t n, k, panels;
-	float scale;
-	enum tern_storage storage;
-	const char *why;        /* the reason for the storage; static */
-	const struct tern_backend *backend;
-	uint8_t *w;
-	size_t panel_bytes, steps, copy_bytes, copies, bytes;
+    size_t n, k, panels;
+    float scale;
+    enum tern_storage storage;
+    const char *why;        /* the reason for the storage; static */
+    const struct tern_backend *backend;
+    uint8_t *w;
+    size_t panel_bytes, steps, copy_bytes, copies, bytes;
 };
 
 /* *out is the caller's until tern_linear_close. Errors: TERN_INVALID (sizes), TERN_NO_MEMORY. */

@@ -19,245 +19,245 @@ enum { N_ROWS = sizeof rows / sizeof *rows };
 
 int tern_abi(void)
 {
-	return TERN_ABI;
+    return TERN_ABI;
 }
 
 int tern_threads(void)
 {
-	return tern_threads_allowed();
+    return tern_threads_allowed();
 }
 
 void tern_ops(const char *const **names, size_t *n)
 {
-	static const char *const list[] = {
+    static const char *const list[] = {
 #define OP(name) #name,
 #include "core/ops.def"
 #undef OP
-	};
-	*names = list;
-	*n = N_ROWS;
+    };
+    *names = list;
+    *n = N_ROWS;
 }
 
 /* ---- parameters */
 
 static size_t index_of(const struct tern_op_row *row, const char *name)
 {
-	size_t i = 0;
-	while (row->params[i].name && strcmp(row->params[i].name, name))
-		i++;
-	return i;
+    size_t i = 0;
+    while (row->params[i].name && strcmp(row->params[i].name, name))
+        i++;
+    return i;
 }
 
 const char *tern_op_text(const struct tern_op *op, const char *name)
 {
-	size_t i = index_of(op->row, name);
-	return op->row->params[i].name ? op->values[i] : NULL;
+    size_t i = index_of(op->row, name);
+    return op->row->params[i].name ? op->values[i] : NULL;
 }
 
 static enum tern_status bad(const struct tern_op *op, const char *name, const char *expected, struct tern_error *error)
 {
-	const char *found = tern_op_text(op, name);
-	return tern_error_set(error, TERN_INVALID, "%s: parameter %s: expected %s, found \"%s\"", op->row->name, name, expected,
-	                      found ? found : "(the op has no such parameter)");
+    const char *found = tern_op_text(op, name);
+    return tern_error_set(error, TERN_INVALID, "%s: parameter %s: expected %s, found \"%s\"", op->row->name, name, expected,
+                          found ? found : "(the op has no such parameter)");
 }
 
 static bool parse_size(const char *text, const char *stop, size_t *out, const char **end)
 {
-	char *rest;
-	if (!text || *text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	unsigned long long value = strtoull(text, &rest, 10);
-	if (errno || !strchr(stop, *rest))
-		return false;
-	*out = (size_t)value;
-	*end = rest;
-	return true;
+    char *rest;
+    if (!text || *text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    unsigned long long value = strtoull(text, &rest, 10);
+    if (errno || !strchr(stop, *rest))
+        return false;
+    *out = (size_t)value;
+    *end = rest;
+    return true;
 }
 
 enum tern_status tern_op_size(const struct tern_op *op, const char *name, size_t least, size_t most, size_t *out, struct tern_error *error)
 {
-	const char *end;
-	char expected[96];
-	if (parse_size(tern_op_text(op, name), "", out, &end) && *out >= least && *out <= most)
-		return TERN_OK;
-	snprintf(expected, sizeof expected, "a whole number from %zu to %zu", least, most);
-	return bad(op, name, expected, error);
+    const char *end;
+    char expected[96];
+    if (parse_size(tern_op_text(op, name), "", out, &end) && *out >= least && *out <= most)
+        return TERN_OK;
+    snprintf(expected, sizeof expected, "a whole number from %zu to %zu", least, most);
+    return bad(op, name, expected, error);
 }
 
 enum tern_status tern_op_seed(const struct tern_op *op, const char *name, uint64_t *out, struct tern_error *error)
 {
-	size_t value = 0;
-	enum tern_status status = tern_op_size(op, name, 0, SIZE_MAX, &value, error);
-	*out = value;
-	return status;
+    size_t value = 0;
+    enum tern_status status = tern_op_size(op, name, 0, SIZE_MAX, &value, error);
+    *out = value;
+    return status;
 }
 
 enum tern_status tern_op_number(const struct tern_op *op, const char *name, double least, double most, double *out, struct tern_error *error)
 {
-	const char *text = tern_op_text(op, name);
-	char *rest, expected[96];
-	double value = text && *text ? strtod(text, &rest) : NAN;
-	if (value >= least && value <= most && !*rest) {
-		*out = value;
-		return TERN_OK;
-	}
-	snprintf(expected, sizeof expected, "a number from %g to %g", least, most);
-	return bad(op, name, expected, error);
+    const char *text = tern_op_text(op, name);
+    char *rest, expected[96];
+    double value = text && *text ? strtod(text, &rest) : NAN;
+    if (value >= least && value <= most && !*rest) {
+        *out = value;
+        return TERN_OK;
+    }
+    snprintf(expected, sizeof expected, "a number from %g to %g", least, most);
+    return bad(op, name, expected, error);
 }
 
 enum tern_status tern_op_choice(const struct tern_op *op, const char *name, const char *const *words, size_t *out, struct tern_error *error)
 {
-	const char *text = tern_op_text(op, name);
-	char expected[200] = "one of";
-	size_t at = strlen(expected);
-	for (size_t i = 0; words[i]; i++) {
-		if (text && !strcmp(words[i], text)) {
-			*out = i;
-			return TERN_OK;
-		}
-		at += at < sizeof expected ? (size_t)snprintf(expected + at, sizeof expected - at, " %s", words[i]) : 0;
-	}
-	return bad(op, name, expected, error);
+    const char *text = tern_op_text(op, name);
+    char expected[200] = "one of";
+    size_t at = strlen(expected);
+    for (size_t i = 0; words[i]; i++) {
+        if (text && !strcmp(words[i], text)) {
+            *out = i;
+            return TERN_OK;
+        }
+        at += at < sizeof expected ? (size_t)snprintf(expected + at, sizeof expected - at, " %s", words[i]) : 0;
+    }
+    return bad(op, name, expected, error);
 }
 
 enum tern_status tern_op_flag(const struct tern_op *op, const char *name, bool *out, struct tern_error *error)
 {
-	static const char *const words[] = { "0", "1", "false", "true", "hot", "cold", NULL };
-	size_t i = 0;
-	enum tern_status status = tern_op_choice(op, name, words, &i, error);
-	*out = i & 1;
-	return status;
+    static const char *const words[] = { "0", "1", "false", "true", "hot", "cold", NULL };
+    size_t i = 0;
+    enum tern_status status = tern_op_choice(op, name, words, &i, error);
+    *out = i & 1;
+    return status;
 }
 
 enum tern_status tern_op_shape(const struct tern_op *op, const char *name, size_t n, size_t *out, struct tern_error *error)
 {
-	const char *at = tern_op_text(op, name);
-	for (size_t i = 0; i < n; i++) {
-		if (!parse_size(at, i + 1 < n ? "x" : "", &out[i], &at))
-			return bad(op, name, "sizes joined by x, such as 2560x2560", error);
-		at++;
-	}
-	return TERN_OK;
+    const char *at = tern_op_text(op, name);
+    for (size_t i = 0; i < n; i++) {
+        if (!parse_size(at, i + 1 < n ? "x" : "", &out[i], &at))
+            return bad(op, name, "sizes joined by x, such as 2560x2560", error);
+        at++;
+    }
+    return TERN_OK;
 }
 
 enum tern_status tern_op_threads(const struct tern_op *op, const char *name, int usual, int *out, struct tern_error *error)
 {
-	size_t n;
-	*out = usual;
-	if (!strcmp(tern_op_text(op, name), "auto"))
-		return TERN_OK;
-	enum tern_status status = tern_op_size(op, name, 1, TERN_THREADS_MAX, &n, error);
-	*out = status ? 1 : (int)n;
-	return status;
+    size_t n;
+    *out = usual;
+    if (!strcmp(tern_op_text(op, name), "auto"))
+        return TERN_OK;
+    enum tern_status status = tern_op_size(op, name, 1, TERN_THREADS_MAX, &n, error);
+    *out = status ? 1 : (int)n;
+    return status;
 }
 
 /* ---- bind, run, check, work */
 
 static enum tern_status take_params(struct tern_op *op, const struct tern_param *params, size_t n, struct tern_error *error)
 {
-	for (size_t i = 0; op->row->params[i].name; i++)
-		op->values[i] = op->row->params[i].value;
-	for (size_t p = 0; p < n; p++) {
-		size_t i = index_of(op->row, params[p].name);
-		if (!op->row->params[i].name)
-			return tern_error_set(error, TERN_INVALID, "%s: it has no parameter \"%s\" (value \"%s\")", op->row->name, params[p].name,
-			                      params[p].value);
-		op->values[i] = params[p].value;
-	}
-	return TERN_OK;
+    for (size_t i = 0; op->row->params[i].name; i++)
+        op->values[i] = op->row->params[i].value;
+    for (size_t p = 0; p < n; p++) {
+        size_t i = index_of(op->row, params[p].name);
+        if (!op->row->params[i].name)
+            return tern_error_set(error, TERN_INVALID, "%s: it has no parameter \"%s\" (value \"%s\")", op->row->name, params[p].name,
+                                  params[p].value);
+        op->values[i] = params[p].value;
+    }
+    return TERN_OK;
 }
 
 static enum tern_status take_backend(struct tern_op *op, struct tern_error *error)
 {
-	const char *name = tern_op_text(op, "backend");
-	op->backend = tern_backend_scalar();
-	if (op->row == tern_accelerator_row(op->row->name) || !strncmp(op->row->name, "gpu_", 4)) {
-		op->backend = tern_accelerator_backend();
-		return TERN_OK;
-	}
-	return name ? tern_backend_find(name, &op->backend, error) : TERN_OK;
+    const char *name = tern_op_text(op, "backend");
+    op->backend = tern_backend_scalar();
+    if (op->row == tern_accelerator_row(op->row->name) || !strncmp(op->row->name, "gpu_", 4)) {
+        op->backend = tern_accelerator_backend();
+        return TERN_OK;
+    }
+    return name ? tern_backend_find(name, &op->backend, error) : TERN_OK;
 }
 
 static const struct tern_op_row *find(const char *name)
 {
-	for (size_t i = 0; i < N_ROWS; i++)
-		if (!strcmp(rows[i]->name, name))
-			return rows[i];
-	return NULL;
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (!strcmp(rows[i]->name, name))
+            return rows[i];
+    return NULL;
 }
 
 enum tern_status tern_op_bind(const char *name, const struct tern_param *params, size_t n, struct tern_op **out, struct tern_error *error)
 {
-	const struct tern_op_row *row = tern_accelerator_wanted(params, n) ? tern_accelerator_row(name) : NULL;
-	if (!row && !(row = find(name)))
-		return tern_error_set(error, TERN_INVALID, "no operation is named \"%s\"", name);
-	struct tern_op *op = calloc(1, sizeof *op);
-	if (!op)
-		return tern_error_memory(error, name, sizeof *op);
-	op->row = row;
-	enum tern_status status = take_params(op, params, n, error);
-	if (!status)
-		status = take_backend(op, error);
-	if (!status)
-		status = row->bind(op, error);
-	memset(op->values, 0, sizeof op->values);
-	if (status)
-		tern_op_close(op);
-	else
-		*out = op;
-	return status;
+    const struct tern_op_row *row = tern_accelerator_wanted(params, n) ? tern_accelerator_row(name) : NULL;
+    if (!row && !(row = find(name)))
+        return tern_error_set(error, TERN_INVALID, "no operation is named \"%s\"", name);
+    struct tern_op *op = calloc(1, sizeof *op);
+    if (!op)
+        return tern_error_memory(error, name, sizeof *op);
+    op->row = row;
+    enum tern_status status = take_params(op, params, n, error);
+    if (!status)
+        status = take_backend(op, error);
+    if (!status)
+        status = row->bind(op, error);
+    memset(op->values, 0, sizeof op->values);
+    if (status)
+        tern_op_close(op);
+    else
+        *out = op;
+    return status;
 }
 
 void tern_op_run(void *pointer, uint64_t n)
 {
-	struct tern_op *op = pointer;
-	void (*run)(struct tern_op *) = op->row->run;
-	if (op->run_many) {
-		op->run_many(op, n);
-		return;
-	}
-	for (; n; n--)
-		run(op);
+    struct tern_op *op = pointer;
+    void (*run)(struct tern_op *) = op->row->run;
+    if (op->run_many) {
+        op->run_many(op, n);
+        return;
+    }
+    for (; n; n--)
+        run(op);
 }
 
 double tern_op_elapsed_ns(void *pointer)
 {
-	const struct tern_op *op = pointer;
-	return op->run_many ? op->elapsed_ns : 0;
+    const struct tern_op *op = pointer;
+    return op->run_many ? op->elapsed_ns : 0;
 }
 
 enum tern_status tern_op_check(struct tern_op *op, struct tern_error *error)
 {
-	return op->row->check(op, error);
+    return op->row->check(op, error);
 }
 
 void tern_op_work(const struct tern_op *op, struct tern_work *work)
 {
-	*work = (struct tern_work){ 0, 0, 0 };
-	op->row->work(op, work);
+    *work = (struct tern_work){ 0, 0, 0 };
+    op->row->work(op, work);
 }
 
 double tern_op_latency(struct tern_op *op, double quantile)
 {
-	return op->latency ? op->latency(op, quantile) : -1;
+    return op->latency ? op->latency(op, quantile) : -1;
 }
 
 const char *tern_op_backend(const struct tern_op *op)
 {
-	return op->backend->name;
+    return op->backend->name;
 }
 
 const char *tern_op_why(const struct tern_op *op)
 {
-	return op->why;
+    return op->why;
 }
 
 void tern_op_close(struct tern_op *op)
 {
-	if (!op)
-		return;
-	if (op->state)
-		op->row->close(op);
-	free(op);
+    if (!op)
+        return;
+    if (op->state)
+        op->row->close(op);
+    free(op);
 }

@@ -13,32 +13,32 @@
 
 /* A parameter that an op has, its value when not given, and what it means in a few words. */
 struct tern_op_param {
-	const char *name, *value, *about;
+    const char *name, *value, *about;
 };
 
 struct tern_op_row {
-	const char *name, *about;
-	const struct tern_op_param *params; /* ends with a null name */
-	/* Fills op->state (and why) from checked parameters. On failure close is called, on whatever state bind left. */
-	enum tern_status (*bind)(struct tern_op *op, struct tern_error *error);
-	void (*run)(struct tern_op *op); /* once; null where bind sets op->run_many */
-	enum tern_status (*check)(struct tern_op *op, struct tern_error *error);
-	void (*work)(const struct tern_op *op, struct tern_work *work);
-	void (*close)(struct tern_op *op);
+    const char *name, *about;
+    const struct tern_op_param *params; /* ends with a null name */
+    /* Fills op->state (and why) from checked parameters. On failure close is called, on whatever state bind left. */
+    enum tern_status (*bind)(struct tern_op *op, struct tern_error *error);
+    void (*run)(struct tern_op *op); /* once; null where bind sets op->run_many */
+    enum tern_status (*check)(struct tern_op *op, struct tern_error *error);
+    void (*work)(const struct tern_op *op, struct tern_work *work);
+    void (*close)(struct tern_op *op);
 };
 
 enum { TERN_OP_PARAMS_MAX = 24, TERN_WHY_TEXT = 256 };
 
 struct tern_op {
-	const struct tern_op_row *row;
-	const struct tern_backend *backend; /* from the parameter "backend" where the op has one, else scalar */
-	void *state;                        /* the op's own */
-	void (*run_many)(struct tern_op *op, uint64_t n); /* set by bind: n times on a device, whose own clock gives elapsed_ns */
-	double elapsed_ns;                  /* of the last run_many; negative when it failed */
-	const char *values[TERN_OP_PARAMS_MAX]; /* by index of row->params; valid during bind only */
-	char why[TERN_WHY_TEXT];
-	/* Set by the bind of ops that serve requests: the latency quantile of the last run in ns. */
-	double (*latency)(struct tern_op *op, double quantile);
+    const struct tern_op_row *row;
+    const struct tern_backend *backend; /* from the parameter "backend" where the op has one, else scalar */
+    void *state;                        /* the op's own */
+    void (*run_many)(struct tern_op *op, uint64_t n); /* set by bind: n times on a device, whose own clock gives elapsed_ns */
+    double elapsed_ns;                  /* of the last run_many; negative when it failed */
+    const char *values[TERN_OP_PARAMS_MAX]; /* by index of row->params; valid during bind only */
+    char why[TERN_WHY_TEXT];
+    /* Set by the bind of ops that serve requests: the latency quantile of the last run in ns. */
+    double (*latency)(struct tern_op *op, double quantile);
 };
 
 /* Values of parameters during bind. Errors name the op, the parameter, what is expected and what was found (TERN_INVALID).

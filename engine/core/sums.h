@@ -10,10 +10,10 @@ enum { TERN_PARTIALS = 16 };
 
 static inline float tern_sum_tree(float partial[TERN_PARTIALS])
 {
-	for (size_t half = TERN_PARTIALS / 2; half; half /= 2)
-		for (size_t j = 0; j < half; j++)
-			partial[j] += partial[j + half];
-	return partial[0];
+    for (size_t half = TERN_PARTIALS / 2; half; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            partial[j] += partial[j + half];
+    return partial[0];
 }
 
 #endif

@@ -18,44 +18,44 @@ enum tern_element { TERN_F32, TERN_F16, TERN_I8, TERN_ELEMENTS };
 /* Rows of d elements, `stride` bytes apart. scale: one float per row for TERN_I8 (value = scale * integer), `scale_stride` floats
  * apart; unused otherwise. */
 struct tern_rows {
-	enum tern_element type;
-	const void *data;
-	size_t stride;
-	const float *scale;
-	size_t scale_stride;
+    enum tern_element type;
+    const void *data;
+    size_t stride;
+    const float *scale;
+    size_t scale_stride;
 };
 
 struct tern_vector_kernels {
-	/* y[i] = (x[i] * r) * w[i],  r = 1 / sqrt(sum_i x[i]^2 / n + eps).  y may be x. Source: arXiv:1910.07467, Eq. (4). */
-	void (*rms_norm)(const float *x, const float *w, size_t n, float eps, float *y);
+    /* y[i] = (x[i] * r) * w[i],  r = 1 / sqrt(sum_i x[i]^2 / n + eps).  y may be x. Source: arXiv:1910.07467, Eq. (4). */
+    void (*rms_norm)(const float *x, const float *w, size_t n, float eps, float *y);
 
-	/* The same, quantised at once: bit for bit what rms_norm and then quantize (kernels.h) give. Returns the scale. */
-	float (*rms_norm_quantize)(const float *x, const float *w, size_t n, float eps, int8_t *q, size_t stride, int32_t *sum);
+    /* The same, quantised at once: bit for bit what rms_norm and then quantize (kernels.h) give. Returns the scale. */
+    float (*rms_norm_quantize)(const float *x, const float *w, size_t n, float eps, int8_t *q, size_t stride, int32_t *sum);
 
-	/* y[i] = (g * g) * up[i],  g = max(gate[i], 0).  y may be gate or up. Source: squared ReLU, arXiv:2109.08668; 2B-4T report. */
-	void (*gate)(const float *gate, const float *up, size_t n, float *y);
+    /* y[i] = (g * g) * up[i],  g = max(gate[i], 0).  y may be gate or up. Source: squared ReLU, arXiv:2109.08668; 2B-4T report. */
+    void (*gate)(const float *gate, const float *up, size_t n, float *y);
 
-	/* The same, quantised at once. */
-	float (*gate_quantize)(const float *gate, const float *up, size_t n, int8_t *q, size_t stride, int32_t *sum);
+    /* The same, quantised at once. */
+    float (*gate_quantize)(const float *gate, const float *up, size_t n, int8_t *q, size_t stride, int32_t *sum);
 
-	/* y[i] += x[i] */
-	void (*add)(const float *x, size_t n, float *y);
+    /* y[i] += x[i] */
+    void (*add)(const float *x, size_t n, float *y);
 
-	/* Rotates pairs (i, i + d/2), i < d/2, of one head in place: a' = a c - b s, b' = b c + a s. Source: arXiv:2104.09864, in the
-	 * half-split order of GGUF files. cosine and sine hold d/2 values of the position. */
-	void (*rope)(float *x, const float *cosine, const float *sine, size_t d);
+    /* Rotates pairs (i, i + d/2), i < d/2, of one head in place: a' = a c - b s, b' = b c + a s. Source: arXiv:2104.09864, in the
+     * half-split order of GGUF files. cosine and sine hold d/2 values of the position. */
+    void (*rope)(float *x, const float *cosine, const float *sine, size_t d);
 
-	/* x[i] = e[i] / sum e,  e[i] = exp(x[i] - max x)  by the engine's own exp: relative error below 2e-7, 0 below -87. In place. */
-	void (*softmax)(float *x, size_t n);
+    /* x[i] = e[i] / sum e,  e[i] = exp(x[i] - max x)  by the engine's own exp: relative error below 2e-7, 0 below -87. In place. */
+    void (*softmax)(float *x, size_t n);
 
-	/* y[t] = sum_i x[i] rows[t][i], of n rows; for int8 rows the scale multiplies the sum. Rows of the f16 and int8 types widen exactly (format/quants.h has the halves). */
-	void (*dots)(const float *x, size_t d, const struct tern_rows *rows, size_t n, float *y);
+    /* y[t] = sum_i x[i] rows[t][i], of n rows; for int8 rows the scale multiplies the sum. Rows of the f16 and int8 types widen exactly (format/quants.h has the halves). */
+    void (*dots)(const float *x, size_t d, const struct tern_rows *rows, size_t n, float *y);
 
-	/* y[i] += p[t] rows[t][i] for t = 0..n-1 in this order; for int8 rows the factor is p[t] * scale[t]. */
-	void (*mix)(const float *p, const struct tern_rows *rows, size_t n, size_t d, float *y);
+    /* y[i] += p[t] rows[t][i] for t = 0..n-1 in this order; for int8 rows the factor is p[t] * scale[t]. */
+    void (*mix)(const float *p, const struct tern_rows *rows, size_t n, size_t d, float *y);
 
-	/* y[t] = (scale_x * scale[t]) * sum_i q[i] rows[t][i] over int8 rows: exact integer sums. */
-	void (*dots_int8)(const int8_t *q, float scale_x, size_t d, const struct tern_rows *rows, size_t n, float *y);
+    /* y[t] = (scale_x * scale[t]) * sum_i q[i] rows[t][i] over int8 rows: exact integer sums. */
+    void (*dots_int8)(const int8_t *q, float scale_x, size_t d, const struct tern_rows *rows, size_t n, float *y);
 };
 
 /* One row of a table to floats: embedding look-up and the slow path of everything. */

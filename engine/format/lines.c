@@ -6,91 +6,91 @@
 /* Four trits at once, one a byte, become codes: -1, 0, 1 -> 0, 1, 2. No byte carries: 0xff + 1 is caught by the mask. */
 static uint32_t codes(const int8_t *trits)
 {
-	uint32_t t;
-	memcpy(&t, trits, 4);
-	return ((t & 0x7f7f7f7fu) + 0x01010101u) & 0x03030303u;
+    uint32_t t;
+    memcpy(&t, trits, 4);
+    return ((t & 0x7f7f7f7fu) + 0x01010101u) & 0x03030303u;
 }
 
 /* ceil(v * 256 / 243): then the carries out of repeated tripling are the digits of v, most significant first. The idea is that
  * of ggml's TQ1_0; v < 243 makes it exact, which tests/lines_test.c proves for every value. */
 static uint8_t fraction(uint32_t v)
 {
-	return (uint8_t)((v * 256 + 242) / 243);
+    return (uint8_t)((v * 256 + 242) / 243);
 }
 
 static uint32_t word_int8(const int8_t *t)
 {
-	return codes(t);
+    return codes(t);
 }
 
 static uint32_t word_2bit(const int8_t *t)
 {
-	return codes(t) | codes(t + 4) << 2 | codes(t + 8) << 4 | codes(t + 12) << 6;
+    return codes(t) | codes(t + 4) << 2 | codes(t + 8) << 4 | codes(t + 12) << 6;
 }
 
 static uint32_t word_base3(const int8_t *t)
 {
-	uint32_t v = codes(t) * 81 + codes(t + 4) * 27 + codes(t + 8) * 9 + codes(t + 12) * 3 + codes(t + 16);
-	return (uint32_t)fraction(v & 255) | (uint32_t)fraction(v >> 8 & 255) << 8 | (uint32_t)fraction(v >> 16 & 255) << 16 |
-	       (uint32_t)fraction(v >> 24) << 24;
+    uint32_t v = codes(t) * 81 + codes(t + 4) * 27 + codes(t + 8) * 9 + codes(t + 12) * 3 + codes(t + 16);
+    return (uint32_t)fraction(v & 255) | (uint32_t)fraction(v >> 8 & 255) << 8 | (uint32_t)fraction(v >> 16 & 255) << 16 |
+           (uint32_t)fraction(v >> 24) << 24;
 }
 
 static int code_int8(uint8_t byte, size_t field)
 {
-	(void)field;
-	return byte;
+    (void)field;
+    return byte;
 }
 
 static int code_2bit(uint8_t byte, size_t field)
 {
-	return byte >> (2 * field) & 3;
+    return byte >> (2 * field) & 3;
 }
 
 static int code_base3(uint8_t byte, size_t field)
 {
-	uint32_t q = byte;
-	for (; field; field--)
-		q = q * 3 & 255;
-	return (int)(q * 3 >> 8);
+    uint32_t q = byte;
+    for (; field; field--)
+        q = q * 3 & 255;
+    return (int)(q * 3 >> 8);
 }
 
 static const struct {
-	size_t step, multiple;                         /* columns of a step; steps come in multiples of this */
-	uint32_t (*word)(const int8_t *trits);         /* one row's lane of a line */
-	int (*code)(uint8_t byte, size_t field);
+    size_t step, multiple;                         /* columns of a step; steps come in multiples of this */
+    uint32_t (*word)(const int8_t *trits);         /* one row's lane of a line */
+    int (*code)(uint8_t byte, size_t field);
 } orders[TERN_STORAGES] = {
-	[TERN_STORAGE_INT8] = { 4, 1, word_int8, code_int8 },
-	[TERN_STORAGE_2BIT] = { 16, 4, word_2bit, code_2bit },
-	[TERN_STORAGE_BASE3] = { 20, 1, word_base3, code_base3 },
+    [TERN_STORAGE_INT8] = { 4, 1, word_int8, code_int8 },
+    [TERN_STORAGE_2BIT] = { 16, 4, word_2bit, code_2bit },
+    [TERN_STORAGE_BASE3] = { 20, 1, word_base3, code_base3 },
 };
 
 size_t tern_lines_step(enum tern_storage storage)
 {
-	return orders[storage].step;
+    return orders[storage].step;
 }
 
 size_t tern_lines_count(enum tern_storage storage, size_t k)
 {
-	size_t unit = orders[storage].step * orders[storage].multiple;
-	return (k + unit - 1) / unit * orders[storage].multiple;
+    size_t unit = orders[storage].step * orders[storage].multiple;
+    return (k + unit - 1) / unit * orders[storage].multiple;
 }
 
 void tern_lines_pack(enum tern_storage storage, const int8_t *trits, size_t stride, size_t k, uint8_t *panel)
 {
-	size_t step = orders[storage].step, count = tern_lines_count(storage, k);
-	for (size_t s = 0; s < count; s++)
-		for (size_t r = 0; r < TERN_PANEL; r++) {
-			uint32_t word = orders[storage].word(trits + r * stride + s * step);
-			memcpy(panel + s * TERN_STEP + r * 4, &word, 4);
-		}
+    size_t step = orders[storage].step, count = tern_lines_count(storage, k);
+    for (size_t s = 0; s < count; s++)
+        for (size_t r = 0; r < TERN_PANEL; r++) {
+            uint32_t word = orders[storage].word(trits + r * stride + s * step);
+            memcpy(panel + s * TERN_STEP + r * 4, &word, 4);
+        }
 }
 
 void tern_lines_unpack(enum tern_storage storage, const uint8_t *panel, size_t r, size_t k, int8_t *trits)
 {
-	size_t step = orders[storage].step;
-	for (size_t i = 0; i < k; i++) {
-		size_t within = i % step;
-		uint8_t byte = panel[i / step * TERN_STEP + r * 4 + within % 4];
-		trits[i] = (int8_t)(orders[storage].code(byte, within / 4) - 1);
-	}
+    size_t step = orders[storage].step;
+    for (size_t i = 0; i < k; i++) {
+        size_t within = i % step;
+        uint8_t byte = panel[i / step * TERN_STEP + r * 4 + within % 4];
+        trits[i] = (int8_t)(orders[storage].code(byte, within / 4) - 1);
+    }
 }

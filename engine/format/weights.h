@@ -8,12 +8,12 @@
 #include "tern.h"
 
 struct tern_weight_format {
-	const char *name;
-	size_t block, bytes;       /* weights and bytes of one block */
-	enum tern_storage storage; /* what kernels read it as */
-	/* k trits -> ceil(k / block) blocks, and back. The two-bit code that no trit has (3) reads as 0. */
-	void (*pack)(const int8_t *trits, size_t k, uint8_t *row);
-	void (*unpack)(const uint8_t *row, size_t k, int8_t *trits);
+    const char *name;
+    size_t block, bytes;       /* weights and bytes of one block */
+    enum tern_storage storage; /* what kernels read it as */
+    /* k trits -> ceil(k / block) blocks, and back. The two-bit code that no trit has (3) reads as 0. */
+    void (*pack)(const int8_t *trits, size_t k, uint8_t *row);
+    void (*unpack)(const uint8_t *row, size_t k, int8_t *trits);
 };
 
 /* The row of that name, or null. */

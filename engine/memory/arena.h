@@ -17,20 +17,20 @@
 struct tern_arena_chunk;
 
 struct tern_arena {
-	uintptr_t at, end;              /* next free byte and the end of the current chunk */
-	struct tern_arena_chunk *chunk; /* current one; older ones hang behind it */
-	struct tern_pool *pool;
-	size_t below;                   /* bytes taken in older chunks */
-	size_t peak;                    /* most bytes in use at once, gaps of alignment included, as of the last release or reset */
-	size_t chunk_bytes;
-	enum tern_tag tag;
-	bool is_checked;
+    uintptr_t at, end;              /* next free byte and the end of the current chunk */
+    struct tern_arena_chunk *chunk; /* current one; older ones hang behind it */
+    struct tern_pool *pool;
+    size_t below;                   /* bytes taken in older chunks */
+    size_t peak;                    /* most bytes in use at once, gaps of alignment included, as of the last release or reset */
+    size_t chunk_bytes;
+    enum tern_tag tag;
+    bool is_checked;
 };
 
 struct tern_arena_mark {
-	struct tern_arena_chunk *chunk;
-	uintptr_t at;
-	size_t below;
+    struct tern_arena_chunk *chunk;
+    uintptr_t at;
+    size_t below;
 };
 
 /* Takes a first chunk of `bytes` (at least 4 KiB) from the pool (null: tern_pool_default()). Errors: those of tern_pool_take. */
@@ -47,12 +47,12 @@ void *tern_arena_more(struct tern_arena *arena, size_t bytes, size_t align, stru
  */
 static inline void *tern_arena_take(struct tern_arena *arena, size_t bytes, size_t align, struct tern_error *error)
 {
-	size_t mask = (align ? align : 64) - 1;
-	uintptr_t at = (arena->at + mask) & ~(uintptr_t)mask;
-	if (__builtin_expect(at - 1 >= arena->end || bytes - 1 >= arena->end - at || (mask & (mask + 1)) || arena->is_checked, 0))
-		return tern_arena_more(arena, bytes, align, error);
-	arena->at = at + bytes;
-	return (void *)at;
+    size_t mask = (align ? align : 64) - 1;
+    uintptr_t at = (arena->at + mask) & ~(uintptr_t)mask;
+    if (__builtin_expect(at - 1 >= arena->end || bytes - 1 >= arena->end - at || (mask & (mask + 1)) || arena->is_checked, 0))
+        return tern_arena_more(arena, bytes, align, error);
+    arena->at = at + bytes;
+    return (void *)at;
 }
 
 struct tern_arena_mark tern_arena_mark(const struct tern_arena *arena);

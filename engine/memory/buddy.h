@@ -16,12 +16,12 @@
 enum { TERN_BUDDY_ORDERS = 9 };
 
 struct tern_buddy {
-	struct tern_lock lock;
-	uint32_t key;                      /* pool, as in a record's key */
-	unsigned top;                      /* order of a chunk */
-	uint32_t first[TERN_BUDDY_ORDERS]; /* free pieces */
-	size_t clean;                      /* pages of clean pieces */
-	struct tern_spans *spans;
+    struct tern_lock lock;
+    uint32_t key;                      /* pool, as in a record's key */
+    unsigned top;                      /* order of a chunk */
+    uint32_t first[TERN_BUDDY_ORDERS]; /* free pieces */
+    size_t clean;                      /* pages of clean pieces */
+    struct tern_spans *spans;
 };
 
 void tern_buddy_init(struct tern_buddy *buddy, uint32_t key, unsigned top, struct tern_spans *spans);

@@ -23,16 +23,16 @@ struct tern_cache;
 struct tern_cache_entry;
 
 struct tern_cache_key {
-	uint64_t model;
-	uint32_t layer;
-	uint16_t part, backend;
+    uint64_t model;
+    uint32_t layer;
+    uint16_t part, backend;
 };
 
 struct tern_cache_place {
-	const char *name;
-	void *(*take)(void *context, size_t bytes, struct tern_error *error);
-	void (*give)(void *context, void *memory);
-	void *context;
+    const char *name;
+    void *(*take)(void *context, size_t bytes, struct tern_error *error);
+    void (*give)(void *context, void *memory);
+    void *context;
 };
 
 /* Writes the tensor into memory of the place. Returns a status; on failure nothing becomes resident. */
@@ -40,12 +40,12 @@ typedef enum tern_status tern_cache_fill(void *context, const struct tern_cache_
                                          struct tern_error *error);
 
 struct tern_cache_stats {
-	uint64_t hits, misses, evictions, refused, failed;  /* acquires; refused: no room because all is in use */
-	size_t capacity, resident, peak;                    /* bytes */
-	size_t entries, in_use;
-	size_t place_bytes[TERN_CACHE_PLACES];
-	uint64_t transfer_bytes[TERN_CACHE_PLACES];
-	double transfer_ns[TERN_CACHE_PLACES];
+    uint64_t hits, misses, evictions, refused, failed;  /* acquires; refused: no room because all is in use */
+    size_t capacity, resident, peak;                    /* bytes */
+    size_t entries, in_use;
+    size_t place_bytes[TERN_CACHE_PLACES];
+    uint64_t transfer_bytes[TERN_CACHE_PLACES];
+    double transfer_ns[TERN_CACHE_PLACES];
 };
 
 /* `pool` (null: the default) is place 0. Errors: TERN_INVALID for a capacity of 0, TERN_NO_MEMORY. */

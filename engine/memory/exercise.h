@@ -17,43 +17,43 @@ enum tern_exercise_touch { TERN_TOUCH_NONE, TERN_TOUCH_FIRST, TERN_TOUCH_PAGES, 
 
 /* One way of taking and giving, in malloc's shape. */
 struct tern_allocator {
-	void *(*take)(size_t);
-	void (*give)(void *);
+    void *(*take)(size_t);
+    void (*give)(void *);
 };
 
 /* Between a thread that takes and one that gives. */
 struct tern_exercise_queue {
-	void *block[TERN_EXERCISE_QUEUE];
-	struct {
-		uint64_t n;
-	} put __attribute__((aligned(64))), got __attribute__((aligned(64)));
+    void *block[TERN_EXERCISE_QUEUE];
+    struct {
+        uint64_t n;
+    } put __attribute__((aligned(64))), got __attribute__((aligned(64)));
 };
 
 struct tern_exercise_part {
-	struct tern_exercise *exercise;
-	struct tern_allocator allocator;
-	unsigned id, n_live, at;      /* at: next place of lifo, fifo and trace */
-	enum tern_exercise_touch touch;
-	bool is_timed;
-	uint64_t random, step, failures;
-	const uint32_t *size;         /* TERN_EXERCISE_SIZES of them, used in turn */
-	void **live;
-	uint32_t *live_size;
-	size_t bytes, peak;           /* asked for and live */
-	struct tern_exercise_queue *queue;
-	const struct tern_trace_play *trace;
-	struct tern_arena arena;
-	struct tern_ring *ring;
-	uint32_t times[TERN_EXERCISE_TIMES];
-	pthread_t thread;
+    struct tern_exercise *exercise;
+    struct tern_allocator allocator;
+    unsigned id, n_live, at;      /* at: next place of lifo, fifo and trace */
+    enum tern_exercise_touch touch;
+    bool is_timed;
+    uint64_t random, step, failures;
+    const uint32_t *size;         /* TERN_EXERCISE_SIZES of them, used in turn */
+    void **live;
+    uint32_t *live_size;
+    size_t bytes, peak;           /* asked for and live */
+    struct tern_exercise_queue *queue;
+    const struct tern_trace_play *trace;
+    struct tern_arena arena;
+    struct tern_ring *ring;
+    uint32_t times[TERN_EXERCISE_TIMES];
+    pthread_t thread;
 } __attribute__((aligned(64)));
 
 typedef void tern_exercise_loop(struct tern_exercise_part *part, uint64_t n);
 
 struct tern_exercise_pattern {
-	const char *name;
-	tern_exercise_loop *loop;
-	bool is_pairs; /* every second thread is the other half */
+    const char *name;
+    tern_exercise_loop *loop;
+    bool is_pairs; /* every second thread is the other half */
 };
 
 /* Rows end with a null name. */

@@ -13,151 +13,151 @@
 enum { MODELS = 8, CHECKED = 20000 };
 
 struct state {
-	struct tern_cache *cache;
-	size_t layers, bytes, fits; /* fits: tensors that the budget holds */
-	uint64_t random, seed;
-	unsigned model, layer, failures;
-	unsigned sum;               /* of bytes read, so that they are */
+    struct tern_cache *cache;
+    size_t layers, bytes, fits; /* fits: tensors that the budget holds */
+    uint64_t random, seed;
+    unsigned model, layer, failures;
+    unsigned sum;               /* of bytes read, so that they are */
 };
 
 static uint64_t next_random(uint64_t *state)
 {
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
 }
 
 /* A pass over all layers of a model; the next model is k with chance 2^-(k+1). */
 static struct tern_cache_key next_key(const struct state *state, uint64_t *random, unsigned *model, unsigned *layer)
 {
-	if (*layer == state->layers) {
-		*layer = 0;
-		*model = (unsigned)__builtin_ctzll(next_random(random) >> 20 | 1u << (MODELS - 1));
-	}
-	return (struct tern_cache_key){.model = *model + 1u, .layer = (*layer)++};
+    if (*layer == state->layers) {
+        *layer = 0;
+        *model = (unsigned)__builtin_ctzll(next_random(random) >> 20 | 1u << (MODELS - 1));
+    }
+    return (struct tern_cache_key){.model = *model + 1u, .layer = (*layer)++};
 }
 
 static enum tern_status fill(void *context, const struct tern_cache_key *key, unsigned place, void *memory, size_t bytes, struct tern_error *error)
 {
-	(void)context, (void)place, (void)error;
-	memset(memory, (int)(key->model * 31 + key->layer), bytes);
-	return TERN_OK;
+    (void)context, (void)place, (void)error;
+    memset(memory, (int)(key->model * 31 + key->layer), bytes);
+    return TERN_OK;
 }
 
 static void run_once(struct state *state)
 {
-	const struct tern_cache_key key = next_key(state, &state->random, &state->model, &state->layer);
-	struct tern_cache_entry *entry;
-	void *memory;
-	if (tern_cache_acquire(state->cache, &key, 0, state->bytes, fill, NULL, &entry, &memory, NULL)) {
-		state->failures++;
-		return;
-	}
-	const unsigned char *bytes = memory;
-	state->failures += bytes[0] != (unsigned char)(key.model * 31 + key.layer) || bytes[state->bytes - 1] != bytes[0];
-	tern_cache_release(state->cache, entry);
+    const struct tern_cache_key key = next_key(state, &state->random, &state->model, &state->layer);
+    struct tern_cache_entry *entry;
+    void *memory;
+    if (tern_cache_acquire(state->cache, &key, 0, state->bytes, fill, NULL, &entry, &memory, NULL)) {
+        state->failures++;
+        return;
+    }
+    const unsigned char *bytes = memory;
+    state->failures += bytes[0] != (unsigned char)(key.model * 31 + key.layer) || bytes[state->bytes - 1] != bytes[0];
+    tern_cache_release(state->cache, entry);
 }
 
 static void run(struct tern_op *op)
 {
-	run_once(op->state);
+    run_once(op->state);
 }
 
 /* Hits of the same requests by the plainest list of least recently used ones. */
 static size_t plain_hits(const struct state *state, size_t n)
 {
-	uint64_t random = state->seed;
-	unsigned model = 0, layer = 0;
-	size_t hits = 0, resident = 0, most = MODELS * state->layers;
-	uint32_t list[4096];
-	for (size_t i = 0; i < n; i++) {
-		const struct tern_cache_key key = next_key(state, &random, &model, &layer);
-		const uint32_t id = (uint32_t)(key.model * 65536 + key.layer);
-		size_t at = 0;
-		while (at < resident && list[at] != id)
-			at++;
-		hits += at < resident;
-		if (at == resident && resident < state->fits && resident < most)
-			resident++;
-		else if (at == resident)
-			at--;
-		memmove(list + 1, list, at * sizeof *list);
-		list[0] = id;
-	}
-	return hits;
+    uint64_t random = state->seed;
+    unsigned model = 0, layer = 0;
+    size_t hits = 0, resident = 0, most = MODELS * state->layers;
+    uint32_t list[4096];
+    for (size_t i = 0; i < n; i++) {
+        const struct tern_cache_key key = next_key(state, &random, &model, &layer);
+        const uint32_t id = (uint32_t)(key.model * 65536 + key.layer);
+        size_t at = 0;
+        while (at < resident && list[at] != id)
+            at++;
+        hits += at < resident;
+        if (at == resident && resident < state->fits && resident < most)
+            resident++;
+        else if (at == resident)
+            at--;
+        memmove(list + 1, list, at * sizeof *list);
+        list[0] = id;
+    }
+    return hits;
 }
 
 static enum tern_status check(struct tern_op *op, struct tern_error *error)
 {
-	struct state *state = op->state;
-	struct tern_cache_stats before, after;
-	tern_cache_drop(state->cache, 0);
-	state->random = state->seed;
-	state->model = state->layer = 0;
-	tern_cache_stats(state->cache, &before);
-	for (int i = 0; i < CHECKED; i++)
-		run_once(state);
-	tern_cache_stats(state->cache, &after);
-	const size_t hits = after.hits - before.hits, expected = plain_hits(state, CHECKED);
-	snprintf(op->why, sizeof op->why, "least recently used first: %.1f %% hits, %llu evictions, %.0f ns to fill a tensor of %zu bytes",
-	         100.0 * (double)hits / CHECKED, (unsigned long long)(after.evictions - before.evictions),
-	         after.misses > before.misses ? (after.transfer_ns[0] - before.transfer_ns[0]) / (double)(after.misses - before.misses) : 0, state->bytes);
-	if (state->failures)
-		return tern_error_set(error, TERN_WRONG, "cache: %u tensors were missing or not what was filled in", state->failures);
-	if (hits != expected || after.peak > after.capacity)
-		return tern_error_set(error, TERN_WRONG, "cache: expected %zu hits within %zu bytes, found %zu within %zu", expected, after.capacity, hits,
-		                      after.peak);
-	return TERN_OK;
+    struct state *state = op->state;
+    struct tern_cache_stats before, after;
+    tern_cache_drop(state->cache, 0);
+    state->random = state->seed;
+    state->model = state->layer = 0;
+    tern_cache_stats(state->cache, &before);
+    for (int i = 0; i < CHECKED; i++)
+        run_once(state);
+    tern_cache_stats(state->cache, &after);
+    const size_t hits = after.hits - before.hits, expected = plain_hits(state, CHECKED);
+    snprintf(op->why, sizeof op->why, "least recently used first: %.1f %% hits, %llu evictions, %.0f ns to fill a tensor of %zu bytes",
+             100.0 * (double)hits / CHECKED, (unsigned long long)(after.evictions - before.evictions),
+             after.misses > before.misses ? (after.transfer_ns[0] - before.transfer_ns[0]) / (double)(after.misses - before.misses) : 0, state->bytes);
+    if (state->failures)
+        return tern_error_set(error, TERN_WRONG, "cache: %u tensors were missing or not what was filled in", state->failures);
+    if (hits != expected || after.peak > after.capacity)
+        return tern_error_set(error, TERN_WRONG, "cache: expected %zu hits within %zu bytes, found %zu within %zu", expected, after.capacity, hits,
+                              after.peak);
+    return TERN_OK;
 }
 
 static const struct tern_op_param params[] = {
-	{"tensors", "30", "layers of each of the 8 models"},
-	{"bytes", "65536", "of a tensor"},
-	{"budget", "50", "capacity of the cache in percent of all tensors"},
-	{"seed", "1", "order of the models"},
-	{NULL, NULL, NULL},
+    {"tensors", "30", "layers of each of the 8 models"},
+    {"bytes", "65536", "of a tensor"},
+    {"budget", "50", "capacity of the cache in percent of all tensors"},
+    {"seed", "1", "order of the models"},
+    {NULL, NULL, NULL},
 };
 
 static enum tern_status bind(struct tern_op *op, struct tern_error *error)
 {
-	size_t budget;
-	struct state *state = tern_pool_take(NULL, sizeof *state, 64, TERN_TAG_OTHER, error);
-	if (!state)
-		return TERN_NO_MEMORY;
-	memset(state, 0, sizeof *state);
-	op->state = state;
-	enum tern_status status = tern_op_size(op, "tensors", 1, 500, &state->layers, error);
-	if (!status)
-		status = tern_op_size(op, "bytes", 1, 1u << 26, &state->bytes, error);
-	if (!status)
-		status = tern_op_size(op, "budget", 1, 100, &budget, error);
-	if (!status)
-		status = tern_op_seed(op, "seed", &state->seed, error);
-	if (status)
-		return status;
-	state->seed = state->seed * 0x9e3779b97f4a7c15u | 1;
-	state->random = state->seed;
-	state->fits = (state->layers * MODELS * budget + 99) / 100;
-	snprintf(op->why, sizeof op->why, "least recently used first, %zu of %zu tensors fit", state->fits, state->layers * MODELS);
-	return tern_cache_open(NULL, state->fits * state->bytes, &state->cache, error);
+    size_t budget;
+    struct state *state = tern_pool_take(NULL, sizeof *state, 64, TERN_TAG_OTHER, error);
+    if (!state)
+        return TERN_NO_MEMORY;
+    memset(state, 0, sizeof *state);
+    op->state = state;
+    enum tern_status status = tern_op_size(op, "tensors", 1, 500, &state->layers, error);
+    if (!status)
+        status = tern_op_size(op, "bytes", 1, 1u << 26, &state->bytes, error);
+    if (!status)
+        status = tern_op_size(op, "budget", 1, 100, &budget, error);
+    if (!status)
+        status = tern_op_seed(op, "seed", &state->seed, error);
+    if (status)
+        return status;
+    state->seed = state->seed * 0x9e3779b97f4a7c15u | 1;
+    state->random = state->seed;
+    state->fits = (state->layers * MODELS * budget + 99) / 100;
+    snprintf(op->why, sizeof op->why, "least recently used first, %zu of %zu tensors fit", state->fits, state->layers * MODELS);
+    return tern_cache_open(NULL, state->fits * state->bytes, &state->cache, error);
 }
 
 static void work(const struct tern_op *op, struct tern_work *work)
 {
-	(void)op;
-	*work = (struct tern_work){.items = 1};
+    (void)op;
+    *work = (struct tern_work){.items = 1};
 }
 
 static void close(struct tern_op *op)
 {
-	struct state *state = op->state;
-	if (state)
-		tern_cache_close(state->cache);
-	tern_pool_give(NULL, state);
+    struct state *state = op->state;
+    if (state)
+        tern_cache_close(state->cache);
+    tern_pool_give(NULL, state);
 }
 
 const struct tern_op_row tern_op_row_cache = {
-	.name = "cache", .about = "a tensor from the cache: acquire, read, release", .params = params,
-	.bind = bind, .run = run, .check = check, .work = work, .close = close,
+    .name = "cache", .about = "a tensor from the cache: acquire, read, release", .params = params,
+    .bind = bind, .run = run, .check = check, .work = work, .close = close,
 };

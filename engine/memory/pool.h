@@ -39,8 +39,8 @@
 #include "core/error.h"
 
 #define TERN_TAGS(X) \
-	X(OTHER, "other") X(WEIGHTS, "weights") X(ACTIVATIONS, "activations") X(SCRATCH, "scratch") \
-	X(KV, "kv cache") X(CACHE, "tensor cache") X(STREAM, "stream") X(FILE, "file")
+    X(OTHER, "other") X(WEIGHTS, "weights") X(ACTIVATIONS, "activations") X(SCRATCH, "scratch") \
+    X(KV, "kv cache") X(CACHE, "tensor cache") X(STREAM, "stream") X(FILE, "file")
 #define TERN_TIERS(X) X(SMALL, "small") X(SLAB, "slab") X(MAPPED, "mapped")
 
 #define TERN_TAG_VALUE(name, text) TERN_TAG_##name,
@@ -50,36 +50,36 @@ enum tern_tier { TERN_TIERS(TERN_TIER_VALUE) TERN_N_TIERS };
 
 /* Checks that cost time. Double and foreign frees are caught without any of them. */
 enum tern_pool_check {
-	TERN_CHECK_RED_ZONE = 1, /* bytes before and after each block, compared at give, verify and close */
-	TERN_CHECK_POISON = 2,   /* freed memory is filled and kept back for a while; a write into it is found */
-	TERN_CHECK_GUARD = 4,    /* each block ends at a page that cannot be touched (page-grained: for hunting, not for running) */
-	TERN_CHECK_ALL = 7
+    TERN_CHECK_RED_ZONE = 1, /* bytes before and after each block, compared at give, verify and close */
+    TERN_CHECK_POISON = 2,   /* freed memory is filled and kept back for a while; a write into it is found */
+    TERN_CHECK_GUARD = 4,    /* each block ends at a page that cannot be touched (page-grained: for hunting, not for running) */
+    TERN_CHECK_ALL = 7
 };
 
 struct tern_pool;
 
 struct tern_pool_options {
-	const char *name;   /* used in errors; null: "pool". Copied, at most 31 bytes */
-	size_t ceiling;     /* most bytes held; 0: none */
-	unsigned checks;    /* enum tern_pool_check, or-ed. Under ASan and Valgrind red zones and poison
-	                       are on unless TERN_POOL_CHECKS in the environment says otherwise */
-	const char *trace;  /* file that every take and give is recorded in (trace.h); null: none */
-	bool is_untracked;  /* no peaks, for measuring what they cost; live and held stay exact */
+    const char *name;   /* used in errors; null: "pool". Copied, at most 31 bytes */
+    size_t ceiling;     /* most bytes held; 0: none */
+    unsigned checks;    /* enum tern_pool_check, or-ed. Under ASan and Valgrind red zones and poison
+                           are on unless TERN_POOL_CHECKS in the environment says otherwise */
+    const char *trace;  /* file that every take and give is recorded in (trace.h); null: none */
+    bool is_untracked;  /* no peaks, for measuring what they cost; live and held stay exact */
 };
 
 struct tern_pool_count {
-	size_t live, peak;  /* bytes */
-	size_t blocks;      /* live ones */
+    size_t live, peak;  /* bytes */
+    size_t blocks;      /* live ones */
 };
 
 struct tern_pool_stats {
-	struct tern_pool_count total, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
-	size_t held, held_peak;     /* bytes */
-	size_t stocked;             /* bytes on the shelves of threads */
-	double internal;            /* share of rounding in what is live: exact for mapped blocks, sampled at refills for classes */
-	double external;            /* 1 - live / held */
-	uint64_t refused;           /* takes that gave null */
-	uint64_t misuses;           /* gives that were refused */
+    struct tern_pool_count total, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
+    size_t held, held_peak;     /* bytes */
+    size_t stocked;             /* bytes on the shelves of threads */
+    double internal;            /* share of rounding in what is live: exact for mapped blocks, sampled at refills for classes */
+    double external;            /* 1 - live / held */
+    uint64_t refused;           /* takes that gave null */
+    uint64_t misuses;           /* gives that were refused */
 };
 
 /* Null options: defaults. Takes less than 100 us. Errors: TERN_NO_MEMORY (no address space, or more than 126 pools). */

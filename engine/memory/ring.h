@@ -15,8 +15,8 @@
 struct tern_ring;
 
 struct tern_ring_stats {
-	size_t bytes, used, peak; /* of the ring; peak as the taking thread saw it */
-	uint64_t taken, refused;  /* pieces */
+    size_t bytes, used, peak; /* of the ring; peak as the taking thread saw it */
+    uint64_t taken, refused;  /* pieces */
 };
 
 /* A ring of at least `bytes` bytes and `pieces` pieces at once, from the pool (null: the default). Errors: those of tern_pool_take. */

@@ -15,34 +15,34 @@
 #include "memory/classes.h"
 
 struct tern_run {
-	struct tern_run *next, *prev; /* in the centre's list while it has blocks to give */
-	uint32_t first;               /* page */
-	uint16_t n, cut, n_free;      /* blocks; cut from the front; of these, back */
-	uint8_t class;
-	uint8_t is_listed;
-	uint64_t back[];              /* a bit for each block */
+    struct tern_run *next, *prev; /* in the centre's list while it has blocks to give */
+    uint32_t first;               /* page */
+    uint16_t n, cut, n_free;      /* blocks; cut from the front; of these, back */
+    uint8_t class;
+    uint8_t is_listed;
+    uint64_t back[];              /* a bit for each block */
 };
 
 struct tern_centre {
-	struct tern_lock lock;
-	uint32_t n_runs;
-	size_t out;                   /* blocks handed out and not back */
-	struct tern_run *list;
+    struct tern_lock lock;
+    uint32_t n_runs;
+    size_t out;                   /* blocks handed out and not back */
+    struct tern_run *list;
 } __attribute__((aligned(64)));
 
 /* Where run records come from: pieces cut from pages of their own, kept in a list by size when freed. */
 struct tern_records {
-	struct tern_lock lock;
-	uintptr_t at, end;
-	void *block;                  /* the last page block; each begins with a pointer to the one before */
-	struct tern_run *spare[TERN_RUN_BLOCKS / 64 + 1];
-	size_t bytes;
+    struct tern_lock lock;
+    uintptr_t at, end;
+    void *block;                  /* the last page block; each begins with a pointer to the one before */
+    struct tern_run *spare[TERN_RUN_BLOCKS / 64 + 1];
+    size_t bytes;
 };
 
 struct tern_store {
-	struct tern_buddy buddy;
-	struct tern_records records;
-	uint32_t key;                 /* pool, as in a record's key */
+    struct tern_buddy buddy;
+    struct tern_records records;
+    uint32_t key;                 /* pool, as in a record's key */
 };
 
 enum tern_block_state { TERN_BLOCK_LIVE, TERN_BLOCK_BACK, TERN_BLOCK_NONE };

@@ -31,29 +31,29 @@ enum { TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 8 << 20, TERN_STOCK_L
  * 64 KiB of one array, so the low 16 bits of their addresses tell them apart: n = (slot - low) / 8.
  */
 struct tern_bin {
-	void *top;
-	void **slot;                  /* the last place in use */
-	struct tern_account *account;
-	uint32_t bytes;               /* of a block */
-	uint16_t low, end;            /* slot of an empty bin, and of one that is full for now */
+    void *top;
+    void **slot;                  /* the last place in use */
+    struct tern_account *account;
+    uint32_t bytes;               /* of a block */
+    uint16_t low, end;            /* slot of an empty bin, and of one that is full for now */
 };
 
 struct tern_shelf {
-	struct tern_bin bin[TERN_CLASSES];
-	struct tern_pool *pool;       /* null: this thread has no such shelf */
-	struct tern_account account[TERN_N_TIERS];
-	struct tern_shelf *next;      /* of the same pool */
-	void **slots;
-	size_t stock;                 /* bytes that the bins may hold now */
-	uint64_t asked, rounded;      /* bytes, of the takes that refilled a bin: the sample that `internal` is made of */
-	int64_t slack;                /* bytes of rounding in spans without a class taken, less those given */
-	uint8_t tag, shard;
+    struct tern_bin bin[TERN_CLASSES];
+    struct tern_pool *pool;       /* null: this thread has no such shelf */
+    struct tern_account account[TERN_N_TIERS];
+    struct tern_shelf *next;      /* of the same pool */
+    void **slots;
+    size_t stock;                 /* bytes that the bins may hold now */
+    uint64_t asked, rounded;      /* bytes, of the takes that refilled a bin: the sample that `internal` is made of */
+    int64_t slack;                /* bytes of rounding in spans without a class taken, less those given */
+    uint8_t tag, shard;
 } __attribute__((aligned(TERN_PAGE)));
 
 struct tern_thread {
-	struct tern_shelf shelf[TERN_SHELVES];
-	struct tern_thread *next;     /* while not in use */
-	unsigned number;
+    struct tern_shelf shelf[TERN_SHELVES];
+    struct tern_thread *next;     /* while not in use */
+    unsigned number;
 };
 
 /* Never null: threads without shelves share one table of zeros. */
@@ -63,29 +63,29 @@ struct tern_checked;
 struct tern_trace;
 
 struct tern_pool {
-	uint32_t key;                 /* its number, 1..127, as in a record's key */
-	unsigned checks;
-	bool has_shelves;             /* not checked, not recorded */
-	bool is_unmarked;             /* blocks carry no marks: for measuring what they cost */
-	unsigned n_shards;
-	char name[32];
-	struct tern_lock lock;        /* shelves' list, common accounts */
-	struct tern_shelf *shelves;
-	unsigned n_shelves;           /* they share TERN_STOCK */
-	struct tern_held held;
-	struct tern_tracker tracker;
-	struct tern_store store;
-	struct tern_spans shard[TERN_SHARDS], mapped;
-	struct tern_account common[TERN_N_TAGS][TERN_N_TIERS]; /* of takes without a shelf, under the lock */
-	bool has_common[TERN_N_TAGS][TERN_N_TIERS];
-	uint64_t refused, misuses;
-	uint64_t asked, rounded;      /* of shelves that are gone, and of takes without one */
-	int64_t slack;
-	struct tern_checked *checked;
-	struct tern_trace *trace;
-	void (*hook)(void *context, const char *text);
-	void *hook_context;
-	struct tern_centre centre[TERN_N_TAGS][TERN_CLASSES];
+    uint32_t key;                 /* its number, 1..127, as in a record's key */
+    unsigned checks;
+    bool has_shelves;             /* not checked, not recorded */
+    bool is_unmarked;             /* blocks carry no marks: for measuring what they cost */
+    unsigned n_shards;
+    char name[32];
+    struct tern_lock lock;        /* shelves' list, common accounts */
+    struct tern_shelf *shelves;
+    unsigned n_shelves;           /* they share TERN_STOCK */
+    struct tern_held held;
+    struct tern_tracker tracker;
+    struct tern_store store;
+    struct tern_spans shard[TERN_SHARDS], mapped;
+    struct tern_account common[TERN_N_TAGS][TERN_N_TIERS]; /* of takes without a shelf, under the lock */
+    bool has_common[TERN_N_TAGS][TERN_N_TIERS];
+    uint64_t refused, misuses;
+    uint64_t asked, rounded;      /* of shelves that are gone, and of takes without one */
+    int64_t slack;
+    struct tern_checked *checked;
+    struct tern_trace *trace;
+    void (*hook)(void *context, const char *text);
+    void *hook_context;
+    struct tern_centre centre[TERN_N_TAGS][TERN_CLASSES];
 };
 
 _Static_assert(sizeof(struct tern_shelf) == TERN_PAGE, "a shelf is a page");
@@ -122,27 +122,27 @@ void *tern_pool_refuse(struct tern_pool *pool, size_t bytes, enum tern_tag tag, 
 
 static inline struct tern_shelf *tern_shelf_at(struct tern_thread *thread, uint32_t pool_key, unsigned tag)
 {
-	return &thread->shelf[(pool_key >> TERN_KEY_TAG) + tag];
+    return &thread->shelf[(pool_key >> TERN_KEY_TAG) + tag];
 }
 
 static inline unsigned tern_bin_count(const struct tern_bin *bin)
 {
-	return (uint16_t)((uint16_t)(uintptr_t)__atomic_load_n(&bin->slot, __ATOMIC_RELAXED) - bin->low) / (unsigned)sizeof(void *);
+    return (uint16_t)((uint16_t)(uintptr_t)__atomic_load_n(&bin->slot, __ATOMIC_RELAXED) - bin->low) / (unsigned)sizeof(void *);
 }
 
 static inline bool tern_bin_is_full(const struct tern_bin *bin)
 {
-	return (uint16_t)(uintptr_t)bin->slot == bin->end;
+    return (uint16_t)(uintptr_t)bin->slot == bin->end;
 }
 
 static inline uint64_t tern_block_mark(const void *block)
 {
-	return (uint64_t)(uintptr_t)block ^ tern_space.secret;
+    return (uint64_t)(uintptr_t)block ^ tern_space.secret;
 }
 
 static inline uint64_t *tern_block_word(void *block)
 {
-	return (uint64_t *)block + 1;
+    return (uint64_t *)block + 1;
 }
 
 #endif

@@ -19,38 +19,38 @@
 
 enum { TERN_PAGE_SHIFT = 12, TERN_PAGE = 1 << TERN_PAGE_SHIFT, TERN_HUGE_PAGES = 512 };
 enum {
-	TERN_KEY_STATE = 0, TERN_KEY_CLASS = 5, TERN_KEY_TAG = 12, TERN_KEY_POOL = 15, TERN_KEY_SHARD = 22,
-	TERN_KEY_STOCKED = 8, TERN_KEY_BIN = 0x3fffe0, TERN_KEY_ALL_POOLS = 0x3f8000, TERN_POOLS = 128
+    TERN_KEY_STATE = 0, TERN_KEY_CLASS = 5, TERN_KEY_TAG = 12, TERN_KEY_POOL = 15, TERN_KEY_SHARD = 22,
+    TERN_KEY_STOCKED = 8, TERN_KEY_BIN = 0x3fffe0, TERN_KEY_ALL_POOLS = 0x3f8000, TERN_POOLS = 128
 };
 
 enum tern_page_state {
-	TERN_PAGE_NONE,  /* inside a span, or nobody's */
-	TERN_PAGE_RUN,   /* of a run of blocks of one class: `run` holds */
-	TERN_PAGE_BUDDY, /* first of a free piece of a buddy's chunk: span is its order */
-	TERN_PAGE_USED,  /* first of a span in use: span is its pages; without a class, next is the bytes of rounding */
-	TERN_PAGE_TAIL,  /* last of a span in use that has more than one */
-	TERN_PAGE_DIRTY, /* first or last of a free span whose pages the system holds */
-	TERN_PAGE_CLEAN  /* the same, whose pages it does not hold */
+    TERN_PAGE_NONE,  /* inside a span, or nobody's */
+    TERN_PAGE_RUN,   /* of a run of blocks of one class: `run` holds */
+    TERN_PAGE_BUDDY, /* first of a free piece of a buddy's chunk: span is its order */
+    TERN_PAGE_USED,  /* first of a span in use: span is its pages; without a class, next is the bytes of rounding */
+    TERN_PAGE_TAIL,  /* last of a span in use that has more than one */
+    TERN_PAGE_DIRTY, /* first or last of a free span whose pages the system holds */
+    TERN_PAGE_CLEAN  /* the same, whose pages it does not hold */
 };
 
 struct tern_run;
 
 struct tern_page {
-	uint32_t span;
-	union {
-		struct {
-			uint32_t next, prev;
-		};
-		struct tern_run *run;
-	};
+    uint32_t span;
+    union {
+        struct {
+            uint32_t next, prev;
+        };
+        struct tern_run *run;
+    };
 };
 
 struct tern_space {
-	uintptr_t base;
-	size_t bytes;
-	uint32_t *key;           /* of each page, read without a lock */
-	struct tern_page *page;
-	uint64_t secret; /* of the mark in free blocks, different in each process */
+    uintptr_t base;
+    size_t bytes;
+    uint32_t *key;           /* of each page, read without a lock */
+    struct tern_page *page;
+    uint64_t secret; /* of the mark in free blocks, different in each process */
 };
 
 extern struct tern_space tern_space;
@@ -69,43 +69,43 @@ void tern_space_purge(uint32_t first, size_t n);
 
 static inline void *tern_space_address(uint32_t page)
 {
-	return (void *)(tern_space.base + ((uintptr_t)page << TERN_PAGE_SHIFT));
+    return (void *)(tern_space.base + ((uintptr_t)page << TERN_PAGE_SHIFT));
 }
 
 /* Page of an address inside the space. */
 static inline uint32_t tern_space_page(const void *at)
 {
-	return (uint32_t)(((uintptr_t)at - tern_space.base) >> TERN_PAGE_SHIFT);
+    return (uint32_t)(((uintptr_t)at - tern_space.base) >> TERN_PAGE_SHIFT);
 }
 
 static inline bool tern_space_holds(const void *at)
 {
-	return (uintptr_t)at - tern_space.base < tern_space.bytes;
+    return (uintptr_t)at - tern_space.base < tern_space.bytes;
 }
 
 static inline uint32_t tern_key(uint32_t page)
 {
-	return __atomic_load_n(&tern_space.key[page], __ATOMIC_RELAXED);
+    return __atomic_load_n(&tern_space.key[page], __ATOMIC_RELAXED);
 }
 
 static inline void tern_set_key(uint32_t page, uint32_t key)
 {
-	__atomic_store_n(&tern_space.key[page], key, __ATOMIC_RELAXED);
+    __atomic_store_n(&tern_space.key[page], key, __ATOMIC_RELAXED);
 }
 
 static inline unsigned tern_key_class(uint32_t key)
 {
-	return key >> TERN_KEY_CLASS & 127;
+    return key >> TERN_KEY_CLASS & 127;
 }
 
 static inline unsigned tern_key_tag(uint32_t key)
 {
-	return key >> TERN_KEY_TAG & 7;
+    return key >> TERN_KEY_TAG & 7;
 }
 
 static inline size_t tern_pages_of(size_t bytes)
 {
-	return (bytes >> TERN_PAGE_SHIFT) + ((bytes & (TERN_PAGE - 1)) != 0);
+    return (bytes >> TERN_PAGE_SHIFT) + ((bytes & (TERN_PAGE - 1)) != 0);
 }
 
 #endif

@@ -28,25 +28,25 @@ enum { TERN_SPAN_EXACT = 64, TERN_SPAN_STEPS = 16, TERN_SPAN_LISTS = TERN_SPAN_E
 
 /* What the heaps of one pool hold together, and may. */
 struct tern_held {
-	size_t pages, peak, ceiling; /* ceiling 0: none */
+    size_t pages, peak, ceiling; /* ceiling 0: none */
 };
 
 struct tern_span_lists {
-	uint64_t has[TERN_SPAN_LISTS / 64];
-	uint32_t first[TERN_SPAN_LISTS];
+    uint64_t has[TERN_SPAN_LISTS / 64];
+    uint32_t first[TERN_SPAN_LISTS];
 };
 
 struct tern_spans {
-	struct tern_lock lock;
-	uint32_t key;              /* pool and shard, as in a record's key */
-	uint32_t grow;             /* pages of a region at least */
-	size_t used, used_peak, dirty; /* pages */
-	struct tern_held *held;
-	struct tern_span_lists lists[2]; /* dirty, clean */
-	struct tern_regions {
-		uint32_t first, n;
-	} *region;                 /* for giving all back */
-	uint32_t n_regions, max_regions;
+    struct tern_lock lock;
+    uint32_t key;              /* pool and shard, as in a record's key */
+    uint32_t grow;             /* pages of a region at least */
+    size_t used, used_peak, dirty; /* pages */
+    struct tern_held *held;
+    struct tern_span_lists lists[2]; /* dirty, clean */
+    struct tern_regions {
+        uint32_t first, n;
+    } *region;                 /* for giving all back */
+    uint32_t n_regions, max_regions;
 } __attribute__((aligned(64)));
 
 /* n more pages are held: false, and nothing counted, when the ceiling forbids it. Any thread. */
@@ -54,7 +54,7 @@ bool tern_held_add(struct tern_held *held, size_t n);
 void tern_held_sub(struct tern_held *held, size_t n);
 static inline size_t tern_held_pages(const struct tern_held *held)
 {
-	return __atomic_load_n(&held->pages, __ATOMIC_RELAXED);
+    return __atomic_load_n(&held->pages, __ATOMIC_RELAXED);
 }
 
 void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow, struct tern_held *held);

@@ -25,16 +25,16 @@ void tern_trace_give(struct tern_trace *trace, const void *block);
 
 /* A trace in memory, ready to be played: blocks are numbered 0..n_blocks-1, each used for many lifetimes. */
 struct tern_trace_event {
-	uint32_t block;
-	uint32_t is_give;
-	size_t bytes; /* of a take */
+    uint32_t block;
+    uint32_t is_give;
+    size_t bytes; /* of a take */
 };
 
 struct tern_trace_play {
-	struct tern_trace_event *event;
-	size_t n_events;
-	uint32_t n_blocks;
-	size_t peak; /* bytes asked for and live at once */
+    struct tern_trace_event *event;
+    size_t n_events;
+    uint32_t n_blocks;
+    size_t peak; /* bytes asked for and live at once */
 };
 
 /* Reads a recorded file. Blocks never given are given at the end, newest first, so that a trace can be repeated.

@@ -2,59 +2,59 @@
 #include "memory/tracker.h"
 
 struct sums {
-	int64_t all, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
+    int64_t all, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
 };
 
 static int64_t live_of(const struct tern_account *account)
 {
-	return __atomic_load_n(&account->taken, __ATOMIC_RELAXED) - __atomic_load_n(&account->given, __ATOMIC_RELAXED);
+    return __atomic_load_n(&account->taken, __ATOMIC_RELAXED) - __atomic_load_n(&account->given, __ATOMIC_RELAXED);
 }
 
 static void set_limit(struct tern_account *account, int64_t limit)
 {
-	__atomic_store_n(&account->limit, limit, __ATOMIC_RELAXED);
+    __atomic_store_n(&account->limit, limit, __ATOMIC_RELAXED);
 }
 
 static void add(struct sums *sums, unsigned tier, unsigned tag, int64_t live)
 {
-	sums->all += live;
-	sums->tier[tier] += live;
-	sums->tag[tag] += live;
+    sums->all += live;
+    sums->tier[tier] += live;
+    sums->tag[tag] += live;
 }
 
 static struct sums sum_up(const struct tern_tracker *tracker)
 {
-	struct sums sums = {0};
-	for (const struct tern_account *account = tracker->first; account; account = account->next)
-		add(&sums, account->tier, account->tag, live_of(account));
-	for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
-		for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
-			add(&sums, tier, tag, tracker->retired[tag][tier]);
-	return sums;
+    struct sums sums = {0};
+    for (const struct tern_account *account = tracker->first; account; account = account->next)
+        add(&sums, account->tier, account->tag, live_of(account));
+    for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
+        for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
+            add(&sums, tier, tag, tracker->retired[tag][tier]);
+    return sums;
 }
 
 /* Lifts the peak to the sum; what is left between them. */
 static int64_t lift(int64_t *peak, int64_t sum)
 {
-	if (sum > *peak)
-		*peak = sum;
-	return *peak - sum;
+    if (sum > *peak)
+        *peak = sum;
+    return *peak - sum;
 }
 
 static int64_t least(int64_t a, int64_t b)
 {
-	return a < b ? a : b;
+    return a < b ? a : b;
 }
 
 /* Records peaks; the least room that any group of this account has. */
 static int64_t lift_all(struct tern_tracker *tracker, const struct sums *sums, unsigned tier, unsigned tag)
 {
-	for (unsigned i = 0; i < TERN_N_TIERS; i++)
-		lift(&tracker->peak_tier[i], sums->tier[i]);
-	for (unsigned i = 0; i < TERN_N_TAGS; i++)
-		lift(&tracker->peak_tag[i], sums->tag[i]);
-	const int64_t room = lift(&tracker->peak, sums->all);
-	return least(room, least(tracker->peak_tier[tier] - sums->tier[tier], tracker->peak_tag[tag] - sums->tag[tag]));
+    for (unsigned i = 0; i < TERN_N_TIERS; i++)
+        lift(&tracker->peak_tier[i], sums->tier[i]);
+    for (unsigned i = 0; i < TERN_N_TAGS; i++)
+        lift(&tracker->peak_tag[i], sums->tag[i]);
+    const int64_t room = lift(&tracker->peak, sums->all);
+    return least(room, least(tracker->peak_tier[tier] - sums->tier[tier], tracker->peak_tag[tag] - sums->tag[tag]));
 }
 
 /*
@@ -63,92 +63,92 @@ static int64_t lift_all(struct tern_tracker *tracker, const struct sums *sums, u
  */
 void *tern_tracker_ask(struct tern_account *account, void *block)
 {
-	struct tern_tracker *tracker = account->tracker;
-	if (tracker->is_off) {
-		set_limit(account, INT64_MAX);
-		return block;
-	}
-	tern_lock(&tracker->lock);
-	bool is_alone = true;
-	for (struct tern_account *other = tracker->first; other; other = other->next) {
-		const int64_t taken = __atomic_load_n(&other->taken, __ATOMIC_RELAXED);
-		is_alone &= other == account || other->seen == taken;
-		other->seen = taken;
-		set_limit(other, live_of(other));
-	}
-	const struct sums sums = sum_up(tracker);
-	const int64_t room = lift_all(tracker, &sums, account->tier, account->tag);
-	set_limit(account, live_of(account) + (is_alone ? room : room / 2));
-	tern_unlock(&tracker->lock);
-	return block;
+    struct tern_tracker *tracker = account->tracker;
+    if (tracker->is_off) {
+        set_limit(account, INT64_MAX);
+        return block;
+    }
+    tern_lock(&tracker->lock);
+    bool is_alone = true;
+    for (struct tern_account *other = tracker->first; other; other = other->next) {
+        const int64_t taken = __atomic_load_n(&other->taken, __ATOMIC_RELAXED);
+        is_alone &= other == account || other->seen == taken;
+        other->seen = taken;
+        set_limit(other, live_of(other));
+    }
+    const struct sums sums = sum_up(tracker);
+    const int64_t room = lift_all(tracker, &sums, account->tier, account->tag);
+    set_limit(account, live_of(account) + (is_alone ? room : room / 2));
+    tern_unlock(&tracker->lock);
+    return block;
 }
 
 void tern_tracker_join(struct tern_tracker *tracker, struct tern_account *account, enum tern_tag tag, enum tern_tier tier)
 {
-	*account = (struct tern_account){.tracker = tracker, .tag = (uint8_t)tag, .tier = (uint8_t)tier};
-	tern_lock(&tracker->lock);
-	account->next = tracker->first;
-	tracker->first = account;
-	tern_unlock(&tracker->lock);
+    *account = (struct tern_account){.tracker = tracker, .tag = (uint8_t)tag, .tier = (uint8_t)tier};
+    tern_lock(&tracker->lock);
+    account->next = tracker->first;
+    tracker->first = account;
+    tern_unlock(&tracker->lock);
 }
 
 void tern_tracker_leave(struct tern_account *account)
 {
-	struct tern_tracker *tracker = account->tracker;
-	tern_lock(&tracker->lock);
-	for (struct tern_account **at = &tracker->first; *at; at = &(*at)->next)
-		if (*at == account) {
-			*at = account->next;
-			break;
-		}
-	tracker->retired[account->tag][account->tier] += live_of(account);
-	tracker->retired_blocks[account->tag][account->tier] += account->blocks;
-	tern_unlock(&tracker->lock);
+    struct tern_tracker *tracker = account->tracker;
+    tern_lock(&tracker->lock);
+    for (struct tern_account **at = &tracker->first; *at; at = &(*at)->next)
+        if (*at == account) {
+            *at = account->next;
+            break;
+        }
+    tracker->retired[account->tag][account->tier] += live_of(account);
+    tracker->retired_blocks[account->tag][account->tier] += account->blocks;
+    tern_unlock(&tracker->lock);
 }
 
 void tern_tracker_reset(struct tern_tracker *tracker)
 {
-	tern_lock(&tracker->lock);
-	const struct sums sums = sum_up(tracker);
-	lift_all(tracker, &sums, 0, 0);
-	for (struct tern_account *account = tracker->first; account; account = account->next) {
-		account->taken = account->given = account->blocks = 0;
-		set_limit(account, 0);
-	}
-	for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
-		for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
-			tracker->retired[tag][tier] = tracker->retired_blocks[tag][tier] = 0;
-	tern_unlock(&tracker->lock);
+    tern_lock(&tracker->lock);
+    const struct sums sums = sum_up(tracker);
+    lift_all(tracker, &sums, 0, 0);
+    for (struct tern_account *account = tracker->first; account; account = account->next) {
+        account->taken = account->given = account->blocks = 0;
+        set_limit(account, 0);
+    }
+    for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
+        for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
+            tracker->retired[tag][tier] = tracker->retired_blocks[tag][tier] = 0;
+    tern_unlock(&tracker->lock);
 }
 
 static void count(struct tern_pool_stats *stats, unsigned tier, unsigned tag, int64_t blocks)
 {
-	stats->total.blocks += (size_t)blocks;
-	stats->tier[tier].blocks += (size_t)blocks;
-	stats->tag[tag].blocks += (size_t)blocks;
+    stats->total.blocks += (size_t)blocks;
+    stats->tier[tier].blocks += (size_t)blocks;
+    stats->tag[tag].blocks += (size_t)blocks;
 }
 
 void tern_tracker_read(struct tern_tracker *tracker, struct tern_pool_stats *stats)
 {
-	tern_lock(&tracker->lock);
-	const struct sums sums = sum_up(tracker);
-	if (!tracker->is_off)
-		lift_all(tracker, &sums, 0, 0);
-	stats->total.live = (size_t)sums.all;
-	stats->total.peak = (size_t)tracker->peak;
-	for (unsigned tier = 0; tier < TERN_N_TIERS; tier++) {
-		stats->tier[tier].live = (size_t)sums.tier[tier];
-		stats->tier[tier].peak = (size_t)tracker->peak_tier[tier];
-	}
-	for (unsigned tag = 0; tag < TERN_N_TAGS; tag++) {
-		stats->tag[tag].live = (size_t)sums.tag[tag];
-		stats->tag[tag].peak = (size_t)tracker->peak_tag[tag];
-		for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
-			count(stats, tier, tag, tracker->retired_blocks[tag][tier]);
-	}
-	for (const struct tern_account *account = tracker->first; account; account = account->next)
-		count(stats, account->tier, account->tag, __atomic_load_n(&account->blocks, __ATOMIC_RELAXED));
-	tern_unlock(&tracker->lock);
+    tern_lock(&tracker->lock);
+    const struct sums sums = sum_up(tracker);
+    if (!tracker->is_off)
+        lift_all(tracker, &sums, 0, 0);
+    stats->total.live = (size_t)sums.all;
+    stats->total.peak = (size_t)tracker->peak;
+    for (unsigned tier = 0; tier < TERN_N_TIERS; tier++) {
+        stats->tier[tier].live = (size_t)sums.tier[tier];
+        stats->tier[tier].peak = (size_t)tracker->peak_tier[tier];
+    }
+    for (unsigned tag = 0; tag < TERN_N_TAGS; tag++) {
+        stats->tag[tag].live = (size_t)sums.tag[tag];
+        stats->tag[tag].peak = (size_t)tracker->peak_tag[tag];
+        for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
+            count(stats, tier, tag, tracker->retired_blocks[tag][tier]);
+    }
+    for (const struct tern_account *account = tracker->first; account; account = account->next)
+        count(stats, account->tier, account->tag, __atomic_load_n(&account->blocks, __ATOMIC_RELAXED));
+    tern_unlock(&tracker->lock);
 }
 
 _Static_assert(TERN_N_TAGS <= 8, "a record's key has three bits for the tag");

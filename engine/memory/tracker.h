@@ -19,21 +19,21 @@
 #include "memory/pool.h"
 
 struct tern_account {
-	int64_t taken, given, limit; /* bytes; live = taken - given. Two counts, so that a take need not wait for the give before it */
-	int64_t blocks;      /* spans only; blocks of classes are counted by their centres */
-	int64_t seen;        /* taken when the last one asked */
-	struct tern_tracker *tracker;
-	struct tern_account *next;
-	uint8_t tier, tag;
+    int64_t taken, given, limit; /* bytes; live = taken - given. Two counts, so that a take need not wait for the give before it */
+    int64_t blocks;      /* spans only; blocks of classes are counted by their centres */
+    int64_t seen;        /* taken when the last one asked */
+    struct tern_tracker *tracker;
+    struct tern_account *next;
+    uint8_t tier, tag;
 };
 
 struct tern_tracker {
-	struct tern_lock lock;
-	struct tern_account *first;
-	int64_t retired[TERN_N_TAGS][TERN_N_TIERS];        /* live of accounts that are gone */
-	int64_t retired_blocks[TERN_N_TAGS][TERN_N_TIERS];
-	int64_t peak, peak_tier[TERN_N_TIERS], peak_tag[TERN_N_TAGS];
-	bool is_off;
+    struct tern_lock lock;
+    struct tern_account *first;
+    int64_t retired[TERN_N_TAGS][TERN_N_TIERS];        /* live of accounts that are gone */
+    int64_t retired_blocks[TERN_N_TAGS][TERN_N_TIERS];
+    int64_t peak, peak_tier[TERN_N_TIERS], peak_tag[TERN_N_TAGS];
+    bool is_off;
 };
 
 /* The account joins the tracker's sums. */
@@ -50,20 +50,20 @@ void *tern_tracker_ask(struct tern_account *account, void *block); /* take's slo
 /* Counts; true when the limit is passed and the tracker is to be asked. */
 static inline bool tern_tracker_add(struct tern_account *account, size_t bytes)
 {
-	const int64_t taken = account->taken + (int64_t)bytes;
-	__atomic_store_n(&account->taken, taken, __ATOMIC_RELAXED);
-	return taken - account->given > __atomic_load_n(&account->limit, __ATOMIC_RELAXED);
+    const int64_t taken = account->taken + (int64_t)bytes;
+    __atomic_store_n(&account->taken, taken, __ATOMIC_RELAXED);
+    return taken - account->given > __atomic_load_n(&account->limit, __ATOMIC_RELAXED);
 }
 
 static inline void tern_tracker_take(struct tern_account *account, size_t bytes)
 {
-	if (tern_tracker_add(account, bytes))
-		tern_tracker_ask(account, NULL);
+    if (tern_tracker_add(account, bytes))
+        tern_tracker_ask(account, NULL);
 }
 
 static inline void tern_tracker_give(struct tern_account *account, size_t bytes)
 {
-	__atomic_store_n(&account->given, account->given + (int64_t)bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&account->given, account->given + (int64_t)bytes, __ATOMIC_RELAXED);
 }
 
 #endif

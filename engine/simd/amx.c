@@ -15,10 +15,10 @@
 #include <immintrin.h>
 
 enum {
-	TILE_BYTES = 1024, /* 16 rows of 64 */
-	PACKED = 4 * TERN_STEP, /* four steps: 64 columns of a panel, a tile of each group */
-	AHEAD = 2048,      /* prefetch in the packed weights */
-	LEAST_ROWS = 4     /* below, vpdpbusd is faster than a tile that is mostly empty */
+    TILE_BYTES = 1024, /* 16 rows of 64 */
+    PACKED = 4 * TERN_STEP, /* four steps: 64 columns of a panel, a tile of each group */
+    AHEAD = 2048,      /* prefetch in the packed weights */
+    LEAST_ROWS = 4     /* below, vpdpbusd is faster than a tile that is mostly empty */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -28,145 +28,145 @@ static struct tern_product_kernel few_without_tiles;
 /* ---- unpacking */
 
 struct unpacker {
-	__m512i field0, field1, field2, field3;
+    __m512i field0, field1, field2, field3;
 };
 
 /* Codes 0, 1, 2 become -1, 0, 1: bit 0 is not b0, every higher bit is 1 + b0 + b1 modulo 2 (code 3 does not occur). A row of a bit matrix
  * is the byte of bits that are added; the row of result bit i is byte 7 - i; the constant 0xff adds the ones. */
 static struct unpacker make_unpacker(void)
 {
-	struct unpacker u;
-	int8_t table[2][64];
-	for (int i = 0; i < 64; i++) {
-		table[0][i] = (int8_t)((i & 3) - 1);
-		table[1][i] = (int8_t)((i >> 2 & 3) - 1);
-	}
-	u.field0 = _mm512_loadu_si512(table[0]);
-	u.field1 = _mm512_loadu_si512(table[1]);
-	u.field2 = _mm512_set1_epi64(0x1030303030303030);
-	u.field3 = _mm512_set1_epi64(0x40c0c0c0c0c0c0c0);
-	return u;
+    struct unpacker u;
+    int8_t table[2][64];
+    for (int i = 0; i < 64; i++) {
+        table[0][i] = (int8_t)((i & 3) - 1);
+        table[1][i] = (int8_t)((i >> 2 & 3) - 1);
+    }
+    u.field0 = _mm512_loadu_si512(table[0]);
+    u.field1 = _mm512_loadu_si512(table[1]);
+    u.field2 = _mm512_set1_epi64(0x1030303030303030);
+    u.field3 = _mm512_set1_epi64(0x40c0c0c0c0c0c0c0);
+    return u;
 }
 
 /* A line to four tile rows. */
 INLINE void unpack_line(const uint8_t *w, uint8_t *rows, struct unpacker u)
 {
-	__m512i v = _mm512_load_si512(w);
-	__builtin_prefetch(w + AHEAD, 0, 2);
-	_mm512_store_si512(rows, _mm512_permutexvar_epi8(v, u.field0));
-	_mm512_store_si512(rows + 64, _mm512_permutexvar_epi8(v, u.field1));
-	_mm512_store_si512(rows + 128, _mm512_gf2p8affine_epi64_epi8(v, u.field2, 0xff));
-	_mm512_store_si512(rows + 192, _mm512_gf2p8affine_epi64_epi8(v, u.field3, 0xff));
+    __m512i v = _mm512_load_si512(w);
+    __builtin_prefetch(w + AHEAD, 0, 2);
+    _mm512_store_si512(rows, _mm512_permutexvar_epi8(v, u.field0));
+    _mm512_store_si512(rows + 64, _mm512_permutexvar_epi8(v, u.field1));
+    _mm512_store_si512(rows + 128, _mm512_gf2p8affine_epi64_epi8(v, u.field2, 0xff));
+    _mm512_store_si512(rows + 192, _mm512_gf2p8affine_epi64_epi8(v, u.field3, 0xff));
 }
 
 /* Four steps of one group. */
 INLINE void unpack_tile(const uint8_t *w, uint8_t *tile, struct unpacker u)
 {
-	for (int step = 0; step < 4; step++)
-		unpack_line(w + TERN_STEP * step, tile + 256 * step, u);
+    for (int step = 0; step < 4; step++)
+        unpack_line(w + TERN_STEP * step, tile + 256 * step, u);
 }
 
 /* ---- outputs */
 
 /* Sums of a finished panel, and which of their rows have become outputs. */
 struct late {
-	const struct tern_product *p;
-	const int32_t *sums; /* tiles of 16 x 16, `across` side by side for each 16 rows */
-	size_t b, n;         /* of the first row and output */
-	int row, rows, across;
+    const struct tern_product *p;
+    const int32_t *sums; /* tiles of 16 x 16, `across` side by side for each 16 rows */
+    size_t b, n;         /* of the first row and output */
+    int row, rows, across;
 };
 
 INLINE void put16(const struct tern_product *p, size_t b, size_t n, __m512i s)
 {
-	if (n >= p->n)
-		return;
-	uint32_t left = p->n - n < 16 ? (uint32_t)(p->n - n) : 16;
-	__mmask16 mask = (__mmask16)(0xffffu >> (16 - left));
-	size_t at = b * p->n + n;
-	if (p->scale)
-		_mm512_mask_storeu_ps((float *)p->y + at, mask, _mm512_mul_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(p->scale[b] * p->weight_scale)));
-	else
-		_mm512_mask_storeu_epi32((int32_t *)p->y + at, mask, s);
+    if (n >= p->n)
+        return;
+    uint32_t left = p->n - n < 16 ? (uint32_t)(p->n - n) : 16;
+    __mmask16 mask = (__mmask16)(0xffffu >> (16 - left));
+    size_t at = b * p->n + n;
+    if (p->scale)
+        _mm512_mask_storeu_ps((float *)p->y + at, mask, _mm512_mul_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(p->scale[b] * p->weight_scale)));
+    else
+        _mm512_mask_storeu_epi32((int32_t *)p->y + at, mask, s);
 }
 
 INLINE void flush(struct late *l, int rows, const int across)
 {
-	int end = l->row + rows < l->rows ? l->row + rows : l->rows;
-	for (; l->row < end; l->row++) {
-		const int32_t *s = l->sums + (l->row / 16 * across) * 256 + l->row % 16 * 16;
-		for (int j = 0; j < across; j++)
-			put16(l->p, l->b + (size_t)l->row, l->n + (size_t)(16 * j), _mm512_load_si512(s + 256 * j));
-	}
+    int end = l->row + rows < l->rows ? l->row + rows : l->rows;
+    for (; l->row < end; l->row++) {
+        const int32_t *s = l->sums + (l->row / 16 * across) * 256 + l->row % 16 * 16;
+        for (int j = 0; j < across; j++)
+            put16(l->p, l->b + (size_t)l->row, l->n + (size_t)(16 * j), _mm512_load_si512(s + 256 * j));
+    }
 }
 
 /* ---- up to 16 rows by 64 outputs: tiles 0-3 sums, 4 activations, 5-7 weights */
 
 struct scratch {
-	uint8_t ring[2][4 * TILE_BYTES];
-	int32_t sums[4 * 256];
+    uint8_t ring[2][4 * TILE_BYTES];
+    int32_t sums[4 * 256];
 } __attribute__((aligned(64)));
 
 /* One step of 64 columns on ring half `now`, while the next step's weights are unpacked into the other half. */
 INLINE void step_wide(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, struct unpacker u)
 {
-	TILE_LOAD(4, x, x_stride);
-	TILE_LOAD(5, now, 64);
-	unpack_tile(w, next, u);
-	TILE_DOT(0, 4, 5);
-	TILE_LOAD(6, now + TILE_BYTES, 64);
-	unpack_tile(w + TERN_LINE, next + TILE_BYTES, u);
-	TILE_DOT(1, 4, 6);
-	TILE_LOAD(7, now + 2 * TILE_BYTES, 64);
-	unpack_tile(w + 2 * TERN_LINE, next + 2 * TILE_BYTES, u);
-	TILE_DOT(2, 4, 7);
-	TILE_LOAD(5, now + 3 * TILE_BYTES, 64);
-	unpack_tile(w + 3 * TERN_LINE, next + 3 * TILE_BYTES, u);
-	TILE_DOT(3, 4, 5);
+    TILE_LOAD(4, x, x_stride);
+    TILE_LOAD(5, now, 64);
+    unpack_tile(w, next, u);
+    TILE_DOT(0, 4, 5);
+    TILE_LOAD(6, now + TILE_BYTES, 64);
+    unpack_tile(w + TERN_LINE, next + TILE_BYTES, u);
+    TILE_DOT(1, 4, 6);
+    TILE_LOAD(7, now + 2 * TILE_BYTES, 64);
+    unpack_tile(w + 2 * TERN_LINE, next + 2 * TILE_BYTES, u);
+    TILE_DOT(2, 4, 7);
+    TILE_LOAD(5, now + 3 * TILE_BYTES, 64);
+    unpack_tile(w + 3 * TERN_LINE, next + 3 * TILE_BYTES, u);
+    TILE_DOT(3, 4, 5);
 }
 
 INLINE void store_sums(int32_t *sums)
 {
-	TILE_STORE(0, sums, 64);
-	TILE_STORE(1, sums + 256, 64);
-	TILE_STORE(2, sums + 512, 64);
-	TILE_STORE(3, sums + 768, 64);
+    TILE_STORE(0, sums, 64);
+    TILE_STORE(1, sums + 256, 64);
+    TILE_STORE(2, sums + 512, 64);
+    TILE_STORE(3, sums + 768, 64);
 }
 
 INLINE void zero_sums(void)
 {
-	TILE_ZERO(0);
-	TILE_ZERO(1);
-	TILE_ZERO(2);
-	TILE_ZERO(3);
+    TILE_ZERO(0);
+    TILE_ZERO(1);
+    TILE_ZERO(2);
+    TILE_ZERO(3);
 }
 
 /* Panels [from, to); the last step of one unpacks the first of the next, or its own first again. */
 static void rows_wide(const struct tern_product *p, size_t b, int rows, size_t from, size_t to, struct scratch *s)
 {
-	const struct unpacker u = make_unpacker();
-	const size_t steps = p->steps / 4;
-	const uint8_t count = (uint8_t)rows, shape[8] = { count, count, count, count, count, 16, 16, 16 };
-	const int8_t *x = p->x + b * p->x_stride;
-	struct late late = { .p = p, .sums = s->sums, .b = b };
-	struct tile_config config;
-	size_t turn = 0;
-	tiles_config(&config, shape);
-	tiles_open(&config);
-	for (size_t j = 0; j < TERN_GROUPS; j++)
-		unpack_tile(p->w + from * p->panel_bytes + j * TERN_LINE, s->ring[0] + j * TILE_BYTES, u);
-	for (size_t panel = from; panel < to; panel++) {
-		const uint8_t *w = p->w + panel * p->panel_bytes, *after = panel + 1 < to ? w + p->panel_bytes : w;
-		zero_sums();
-		for (size_t i = 0; i < steps; i++, turn++) {
-			step_wide(x + i * 64, p->x_stride, s->ring[turn & 1], s->ring[~turn & 1], i + 1 < steps ? w + (i + 1) * PACKED : after, u);
-			flush(&late, 2, 4);
-		}
-		flush(&late, 16, 4);
-		store_sums(s->sums);
-		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = panel * TERN_PANEL, .rows = rows };
-	}
-	flush(&late, 16, 4);
-	TILES_CLOSE();
+    const struct unpacker u = make_unpacker();
+    const size_t steps = p->steps / 4;
+    const uint8_t count = (uint8_t)rows, shape[8] = { count, count, count, count, count, 16, 16, 16 };
+    const int8_t *x = p->x + b * p->x_stride;
+    struct late late = { .p = p, .sums = s->sums, .b = b };
+    struct tile_config config;
+    size_t turn = 0;
+    tiles_config(&config, shape);
+    tiles_open(&config);
+    for (size_t j = 0; j < TERN_GROUPS; j++)
+        unpack_tile(p->w + from * p->panel_bytes + j * TERN_LINE, s->ring[0] + j * TILE_BYTES, u);
+    for (size_t panel = from; panel < to; panel++) {
+        const uint8_t *w = p->w + panel * p->panel_bytes, *after = panel + 1 < to ? w + p->panel_bytes : w;
+        zero_sums();
+        for (size_t i = 0; i < steps; i++, turn++) {
+            step_wide(x + i * 64, p->x_stride, s->ring[turn & 1], s->ring[~turn & 1], i + 1 < steps ? w + (i + 1) * PACKED : after, u);
+            flush(&late, 2, 4);
+        }
+        flush(&late, 16, 4);
+        store_sums(s->sums);
+        late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = panel * TERN_PANEL, .rows = rows };
+    }
+    flush(&late, 16, 4);
+    TILES_CLOSE();
 }
 
 /* ---- 17 to 32 rows by 32 outputs: tiles 0-3 sums (two rows of two), 4 and 5 activations, 6 and 7 weights. A half of the ring holds two steps:
@@ -174,168 +174,168 @@ static void rows_wide(const struct tern_product *p, size_t b, int rows, size_t f
 
 INLINE void step_square(const int8_t *x, size_t x_stride, const uint8_t *now, uint8_t *next, const uint8_t *w, struct unpacker u)
 {
-	TILE_LOAD(4, x, x_stride);
-	TILE_LOAD(6, now, 64);
-	TILE_LOAD(7, now + TILE_BYTES, 64);
-	TILE_LOAD(5, x + 16 * x_stride, x_stride);
-	TILE_DOT(0, 4, 6);
-	unpack_line(w, next, u);
-	unpack_line(w + TERN_STEP, next + 256, u);
-	TILE_DOT(1, 4, 7);
-	unpack_line(w + 2 * TERN_STEP, next + 512, u);
-	unpack_line(w + 3 * TERN_STEP, next + 768, u);
-	TILE_DOT(2, 5, 6);
-	w += TERN_LINE;
-	unpack_line(w, next + TILE_BYTES, u);
-	unpack_line(w + TERN_STEP, next + TILE_BYTES + 256, u);
-	TILE_DOT(3, 5, 7);
-	unpack_line(w + 2 * TERN_STEP, next + TILE_BYTES + 512, u);
-	unpack_line(w + 3 * TERN_STEP, next + TILE_BYTES + 768, u);
+    TILE_LOAD(4, x, x_stride);
+    TILE_LOAD(6, now, 64);
+    TILE_LOAD(7, now + TILE_BYTES, 64);
+    TILE_LOAD(5, x + 16 * x_stride, x_stride);
+    TILE_DOT(0, 4, 6);
+    unpack_line(w, next, u);
+    unpack_line(w + TERN_STEP, next + 256, u);
+    TILE_DOT(1, 4, 7);
+    unpack_line(w + 2 * TERN_STEP, next + 512, u);
+    unpack_line(w + 3 * TERN_STEP, next + 768, u);
+    TILE_DOT(2, 5, 6);
+    w += TERN_LINE;
+    unpack_line(w, next + TILE_BYTES, u);
+    unpack_line(w + TERN_STEP, next + TILE_BYTES + 256, u);
+    TILE_DOT(3, 5, 7);
+    unpack_line(w + 2 * TERN_STEP, next + TILE_BYTES + 512, u);
+    unpack_line(w + 3 * TERN_STEP, next + TILE_BYTES + 768, u);
 }
 
 /* Half h of the panels counts on: 0 and 1 are the halves of the first. Weights of step i, running on into the half after it. */
 INLINE const uint8_t *step_weights(const struct tern_product *p, size_t half, size_t last, size_t i, size_t steps)
 {
-	if (i >= steps && half < last) {
-		half++;
-		i -= steps;
-	}
-	i = i < steps ? i : i - steps;
-	return p->w + half / 2 * p->panel_bytes + half % 2 * (2 * TERN_LINE) + i * PACKED;
+    if (i >= steps && half < last) {
+        half++;
+        i -= steps;
+    }
+    i = i < steps ? i : i - steps;
+    return p->w + half / 2 * p->panel_bytes + half % 2 * (2 * TERN_LINE) + i * PACKED;
 }
 
 /* Two steps ahead, in a ring of four places. */
 static void rows_square(const struct tern_product *p, size_t b, int rows, size_t from, size_t to, struct scratch *s)
 {
-	const struct unpacker u = make_unpacker();
-	const size_t steps = p->steps / 4, last = 2 * to - 1;
-	const uint8_t second = (uint8_t)(rows - 16), shape[8] = { 16, 16, second, second, 16, second, 16, 16 };
-	const int8_t *x = p->x + b * p->x_stride;
-	struct late late = { .p = p, .sums = s->sums, .b = b };
-	struct tile_config config;
-	uint8_t *ring = s->ring[0];
-	size_t turn = 0;
-	tiles_config(&config, shape);
-	tiles_open(&config);
-	for (size_t i = 0; i < 2; i++)
-		for (size_t j = 0; j < 2; j++)
-			unpack_tile(step_weights(p, 2 * from, last, i, steps) + j * TERN_LINE, ring + (2 * i + j) * TILE_BYTES, u);
-	for (size_t half = 2 * from; half <= last; half++) {
-		zero_sums();
-		for (size_t i = 0; i < steps; i++, turn++) {
-			step_square(x + i * 64, p->x_stride, ring + (turn & 3) * 2 * TILE_BYTES, ring + ((turn + 2) & 3) * 2 * TILE_BYTES,
-			            step_weights(p, half, last, i + 2, steps), u);
-			flush(&late, 3, 2);
-		}
-		flush(&late, 32, 2);
-		store_sums(s->sums);
-		late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = half * (TERN_PANEL / 2), .rows = rows };
-	}
-	flush(&late, 32, 2);
-	TILES_CLOSE();
+    const struct unpacker u = make_unpacker();
+    const size_t steps = p->steps / 4, last = 2 * to - 1;
+    const uint8_t second = (uint8_t)(rows - 16), shape[8] = { 16, 16, second, second, 16, second, 16, 16 };
+    const int8_t *x = p->x + b * p->x_stride;
+    struct late late = { .p = p, .sums = s->sums, .b = b };
+    struct tile_config config;
+    uint8_t *ring = s->ring[0];
+    size_t turn = 0;
+    tiles_config(&config, shape);
+    tiles_open(&config);
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < 2; j++)
+            unpack_tile(step_weights(p, 2 * from, last, i, steps) + j * TERN_LINE, ring + (2 * i + j) * TILE_BYTES, u);
+    for (size_t half = 2 * from; half <= last; half++) {
+        zero_sums();
+        for (size_t i = 0; i < steps; i++, turn++) {
+            step_square(x + i * 64, p->x_stride, ring + (turn & 3) * 2 * TILE_BYTES, ring + ((turn + 2) & 3) * 2 * TILE_BYTES,
+                        step_weights(p, half, last, i + 2, steps), u);
+            flush(&late, 3, 2);
+        }
+        flush(&late, 32, 2);
+        store_sums(s->sums);
+        late = (struct late){ .p = p, .sums = s->sums, .b = b, .n = half * (TERN_PANEL / 2), .rows = rows };
+    }
+    flush(&late, 32, 2);
+    TILES_CLOSE();
 }
 
 /* A few rows left over go to the kernel without tiles. */
 static void block(const struct tern_product *p, size_t b, size_t rows, size_t from, size_t to, struct scratch *s)
 {
-	if (rows >= LEAST_ROWS) {
-		(rows <= 16 ? rows_wide : rows_square)(p, b, (int)rows, from, to, s);
-		return;
-	}
-	struct tern_product rest = *p;
-	rest.x += b * p->x_stride;
-	rest.x_sum += b;
-	rest.scale = p->scale ? p->scale + b : NULL;
-	rest.y = (char *)p->y + b * p->n * 4;
-	rest.batch = rows;
-	few_without_tiles.run(&rest, from, to);
+    if (rows >= LEAST_ROWS) {
+        (rows <= 16 ? rows_wide : rows_square)(p, b, (int)rows, from, to, s);
+        return;
+    }
+    struct tern_product rest = *p;
+    rest.x += b * p->x_stride;
+    rest.x_sum += b;
+    rest.scale = p->scale ? p->scale + b : NULL;
+    rest.y = (char *)p->y + b * p->n * 4;
+    rest.batch = rows;
+    few_without_tiles.run(&rest, from, to);
 }
 
 static void matmul_2bit_i8_amx(const struct tern_product *p, size_t from, size_t to)
 {
-	struct scratch s;
-	/* Unpacking reaches two steps ahead, into the half after this one, which must have as many. */
-	if (p->steps < 8 || from >= to) {
-		few_without_tiles.run(p, from, to);
-		return;
-	}
-	for (size_t b = 0; b < p->batch; b += 32)
-		block(p, b, p->batch - b < 32 ? p->batch - b : 32, from, to, &s);
+    struct scratch s;
+    /* Unpacking reaches two steps ahead, into the half after this one, which must have as many. */
+    if (p->steps < 8 || from >= to) {
+        few_without_tiles.run(p, from, to);
+        return;
+    }
+    for (size_t b = 0; b < p->batch; b += 32)
+        block(p, b, p->batch - b < 32 ? p->batch - b : 32, from, to, &s);
 }
 
 /* ---- the roof: products of 2 x 2 tiles, operands in registers or loaded anew each step from blocks of a and b bytes */
 
 INLINE void roof_step(const uint8_t *a, const uint8_t *b)
 {
-	TILE_LOAD(4, a, 64);
-	TILE_LOAD(6, b, 64);
-	TILE_DOT(0, 4, 6);
-	TILE_LOAD(7, b + TILE_BYTES, 64);
-	TILE_DOT(1, 4, 7);
-	TILE_LOAD(5, a + TILE_BYTES, 64);
-	TILE_DOT(2, 5, 6);
-	TILE_DOT(3, 5, 7);
+    TILE_LOAD(4, a, 64);
+    TILE_LOAD(6, b, 64);
+    TILE_DOT(0, 4, 6);
+    TILE_LOAD(7, b + TILE_BYTES, 64);
+    TILE_DOT(1, 4, 7);
+    TILE_LOAD(5, a + TILE_BYTES, 64);
+    TILE_DOT(2, 5, 6);
+    TILE_DOT(3, 5, 7);
 }
 
 INLINE void roof(uint64_t n, const uint8_t *operands, size_t a_bytes, size_t b_bytes, int32_t *lanes)
 {
-	static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
-	struct tile_config config;
-	const uint8_t *b = operands + a_bytes;
-	size_t at_a = 0, at_b = 0;
-	tiles_config(&config, full);
-	tiles_open(&config);
-	zero_sums();
-	for (; n; n--) {
-		roof_step(operands + at_a, b + at_b);
-		at_a = at_a + 2 * TILE_BYTES < a_bytes ? at_a + 2 * TILE_BYTES : 0;
-		at_b = at_b + 2 * TILE_BYTES < b_bytes ? at_b + 2 * TILE_BYTES : 0;
-	}
-	TILE_STORE(0, lanes, 64);
-	TILES_CLOSE();
+    static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
+    struct tile_config config;
+    const uint8_t *b = operands + a_bytes;
+    size_t at_a = 0, at_b = 0;
+    tiles_config(&config, full);
+    tiles_open(&config);
+    zero_sums();
+    for (; n; n--) {
+        roof_step(operands + at_a, b + at_b);
+        at_a = at_a + 2 * TILE_BYTES < a_bytes ? at_a + 2 * TILE_BYTES : 0;
+        at_b = at_b + 2 * TILE_BYTES < b_bytes ? at_b + 2 * TILE_BYTES : 0;
+    }
+    TILE_STORE(0, lanes, 64);
+    TILES_CLOSE();
 }
 
 enum { ROOF_L1 = 8 << 10, ROOF_A_L2 = 16 << 10, ROOF_B_L2 = 768 << 10 };
 
 static void peak_l1(uint64_t n, const uint8_t *operands, int32_t *lanes)
 {
-	roof(n, operands, ROOF_L1, ROOF_L1, lanes);
+    roof(n, operands, ROOF_L1, ROOF_L1, lanes);
 }
 
 static void peak_l2(uint64_t n, const uint8_t *operands, int32_t *lanes)
 {
-	roof(n, operands, ROOF_A_L2, ROOF_B_L2, lanes);
+    roof(n, operands, ROOF_A_L2, ROOF_B_L2, lanes);
 }
 
 static void peak_registers(uint64_t n, const uint8_t *operands, int32_t *lanes)
 {
-	static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
-	struct tile_config config;
-	tiles_config(&config, full);
-	tiles_open(&config);
-	zero_sums();
-	TILE_LOAD(4, operands, 64);
-	TILE_LOAD(5, operands + TILE_BYTES, 64);
-	TILE_LOAD(6, operands + 2 * TILE_BYTES, 64);
-	TILE_LOAD(7, operands + 3 * TILE_BYTES, 64);
-	for (; n; n--) {
-		TILE_DOT(0, 4, 6);
-		TILE_DOT(1, 4, 7);
-		TILE_DOT(2, 5, 6);
-		TILE_DOT(3, 5, 7);
-	}
-	TILE_STORE(0, lanes, 64);
-	TILES_CLOSE();
+    static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
+    struct tile_config config;
+    tiles_config(&config, full);
+    tiles_open(&config);
+    zero_sums();
+    TILE_LOAD(4, operands, 64);
+    TILE_LOAD(5, operands + TILE_BYTES, 64);
+    TILE_LOAD(6, operands + 2 * TILE_BYTES, 64);
+    TILE_LOAD(7, operands + 3 * TILE_BYTES, 64);
+    for (; n; n--) {
+        TILE_DOT(0, 4, 6);
+        TILE_DOT(1, 4, 7);
+        TILE_DOT(2, 5, 6);
+        TILE_DOT(3, 5, 7);
+    }
+    TILE_STORE(0, lanes, 64);
+    TILES_CLOSE();
 }
 
 void tern_amx_overlay(struct tern_kernels *t)
 {
-	static const struct tern_product_kernel tiles_kernel = { "matmul_2bit_i8_amx", matmul_2bit_i8_amx };
-	few_without_tiles = t->product[TERN_STORAGE_2BIT][TERN_MANY];
-	t->product[TERN_STORAGE_2BIT][TERN_FEW] = tiles_kernel;
-	t->product[TERN_STORAGE_2BIT][TERN_MANY] = tiles_kernel;
-	const double ops = 4 * 2.0 * 16 * 16 * 64;
-	t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ ops, 2 * TILE_BYTES, 2 * TILE_BYTES, peak_registers };
-	t->roof.peak[TERN_PEAK_L1] = (struct tern_peak_kernel){ ops, ROOF_L1, ROOF_L1, peak_l1 };
-	t->roof.peak[TERN_PEAK_L2] = (struct tern_peak_kernel){ ops, ROOF_A_L2, ROOF_B_L2, peak_l2 };
+    static const struct tern_product_kernel tiles_kernel = { "matmul_2bit_i8_amx", matmul_2bit_i8_amx };
+    few_without_tiles = t->product[TERN_STORAGE_2BIT][TERN_MANY];
+    t->product[TERN_STORAGE_2BIT][TERN_FEW] = tiles_kernel;
+    t->product[TERN_STORAGE_2BIT][TERN_MANY] = tiles_kernel;
+    const double ops = 4 * 2.0 * 16 * 16 * 64;
+    t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ ops, 2 * TILE_BYTES, 2 * TILE_BYTES, peak_registers };
+    t->roof.peak[TERN_PEAK_L1] = (struct tern_peak_kernel){ ops, ROOF_L1, ROOF_L1, peak_l1 };
+    t->roof.peak[TERN_PEAK_L2] = (struct tern_peak_kernel){ ops, ROOF_A_L2, ROOF_B_L2, peak_l2 };
 }

@@ -10,52 +10,52 @@
 
 /* Palette 1: 64 bytes a row in every tile; rows[t] rows in tile t. */
 struct tile_config {
-	uint8_t palette, start, reserved[14];
-	uint16_t bytes[16];
-	uint8_t rows[16];
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
 } __attribute__((aligned(64)));
 
 static inline void tiles_config(struct tile_config *c, const uint8_t rows[8])
 {
-	memset(c, 0, sizeof *c);
-	c->palette = 1;
-	for (int t = 0; t < 8; t++) {
-		c->bytes[t] = rows[t] ? 64 : 0;
-		c->rows[t] = rows[t];
-	}
+    memset(c, 0, sizeof *c);
+    c->palette = 1;
+    for (int t = 0; t < 8; t++) {
+        c->bytes[t] = rows[t] ? 64 : 0;
+        c->rows[t] = rows[t];
+    }
 }
 
 #ifdef TERN_AMX_EMULATED
 static struct {
-	struct tile_config config;
-	uint8_t data[8][16][64];
+    struct tile_config config;
+    uint8_t data[8][16][64];
 } tiles;
 
 static inline void tiles_open(const struct tile_config *c)
 {
-	tiles.config = *c;
-	memset(tiles.data, 0, sizeof tiles.data);
+    tiles.config = *c;
+    memset(tiles.data, 0, sizeof tiles.data);
 }
 
 static inline void tile_move(int t, void *p, int64_t stride, int store)
 {
-	for (int r = 0; r < tiles.config.rows[t]; r++)
-		if (store)
-			memcpy((char *)p + r * stride, tiles.data[t][r], 64);
-		else
-			memcpy(tiles.data[t][r], (char *)p + r * stride, 64);
+    for (int r = 0; r < tiles.config.rows[t]; r++)
+        if (store)
+            memcpy((char *)p + r * stride, tiles.data[t][r], 64);
+        else
+            memcpy(tiles.data[t][r], (char *)p + r * stride, 64);
 }
 
 static inline void tile_dot(int c, int a, int b)
 {
-	for (int m = 0; m < tiles.config.rows[c]; m++)
-		for (int k = 0; k < tiles.config.rows[b]; k++)
-			for (int n = 0; n < 64; n++) {
-				int32_t sum;
-				memcpy(&sum, &tiles.data[c][m][n & ~3], 4);
-				sum += (int8_t)tiles.data[a][m][4 * k + (n & 3)] * (int8_t)tiles.data[b][k][n];
-				memcpy(&tiles.data[c][m][n & ~3], &sum, 4);
-			}
+    for (int m = 0; m < tiles.config.rows[c]; m++)
+        for (int k = 0; k < tiles.config.rows[b]; k++)
+            for (int n = 0; n < 64; n++) {
+                int32_t sum;
+                memcpy(&sum, &tiles.data[c][m][n & ~3], 4);
+                sum += (int8_t)tiles.data[a][m][4 * k + (n & 3)] * (int8_t)tiles.data[b][k][n];
+                memcpy(&tiles.data[c][m][n & ~3], &sum, 4);
+            }
 }
 #define TILES_CLOSE() ((void)0)
 #define TILE_ZERO(t) memset(tiles.data[t], 0, sizeof tiles.data[t])
@@ -67,7 +67,7 @@ static inline void tile_dot(int c, int a, int b)
  * keeps the compiler from moving memory accesses across them. */
 static inline void tiles_open(const struct tile_config *c)
 {
-	__asm__ volatile("ldtilecfg (%0)" ::"r"(c) : "memory");
+    __asm__ volatile("ldtilecfg (%0)" ::"r"(c) : "memory");
 }
 #define TILES_CLOSE() __asm__ volatile("tilerelease" ::: "memory")
 #define TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t ::: "memory")

@@ -5,9 +5,9 @@
 
 static inline int32_t load_four(const void *p)
 {
-	int32_t v;
-	__builtin_memcpy(&v, p, sizeof v);
-	return v;
+    int32_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
 }
 
 #define V uint8x16_t
@@ -26,7 +26,7 @@ static inline int32_t load_four(const void *p)
 /* 3 v / 256 is 1 from 86 on and 2 from 171 on; a compare gives -1 where true. */
 static inline uint8x16_t V_DIGIT(uint8x16_t v)
 {
-	return vsubq_u8(vsubq_u8(vdupq_n_u8(0), vcgeq_u8(v, vdupq_n_u8(86))), vcgeq_u8(v, vdupq_n_u8(171)));
+    return vsubq_u8(vsubq_u8(vdupq_n_u8(0), vcgeq_u8(v, vdupq_n_u8(86))), vcgeq_u8(v, vdupq_n_u8(171)));
 }
 
 #define F float32x4x4_t
@@ -36,28 +36,28 @@ static inline uint8x16_t V_DIGIT(uint8x16_t v)
 /* The maximum of numbers: a NaN does not count. */
 static inline float32x4x4_t F_LARGER(float32x4x4_t m, float32x4x4_t v)
 {
-	for (int i = 0; i < 4; i++)
-		m.val[i] = vmaxnmq_f32(vabsq_f32(v.val[i]), m.val[i]);
-	return m;
+    for (int i = 0; i < 4; i++)
+        m.val[i] = vmaxnmq_f32(vabsq_f32(v.val[i]), m.val[i]);
+    return m;
 }
 
 static inline float F_LARGEST(float32x4x4_t m)
 {
-	return vmaxvq_f32(vmaxq_f32(vmaxq_f32(m.val[0], m.val[1]), vmaxq_f32(m.val[2], m.val[3])));
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(m.val[0], m.val[1]), vmaxq_f32(m.val[2], m.val[3])));
 }
 
 /* Conversion takes a NaN to 0; here it is to be -128, as on x86. */
 static inline int32x4_t to_int(float32x4_t v, float factor)
 {
-	float32x4_t scaled = vmulq_n_f32(v, factor);
-	return vbslq_s32(vceqq_f32(scaled, scaled), vcvtnq_s32_f32(scaled), vdupq_n_s32(-128));
+    float32x4_t scaled = vmulq_n_f32(v, factor);
+    return vbslq_s32(vceqq_f32(scaled, scaled), vcvtnq_s32_f32(scaled), vdupq_n_s32(-128));
 }
 
 static inline void F_TO_INT8(float32x4x4_t v, float factor, int8_t *q)
 {
-	int16x8_t low = vcombine_s16(vqmovn_s32(to_int(v.val[0], factor)), vqmovn_s32(to_int(v.val[1], factor)));
-	int16x8_t high = vcombine_s16(vqmovn_s32(to_int(v.val[2], factor)), vqmovn_s32(to_int(v.val[3], factor)));
-	vst1q_s8(q, vcombine_s8(vqmovn_s16(low), vqmovn_s16(high)));
+    int16x8_t low = vcombine_s16(vqmovn_s32(to_int(v.val[0], factor)), vqmovn_s32(to_int(v.val[1], factor)));
+    int16x8_t high = vcombine_s16(vqmovn_s32(to_int(v.val[2], factor)), vqmovn_s32(to_int(v.val[3], factor)));
+    vst1q_s8(q, vcombine_s8(vqmovn_s16(low), vqmovn_s16(high)));
 }
 
 #define N int32_t

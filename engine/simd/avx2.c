@@ -23,8 +23,8 @@
 
 void tern_avx2_overlay(struct tern_kernels *t)
 {
-	overlay_products(t);
-	t->quantize = quantize_avx2;
-	overlay_vectors(t);
-	tern_avx2_head_overlay(&t->head);
+    overlay_products(t);
+    t->quantize = quantize_avx2;
+    overlay_vectors(t);
+    tern_avx2_head_overlay(&t->head);
 }

@@ -16,9 +16,9 @@
 
 static inline __m128i add_bytes(__m128i n, const int8_t *q)
 {
-	__m256i words = _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(const void *)q));
-	__m256i sums = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
-	return _mm_add_epi32(n, _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
+    __m256i words = _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(const void *)q));
+    __m256i sums = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+    return _mm_add_epi32(n, _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
 }
 
 #include "simd/product.h"
@@ -31,7 +31,7 @@ static inline __m128i add_bytes(__m128i n, const int8_t *q)
 
 void tern_avx512_overlay(struct tern_kernels *t)
 {
-	overlay_products(t);
-	t->quantize = quantize_avx512;
-	overlay_vectors(t);
+    overlay_products(t);
+    t->quantize = quantize_avx512;
+    overlay_vectors(t);
 }

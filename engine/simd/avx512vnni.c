@@ -22,7 +22,7 @@
 
 void tern_avx512vnni_overlay(struct tern_kernels *t)
 {
-	overlay_products(t);
-	t->quantize = quantize_avx512vnni;
-	tern_avx512vnni_head_overlay(&t->head);
+    overlay_products(t);
+    t->quantize = quantize_avx512vnni;
+    tern_avx512vnni_head_overlay(&t->head);
 }

@@ -17,5 +17,5 @@
 
 void tern_avxvnni_overlay(struct tern_kernels *t)
 {
-	overlay_products(t);
+    overlay_products(t);
 }

@@ -3,13 +3,13 @@
 #include "simd/arm_128.h"
 
 typedef struct {
-	int16x8_t low, high; /* rows 0 and 1, rows 2 and 3: four columns each */
+    int16x8_t low, high; /* rows 0 and 1, rows 2 and 3: four columns each */
 } pair16;
 
 static inline pair16 dot(pair16 a, uint8x16_t w, uint8x16_t x)
 {
-	int8x16_t sw = vreinterpretq_s8_u8(w), sx = vreinterpretq_s8_u8(x);
-	return (pair16){ vmlal_s8(a.low, vget_low_s8(sw), vget_low_s8(sx)), vmlal_s8(a.high, vget_high_s8(sw), vget_high_s8(sx)) };
+    int8x16_t sw = vreinterpretq_s8_u8(w), sx = vreinterpretq_s8_u8(x);
+    return (pair16){ vmlal_s8(a.low, vget_low_s8(sw), vget_low_s8(sx)), vmlal_s8(a.high, vget_high_s8(sw), vget_high_s8(sx)) };
 }
 
 #define ISA neon
@@ -30,7 +30,7 @@ static inline pair16 dot(pair16 a, uint8x16_t w, uint8x16_t x)
 
 void tern_neon_overlay(struct tern_kernels *t)
 {
-	overlay_products(t);
-	t->quantize = quantize_neon;
-	overlay_vectors(t);
+    overlay_products(t);
+    t->quantize = quantize_neon;
+    overlay_vectors(t);
 }

@@ -15,5 +15,5 @@
 
 void tern_neondot_overlay(struct tern_kernels *t)
 {
-	overlay_products(t);
+    overlay_products(t);
 }

@@ -19,31 +19,31 @@
 
 static float Q_GLUE(quantize_, ISA)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum)
 {
-	size_t whole = k / 16 * 16;
-	float tail[16] __attribute__((aligned(64))) = { 0 };
-	if (k > whole)
-		memcpy(tail, x + whole, (k - whole) * sizeof *x);
-	F m0 = F_LARGER(F_ZERO, F_LOAD(tail)), m1 = F_ZERO;
-	size_t i = 0;
-	for (; i + 32 <= whole; i += 32) {
-		m0 = F_LARGER(m0, F_LOAD(x + i));
-		m1 = F_LARGER(m1, F_LOAD(x + i + 16));
-	}
-	if (i < whole)
-		m0 = F_LARGER(m0, F_LOAD(x + i));
-	float largest = F_LARGEST(F_LARGER(m0, m1)), a = largest > 1e-5f ? largest : 1e-5f, factor = 127.0f / a;
-	N total = N_ZERO;
-	for (i = 0; i < whole; i += 16) {
-		F_TO_INT8(F_LOAD(x + i), factor, q + i);
-		N_ADD(total, q + i);
-	}
-	if (k > whole) {
-		/* A row's room reaches to a multiple of 64, so the last 16 bytes may be written whole. */
-		F_TO_INT8(F_LOAD(tail), factor, q + whole);
-		N_ADD(total, q + whole);
-		whole += 16;
-	}
-	memset(q + whole, 0, stride - whole);
-	*sum = N_TOTAL(total);
-	return a / 127.0f;
+    size_t whole = k / 16 * 16;
+    float tail[16] __attribute__((aligned(64))) = { 0 };
+    if (k > whole)
+        memcpy(tail, x + whole, (k - whole) * sizeof *x);
+    F m0 = F_LARGER(F_ZERO, F_LOAD(tail)), m1 = F_ZERO;
+    size_t i = 0;
+    for (; i + 32 <= whole; i += 32) {
+        m0 = F_LARGER(m0, F_LOAD(x + i));
+        m1 = F_LARGER(m1, F_LOAD(x + i + 16));
+    }
+    if (i < whole)
+        m0 = F_LARGER(m0, F_LOAD(x + i));
+    float largest = F_LARGEST(F_LARGER(m0, m1)), a = largest > 1e-5f ? largest : 1e-5f, factor = 127.0f / a;
+    N total = N_ZERO;
+    for (i = 0; i < whole; i += 16) {
+        F_TO_INT8(F_LOAD(x + i), factor, q + i);
+        N_ADD(total, q + i);
+    }
+    if (k > whole) {
+        /* A row's room reaches to a multiple of 64, so the last 16 bytes may be written whole. */
+        F_TO_INT8(F_LOAD(tail), factor, q + whole);
+        N_ADD(total, q + whole);
+        whole += 16;
+    }
+    memset(q + whole, 0, stride - whole);
+    *sum = N_TOTAL(total);
+    return a / 127.0f;
 }

@@ -12,149 +12,149 @@ typedef void add_line_fn(const uint8_t *w, const int8_t *x, int32_t *sum);
 
 static inline __attribute__((always_inline)) void add_int8(const uint8_t *w, const int8_t *x, int32_t *sum)
 {
-	for (int j = 0; j < 4; j++)
-		sum[0] += w[j] * x[j];
+    for (int j = 0; j < 4; j++)
+        sum[0] += w[j] * x[j];
 }
 
 static inline __attribute__((always_inline)) void add_2bit(const uint8_t *w, const int8_t *x, int32_t *sum)
 {
-	for (int j = 0; j < 4; j++) {
-		sum[0] += (w[j] & 3) * x[j];
-		sum[1] += (w[j] & 12) * x[j + 4];
-		sum[2] += (w[j] & 48) * x[j + 8];
-		sum[3] += (w[j] >> 6) * x[j + 12];
-	}
+    for (int j = 0; j < 4; j++) {
+        sum[0] += (w[j] & 3) * x[j];
+        sum[1] += (w[j] & 12) * x[j + 4];
+        sum[2] += (w[j] & 48) * x[j + 8];
+        sum[3] += (w[j] >> 6) * x[j + 12];
+    }
 }
 
 static inline __attribute__((always_inline)) void add_base3(const uint8_t *w, const int8_t *x, int32_t *sum)
 {
-	for (int j = 0; j < 4; j++) {
-		uint32_t q = w[j];
-		for (int f = 0; f < 5; f++) {
-			q *= 3;
-			sum[0] += (int32_t)(q >> 8) * x[4 * f + j];
-			q &= 255;
-		}
-	}
+    for (int j = 0; j < 4; j++) {
+        uint32_t q = w[j];
+        for (int f = 0; f < 5; f++) {
+            q *= 3;
+            sum[0] += (int32_t)(q >> 8) * x[4 * f + j];
+            q &= 255;
+        }
+    }
 }
 
 static void store(const struct tern_product *p, size_t b, size_t n, int32_t s)
 {
-	if (n >= p->n)
-		return;
-	s -= p->x_sum[b];
-	if (p->scale)
-		((float *)p->y)[b * p->n + n] = (float)s * (p->scale[b] * p->weight_scale);
-	else
-		((int32_t *)p->y)[b * p->n + n] = s;
+    if (n >= p->n)
+        return;
+    s -= p->x_sum[b];
+    if (p->scale)
+        ((float *)p->y)[b * p->n + n] = (float)s * (p->scale[b] * p->weight_scale);
+    else
+        ((int32_t *)p->y)[b * p->n + n] = s;
 }
 
 /* Four rows at a time share the loads of the activations; rows beyond the last are padding of the panel. */
 static inline __attribute__((always_inline)) void product(const struct tern_product *p, size_t from, size_t to, size_t step, add_line_fn *add)
 {
-	size_t end = to * TERN_PANEL < p->n ? to * TERN_PANEL : p->n;
-	for (size_t n = from * TERN_PANEL; n < end; n += 4) {
-		const uint8_t *w = p->w + n / TERN_PANEL * p->panel_bytes + n % TERN_PANEL * 4;
-		for (size_t b = 0; b < p->batch; b++) {
-			int32_t sum[4][4] = { { 0 } };
-			const int8_t *x = p->x + b * p->x_stride;
-			for (size_t s = 0; s < p->steps; s++)
-				for (size_t r = 0; r < 4; r++)
-					add(w + s * TERN_STEP + 4 * r, x + s * step, sum[r]);
-			for (size_t r = 0; r < 4; r++)
-				store(p, b, n + r, sum[r][0] + (sum[r][1] >> 2) + (sum[r][2] >> 4) + sum[r][3]);
-		}
-	}
+    size_t end = to * TERN_PANEL < p->n ? to * TERN_PANEL : p->n;
+    for (size_t n = from * TERN_PANEL; n < end; n += 4) {
+        const uint8_t *w = p->w + n / TERN_PANEL * p->panel_bytes + n % TERN_PANEL * 4;
+        for (size_t b = 0; b < p->batch; b++) {
+            int32_t sum[4][4] = { { 0 } };
+            const int8_t *x = p->x + b * p->x_stride;
+            for (size_t s = 0; s < p->steps; s++)
+                for (size_t r = 0; r < 4; r++)
+                    add(w + s * TERN_STEP + 4 * r, x + s * step, sum[r]);
+            for (size_t r = 0; r < 4; r++)
+                store(p, b, n + r, sum[r][0] + (sum[r][1] >> 2) + (sum[r][2] >> 4) + sum[r][3]);
+        }
+    }
 }
 
 static void matmul_int8_i8_scalar(const struct tern_product *p, size_t from, size_t to)
 {
-	product(p, from, to, 4, add_int8);
+    product(p, from, to, 4, add_int8);
 }
 
 static void matmul_2bit_i8_scalar(const struct tern_product *p, size_t from, size_t to)
 {
-	product(p, from, to, 16, add_2bit);
+    product(p, from, to, 16, add_2bit);
 }
 
 static void matmul_base3_i8_scalar(const struct tern_product *p, size_t from, size_t to)
 {
-	product(p, from, to, 20, add_base3);
+    product(p, from, to, 20, add_base3);
 }
 
 /* Adding 1.5 * 2^23 rounds |v| < 2^22 to an integer, half to even, and leaves it in the low bits (IEEE 754 default rounding). */
 int8_t tern_round_to_int8(float v)
 {
-	const float magic = 12582912.0f;
-	float shifted = v + magic;
-	int32_t bits;
-	if (!(v > -128.0f))
-		return -128;
-	if (v > 127.0f)
-		return 127;
-	memcpy(&bits, &shifted, sizeof bits);
-	return (int8_t)(bits - 0x4b400000);
+    const float magic = 12582912.0f;
+    float shifted = v + magic;
+    int32_t bits;
+    if (!(v > -128.0f))
+        return -128;
+    if (v > 127.0f)
+        return 127;
+    memcpy(&bits, &shifted, sizeof bits);
+    return (int8_t)(bits - 0x4b400000);
 }
 
 static float quantize_scalar(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum)
 {
-	float a = 1e-5f;
-	for (size_t i = 0; i < k; i++) {
-		float v = __builtin_fabsf(x[i]);
-		a = v > a ? v : a;
-	}
-	float to_int = 127.0f / a;
-	int32_t total = 0;
-	for (size_t i = 0; i < k; i++) {
-		q[i] = tern_round_to_int8(x[i] * to_int);
-		total += q[i];
-	}
-	memset(q + k, 0, stride - k);
-	*sum = total;
-	return a / 127.0f;
+    float a = 1e-5f;
+    for (size_t i = 0; i < k; i++) {
+        float v = __builtin_fabsf(x[i]);
+        a = v > a ? v : a;
+    }
+    float to_int = 127.0f / a;
+    int32_t total = 0;
+    for (size_t i = 0; i < k; i++) {
+        q[i] = tern_round_to_int8(x[i] * to_int);
+        total += q[i];
+    }
+    memset(q + k, 0, stride - k);
+    *sum = total;
+    return a / 127.0f;
 }
 
 /* One product a step: what multiplying and adding bytes costs without vectors. */
 static void peak_scalar(uint64_t n, const uint8_t *operands, int32_t *lanes)
 {
-	int32_t sum[4] = { 0 }, w[4], x[4];
-	for (int i = 0; i < 4; i++) {
-		w[i] = operands[i];
-		x[i] = ((const int8_t *)operands)[64 + i];
-	}
-	for (; n; n--)
-		for (int i = 0; i < 4; i++) {
-			__asm__ volatile("" : "+r"(x[i]));
-			sum[i] += w[i] * x[i];
-		}
-	lanes[0] = sum[0] + sum[1] + sum[2] + sum[3];
+    int32_t sum[4] = { 0 }, w[4], x[4];
+    for (int i = 0; i < 4; i++) {
+        w[i] = operands[i];
+        x[i] = ((const int8_t *)operands)[64 + i];
+    }
+    for (; n; n--)
+        for (int i = 0; i < 4; i++) {
+            __asm__ volatile("" : "+r"(x[i]));
+            sum[i] += w[i] * x[i];
+        }
+    lanes[0] = sum[0] + sum[1] + sum[2] + sum[3];
 }
 
 static uint64_t read_scalar(const uint8_t *p, size_t bytes, size_t ahead)
 {
-	uint64_t all = 0, word;
-	for (size_t i = 0; i < bytes; i += 8) {
-		if (ahead && i % 64 == 0)
-			__builtin_prefetch(p + i + ahead);
-		memcpy(&word, p + i, sizeof word);
-		all ^= word;
-	}
-	return all;
+    uint64_t all = 0, word;
+    for (size_t i = 0; i < bytes; i += 8) {
+        if (ahead && i % 64 == 0)
+            __builtin_prefetch(p + i + ahead);
+        memcpy(&word, p + i, sizeof word);
+        all ^= word;
+    }
+    return all;
 }
 
 #define ALL(storage) { { #storage "_scalar", storage##_scalar }, { #storage "_scalar", storage##_scalar }, { #storage "_scalar", storage##_scalar } }
 
 void tern_scalar_overlay(struct tern_kernels *t)
 {
-	static const struct tern_product_kernel products[TERN_STORAGES][TERN_CLASSES] = {
-		[TERN_STORAGE_INT8] = ALL(matmul_int8_i8),
-		[TERN_STORAGE_2BIT] = ALL(matmul_2bit_i8),
-		[TERN_STORAGE_BASE3] = ALL(matmul_base3_i8),
-	};
-	memcpy(t->product, products, sizeof products);
-	t->quantize = quantize_scalar;
-	tern_scalar_vector_overlay(&t->vector);
-	tern_scalar_head_overlay(&t->head);
-	t->roof.read = read_scalar;
-	t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 8, 64, 64, peak_scalar };
+    static const struct tern_product_kernel products[TERN_STORAGES][TERN_CLASSES] = {
+        [TERN_STORAGE_INT8] = ALL(matmul_int8_i8),
+        [TERN_STORAGE_2BIT] = ALL(matmul_2bit_i8),
+        [TERN_STORAGE_BASE3] = ALL(matmul_base3_i8),
+    };
+    memcpy(t->product, products, sizeof products);
+    t->quantize = quantize_scalar;
+    tern_scalar_vector_overlay(&t->vector);
+    tern_scalar_head_overlay(&t->head);
+    t->roof.read = read_scalar;
+    t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 8, 64, 64, peak_scalar };
 }

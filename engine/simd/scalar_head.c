@@ -8,5 +8,5 @@
 
 void tern_scalar_head_overlay(struct tern_head_kernels *t)
 {
-	*t = (struct tern_head_kernels){ head_int8_scalar, head_int4_scalar };
+    *t = (struct tern_head_kernels){ head_int8_scalar, head_int4_scalar };
 }

@@ -10,45 +10,45 @@
 
 static float norm_factor(const float *x, size_t n, float eps)
 {
-	float partial[TERN_PARTIALS] = { 0 };
-	for (size_t i = 0; i < n; i++)
-		partial[i % TERN_PARTIALS] += x[i] * x[i];
-	return 1.0f / sqrtf(tern_sum_tree(partial) / (float)n + eps);
+    float partial[TERN_PARTIALS] = { 0 };
+    for (size_t i = 0; i < n; i++)
+        partial[i % TERN_PARTIALS] += x[i] * x[i];
+    return 1.0f / sqrtf(tern_sum_tree(partial) / (float)n + eps);
 }
 
 static void rms_norm(const float *x, const float *w, size_t n, float eps, float *y)
 {
-	float r = norm_factor(x, n, eps);
-	for (size_t i = 0; i < n; i++)
-		y[i] = (x[i] * r) * w[i];
+    float r = norm_factor(x, n, eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] * r) * w[i];
 }
 
 static float squared_relu(float gate, float up)
 {
-	float g = gate > 0 ? gate : 0;
-	return (g * g) * up;
+    float g = gate > 0 ? gate : 0;
+    return (g * g) * up;
 }
 
 static void gate(const float *g, const float *up, size_t n, float *y)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] = squared_relu(g[i], up[i]);
+    for (size_t i = 0; i < n; i++)
+        y[i] = squared_relu(g[i], up[i]);
 }
 
 static void add(const float *x, size_t n, float *y)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] += x[i];
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i];
 }
 
 static void rope(float *x, const float *cosine, const float *sine, size_t d)
 {
-	size_t half = d / 2;
-	for (size_t i = 0; i < half; i++) {
-		float a = x[i], b = x[i + half];
-		x[i] = a * cosine[i] - b * sine[i];
-		x[i + half] = b * cosine[i] + a * sine[i];
-	}
+    size_t half = d / 2;
+    for (size_t i = 0; i < half; i++) {
+        float a = x[i], b = x[i + half];
+        x[i] = a * cosine[i] - b * sine[i];
+        x[i + half] = b * cosine[i] + a * sine[i];
+    }
 }
 
 /*
@@ -57,126 +57,126 @@ static void rope(float *x, const float *cosine, const float *sine, size_t d)
  */
 float tern_exp_scalar(float x)
 {
-	const float magic = 12582912.0f;
-	float t = x * 1.44269504f + magic, n = t - magic, p, scale;
-	float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-	int32_t bits;
-	p = r * (1.0f / 720) + (1.0f / 120);
-	p = p * r + (1.0f / 24);
-	p = p * r + (1.0f / 6);
-	p = p * r + 0.5f;
-	p = p * r + 1.0f;
-	p = p * r + 1.0f;
-	memcpy(&bits, &t, sizeof bits);
-	bits = (int32_t)((uint32_t)bits << 23) + 0x3f800000;
-	memcpy(&scale, &bits, sizeof scale);
-	return x > -87.0f ? p * scale : 0.0f;
+    const float magic = 12582912.0f;
+    float t = x * 1.44269504f + magic, n = t - magic, p, scale;
+    float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+    int32_t bits;
+    p = r * (1.0f / 720) + (1.0f / 120);
+    p = p * r + (1.0f / 24);
+    p = p * r + (1.0f / 6);
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    memcpy(&bits, &t, sizeof bits);
+    bits = (int32_t)((uint32_t)bits << 23) + 0x3f800000;
+    memcpy(&scale, &bits, sizeof scale);
+    return x > -87.0f ? p * scale : 0.0f;
 }
 
 static void softmax(float *x, size_t n)
 {
-	float partial[TERN_PARTIALS] = { 0 }, largest = n ? x[0] : 0;
-	for (size_t i = 1; i < n; i++)
-		largest = x[i] > largest ? x[i] : largest;
-	for (size_t i = 0; i < n; i++) {
-		x[i] = tern_exp_scalar(x[i] - largest);
-		partial[i % TERN_PARTIALS] += x[i];
-	}
-	float share = 1.0f / tern_sum_tree(partial);
-	for (size_t i = 0; i < n; i++)
-		x[i] *= share;
+    float partial[TERN_PARTIALS] = { 0 }, largest = n ? x[0] : 0;
+    for (size_t i = 1; i < n; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = tern_exp_scalar(x[i] - largest);
+        partial[i % TERN_PARTIALS] += x[i];
+    }
+    float share = 1.0f / tern_sum_tree(partial);
+    for (size_t i = 0; i < n; i++)
+        x[i] *= share;
 }
 
 static float element(const struct tern_rows *rows, const char *row, size_t i)
 {
-	float f;
-	uint16_t half;
-	if (rows->type == TERN_I8)
-		return (float)((const int8_t *)row)[i];
-	if (rows->type == TERN_F16) {
-		memcpy(&half, row + 2 * i, sizeof half);
-		return tern_half_to_float(half);
-	}
-	memcpy(&f, row + 4 * i, sizeof f);
-	return f;
+    float f;
+    uint16_t half;
+    if (rows->type == TERN_I8)
+        return (float)((const int8_t *)row)[i];
+    if (rows->type == TERN_F16) {
+        memcpy(&half, row + 2 * i, sizeof half);
+        return tern_half_to_float(half);
+    }
+    memcpy(&f, row + 4 * i, sizeof f);
+    return f;
 }
 
 static void dots(const float *x, size_t d, const struct tern_rows *rows, size_t n, float *y)
 {
-	for (size_t t = 0; t < n; t++) {
-		const char *row = (const char *)rows->data + t * rows->stride;
-		float partial[TERN_PARTIALS] = { 0 };
-		for (size_t i = 0; i < d; i++)
-			partial[i % TERN_PARTIALS] += x[i] * element(rows, row, i);
-		y[t] = tern_sum_tree(partial);
-		if (rows->type == TERN_I8)
-			y[t] *= rows->scale[t * rows->scale_stride];
-	}
+    for (size_t t = 0; t < n; t++) {
+        const char *row = (const char *)rows->data + t * rows->stride;
+        float partial[TERN_PARTIALS] = { 0 };
+        for (size_t i = 0; i < d; i++)
+            partial[i % TERN_PARTIALS] += x[i] * element(rows, row, i);
+        y[t] = tern_sum_tree(partial);
+        if (rows->type == TERN_I8)
+            y[t] *= rows->scale[t * rows->scale_stride];
+    }
 }
 
 static void mix(const float *p, const struct tern_rows *rows, size_t n, size_t d, float *y)
 {
-	for (size_t t = 0; t < n; t++) {
-		const char *row = (const char *)rows->data + t * rows->stride;
-		float factor = rows->type == TERN_I8 ? p[t] * rows->scale[t * rows->scale_stride] : p[t];
-		for (size_t i = 0; i < d; i++)
-			y[i] += factor * element(rows, row, i);
-	}
+    for (size_t t = 0; t < n; t++) {
+        const char *row = (const char *)rows->data + t * rows->stride;
+        float factor = rows->type == TERN_I8 ? p[t] * rows->scale[t * rows->scale_stride] : p[t];
+        for (size_t i = 0; i < d; i++)
+            y[i] += factor * element(rows, row, i);
+    }
 }
 
 static void dots_int8(const int8_t *q, float scale_x, size_t d, const struct tern_rows *rows, size_t n, float *y)
 {
-	for (size_t t = 0; t < n; t++) {
-		const int8_t *row = (const int8_t *)rows->data + t * rows->stride;
-		int32_t sum = 0;
-		for (size_t i = 0; i < d; i++)
-			sum += q[i] * row[i];
-		y[t] = (scale_x * rows->scale[t * rows->scale_stride]) * (float)sum;
-	}
+    for (size_t t = 0; t < n; t++) {
+        const int8_t *row = (const int8_t *)rows->data + t * rows->stride;
+        int32_t sum = 0;
+        for (size_t i = 0; i < d; i++)
+            sum += q[i] * row[i];
+        y[t] = (scale_x * rows->scale[t * rows->scale_stride]) * (float)sum;
+    }
 }
 
 /* ---- fused: values are made again in the second pass rather than kept, from the same expression, so with the same bits */
 
 static float quantize_norm(const float *x, const float *w, size_t n, float eps, int8_t *q, size_t stride, int32_t *sum)
 {
-	float r = norm_factor(x, n, eps), a = 1e-5f;
-	for (size_t i = 0; i < n; i++) {
-		float v = __builtin_fabsf((x[i] * r) * w[i]);
-		a = v > a ? v : a;
-	}
-	float to_int = 127.0f / a;
-	int32_t total = 0;
-	for (size_t i = 0; i < n; i++) {
-		q[i] = tern_round_to_int8((x[i] * r) * w[i] * to_int);
-		total += q[i];
-	}
-	memset(q + n, 0, stride - n);
-	*sum = total;
-	return a / 127.0f;
+    float r = norm_factor(x, n, eps), a = 1e-5f;
+    for (size_t i = 0; i < n; i++) {
+        float v = __builtin_fabsf((x[i] * r) * w[i]);
+        a = v > a ? v : a;
+    }
+    float to_int = 127.0f / a;
+    int32_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        q[i] = tern_round_to_int8((x[i] * r) * w[i] * to_int);
+        total += q[i];
+    }
+    memset(q + n, 0, stride - n);
+    *sum = total;
+    return a / 127.0f;
 }
 
 static float quantize_gate(const float *g, const float *up, size_t n, int8_t *q, size_t stride, int32_t *sum)
 {
-	float a = 1e-5f;
-	for (size_t i = 0; i < n; i++) {
-		float v = __builtin_fabsf(squared_relu(g[i], up[i]));
-		a = v > a ? v : a;
-	}
-	float to_int = 127.0f / a;
-	int32_t total = 0;
-	for (size_t i = 0; i < n; i++) {
-		q[i] = tern_round_to_int8(squared_relu(g[i], up[i]) * to_int);
-		total += q[i];
-	}
-	memset(q + n, 0, stride - n);
-	*sum = total;
-	return a / 127.0f;
+    float a = 1e-5f;
+    for (size_t i = 0; i < n; i++) {
+        float v = __builtin_fabsf(squared_relu(g[i], up[i]));
+        a = v > a ? v : a;
+    }
+    float to_int = 127.0f / a;
+    int32_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        q[i] = tern_round_to_int8(squared_relu(g[i], up[i]) * to_int);
+        total += q[i];
+    }
+    memset(q + n, 0, stride - n);
+    *sum = total;
+    return a / 127.0f;
 }
 
 void tern_scalar_vector_overlay(struct tern_vector_kernels *t)
 {
-	*t = (struct tern_vector_kernels){
-		.rms_norm = rms_norm, .rms_norm_quantize = quantize_norm, .gate = gate, .gate_quantize = quantize_gate, .add = add, .rope = rope,
-		.softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
-	};
+    *t = (struct tern_vector_kernels){
+        .rms_norm = rms_norm, .rms_norm_quantize = quantize_norm, .gate = gate, .gate_quantize = quantize_gate, .add = add, .rope = rope,
+        .softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+    };
 }

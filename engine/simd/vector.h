@@ -35,220 +35,220 @@ enum { VL = W / 4, PARTS = TERN_PARTIALS / VL };
 
 INL vf splat(float v)
 {
-	return v - (vf){ 0 };
+    return v - (vf){ 0 };
 }
 
 /* a where mask is all ones, else b. */
 INL vf choose(vi mask, vf a, vf b)
 {
-	return (vf)((mask & (vi)a) | (~mask & (vi)b));
+    return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
 INL vf larger(vf a, vf b)
 {
-	return choose((vi)(a > b), a, b);
+    return choose((vi)(a > b), a, b);
 }
 
 INL float tree(const vf s[PARTS])
 {
-	float partial[TERN_PARTIALS];
-	memcpy(partial, s, sizeof partial);
-	return tern_sum_tree(partial);
+    float partial[TERN_PARTIALS];
+    memcpy(partial, s, sizeof partial);
+    return tern_sum_tree(partial);
 }
 
 /* The last n < 16 floats, zeros after them: adding +0 changes no partial sum but one of -0, whose sum of products cannot arise from 0. */
 INL const float *padded(const float *x, size_t n, float room[TERN_PARTIALS])
 {
-	memset(room, 0, TERN_PARTIALS * sizeof *room);
-	memcpy(room, x, n * sizeof *x);
-	return room;
+    memset(room, 0, TERN_PARTIALS * sizeof *room);
+    memcpy(room, x, n * sizeof *x);
+    return room;
 }
 
 static float norm_factor(const float *x, size_t n, float eps)
 {
-	vf s[PARTS];
-	float room[TERN_PARTIALS];
-	UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-		s[j] = splat(0);
-	size_t i = 0;
-	for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
-		UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-			s[j] += LOADF(x + i + j * VL) * LOADF(x + i + j * VL);
-	padded(x + i, n - i, room);
-	UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-		s[j] += LOADF(room + j * VL) * LOADF(room + j * VL);
-	return 1.0f / sqrtf(tree(s) / (float)n + eps);
+    vf s[PARTS];
+    float room[TERN_PARTIALS];
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+        s[j] = splat(0);
+    size_t i = 0;
+    for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
+        UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+            s[j] += LOADF(x + i + j * VL) * LOADF(x + i + j * VL);
+    padded(x + i, n - i, room);
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+        s[j] += LOADF(room + j * VL) * LOADF(room + j * VL);
+    return 1.0f / sqrtf(tree(s) / (float)n + eps);
 }
 
 /* ---- element by element: each operation is a function of one vector; the tail goes through padded room */
 
 INL vf norm_of(vf x, vf w, float r)
 {
-	return (x * splat(r)) * w;
+    return (x * splat(r)) * w;
 }
 
 INL vf gate_of(vf g, vf up, float unused)
 {
-	(void)unused;
-	g = larger(g, splat(0));
-	return (g * g) * up;
+    (void)unused;
+    g = larger(g, splat(0));
+    return (g * g) * up;
 }
 
 INL vf sum_of(vf x, vf y, float unused)
 {
-	(void)unused;
-	return y + x;
+    (void)unused;
+    return y + x;
 }
 
 typedef vf pair_fn(vf a, vf b, float parameter);
 
 INL void each(const float *a, const float *b, size_t n, float *y, float parameter, pair_fn *f)
 {
-	float ra[TERN_PARTIALS], rb[TERN_PARTIALS];
-	size_t i = 0;
-	for (; i + VL <= n; i += VL)
-		STOREF(y + i, f(LOADF(a + i), LOADF(b + i), parameter));
-	if (i < n) {
-		vf last = f(LOADF(padded(a + i, n - i, ra)), LOADF(padded(b + i, n - i, rb)), parameter);
-		memcpy(y + i, &last, (n - i) * sizeof *y);
-	}
+    float ra[TERN_PARTIALS], rb[TERN_PARTIALS];
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        STOREF(y + i, f(LOADF(a + i), LOADF(b + i), parameter));
+    if (i < n) {
+        vf last = f(LOADF(padded(a + i, n - i, ra)), LOADF(padded(b + i, n - i, rb)), parameter);
+        memcpy(y + i, &last, (n - i) * sizeof *y);
+    }
 }
 
 static void rms_norm(const float *x, const float *w, size_t n, float eps, float *y)
 {
-	each(x, w, n, y, norm_factor(x, n, eps), norm_of);
+    each(x, w, n, y, norm_factor(x, n, eps), norm_of);
 }
 
 static void gate(const float *g, const float *up, size_t n, float *y)
 {
-	each(g, up, n, y, 0, gate_of);
+    each(g, up, n, y, 0, gate_of);
 }
 
 static void add(const float *x, size_t n, float *y)
 {
-	each(x, y, n, y, 0, sum_of);
+    each(x, y, n, y, 0, sum_of);
 }
 
 static void rope(float *x, const float *cosine, const float *sine, size_t d)
 {
-	size_t half = d / 2, i = 0;
-	for (; i + VL <= half; i += VL) {
-		vf a = LOADF(x + i), b = LOADF(x + i + half), c = LOADF(cosine + i), s = LOADF(sine + i);
-		STOREF(x + i, a * c - b * s);
-		STOREF(x + i + half, b * c + a * s);
-	}
-	for (; i < half; i++) {
-		float a = x[i], b = x[i + half];
-		x[i] = a * cosine[i] - b * sine[i];
-		x[i + half] = b * cosine[i] + a * sine[i];
-	}
+    size_t half = d / 2, i = 0;
+    for (; i + VL <= half; i += VL) {
+        vf a = LOADF(x + i), b = LOADF(x + i + half), c = LOADF(cosine + i), s = LOADF(sine + i);
+        STOREF(x + i, a * c - b * s);
+        STOREF(x + i + half, b * c + a * s);
+    }
+    for (; i < half; i++) {
+        float a = x[i], b = x[i + half];
+        x[i] = a * cosine[i] - b * sine[i];
+        x[i + half] = b * cosine[i] + a * sine[i];
+    }
 }
 
 /* ---- fused with quantisation: 16 values are made, used and forgotten, once for the largest and once for the integers */
 
 INL F made16(const float *a, const float *b, float parameter, pair_fn *f)
 {
-	float room[TERN_PARTIALS] __attribute__((aligned(64)));
-	UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-		STOREF(room + j * VL, f(LOADF(a + j * VL), LOADF(b + j * VL), parameter));
-	return F_LOAD(room);
+    float room[TERN_PARTIALS] __attribute__((aligned(64)));
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+        STOREF(room + j * VL, f(LOADF(a + j * VL), LOADF(b + j * VL), parameter));
+    return F_LOAD(room);
 }
 
 INL float quantize_pairs(const float *a, const float *b, size_t n, float parameter, pair_fn *f, int8_t *q, size_t stride, int32_t *sum)
 {
-	float ra[TERN_PARTIALS], rb[TERN_PARTIALS];
-	size_t whole = n / 16 * 16, i;
-	F m = F_LARGER(F_ZERO, made16(padded(a + whole, n - whole, ra), padded(b + whole, n - whole, rb), parameter, f));
-	for (i = 0; i < whole; i += 16)
-		m = F_LARGER(m, made16(a + i, b + i, parameter, f));
-	float largest = F_LARGEST(m), limit = largest > 1e-5f ? largest : 1e-5f, factor = 127.0f / limit;
-	N total = N_ZERO;
-	for (i = 0; i < whole; i += 16) {
-		F_TO_INT8(made16(a + i, b + i, parameter, f), factor, q + i);
-		N_ADD(total, q + i);
-	}
-	if (n > whole) {
-		F_TO_INT8(made16(ra, rb, parameter, f), factor, q + whole);
-		N_ADD(total, q + whole);
-		whole += 16;
-	}
-	memset(q + whole, 0, stride - whole);
-	*sum = N_TOTAL(total);
-	return limit / 127.0f;
+    float ra[TERN_PARTIALS], rb[TERN_PARTIALS];
+    size_t whole = n / 16 * 16, i;
+    F m = F_LARGER(F_ZERO, made16(padded(a + whole, n - whole, ra), padded(b + whole, n - whole, rb), parameter, f));
+    for (i = 0; i < whole; i += 16)
+        m = F_LARGER(m, made16(a + i, b + i, parameter, f));
+    float largest = F_LARGEST(m), limit = largest > 1e-5f ? largest : 1e-5f, factor = 127.0f / limit;
+    N total = N_ZERO;
+    for (i = 0; i < whole; i += 16) {
+        F_TO_INT8(made16(a + i, b + i, parameter, f), factor, q + i);
+        N_ADD(total, q + i);
+    }
+    if (n > whole) {
+        F_TO_INT8(made16(ra, rb, parameter, f), factor, q + whole);
+        N_ADD(total, q + whole);
+        whole += 16;
+    }
+    memset(q + whole, 0, stride - whole);
+    *sum = N_TOTAL(total);
+    return limit / 127.0f;
 }
 
 static float rms_norm_quantize(const float *x, const float *w, size_t n, float eps, int8_t *q, size_t stride, int32_t *sum)
 {
-	return quantize_pairs(x, w, n, norm_factor(x, n, eps), norm_of, q, stride, sum);
+    return quantize_pairs(x, w, n, norm_factor(x, n, eps), norm_of, q, stride, sum);
 }
 
 static float gate_quantize(const float *g, const float *up, size_t n, int8_t *q, size_t stride, int32_t *sum)
 {
-	return quantize_pairs(g, up, n, 0, gate_of, q, stride, sum);
+    return quantize_pairs(g, up, n, 0, gate_of, q, stride, sum);
 }
 
 /* ---- softmax: exp as in scalar_vector.c, the same steps on vectors */
 
 INL vf exp_of(vf x)
 {
-	vf magic = splat(12582912.0f), t = x * splat(1.44269504f) + magic, n = t - magic;
-	vf r = (x - n * splat(0.693359375f)) - n * splat(-2.12194440e-4f);
-	vf p = r * splat(1.0f / 720) + splat(1.0f / 120);
-	p = p * r + splat(1.0f / 24);
-	p = p * r + splat(1.0f / 6);
-	p = p * r + splat(0.5f);
-	p = p * r + splat(1.0f);
-	p = p * r + splat(1.0f);
-	vu bits = ((vu)t << 23) + 0x3f800000u;
-	return choose((vi)(x > splat(-87.0f)), p * (vf)bits, splat(0));
+    vf magic = splat(12582912.0f), t = x * splat(1.44269504f) + magic, n = t - magic;
+    vf r = (x - n * splat(0.693359375f)) - n * splat(-2.12194440e-4f);
+    vf p = r * splat(1.0f / 720) + splat(1.0f / 120);
+    p = p * r + splat(1.0f / 24);
+    p = p * r + splat(1.0f / 6);
+    p = p * r + splat(0.5f);
+    p = p * r + splat(1.0f);
+    p = p * r + splat(1.0f);
+    vu bits = ((vu)t << 23) + 0x3f800000u;
+    return choose((vi)(x > splat(-87.0f)), p * (vf)bits, splat(0));
 }
 
 INL float largest_of(const float *x, size_t n)
 {
-	float m = x[0], lanes[VL];
-	vf v = splat(m);
-	size_t i = 0;
-	for (; i + VL <= n; i += VL)
-		v = larger(LOADF(x + i), v);
-	memcpy(lanes, &v, sizeof lanes);
-	for (int j = 0; j < VL; j++)
-		m = lanes[j] > m ? lanes[j] : m;
-	for (; i < n; i++)
-		m = x[i] > m ? x[i] : m;
-	return m;
+    float m = x[0], lanes[VL];
+    vf v = splat(m);
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        v = larger(LOADF(x + i), v);
+    memcpy(lanes, &v, sizeof lanes);
+    for (int j = 0; j < VL; j++)
+        m = lanes[j] > m ? lanes[j] : m;
+    for (; i < n; i++)
+        m = x[i] > m ? x[i] : m;
+    return m;
 }
 
 static void softmax(float *x, size_t n)
 {
-	vf s[PARTS];
-	if (!n)
-		return;
-	float largest = largest_of(x, n), room[TERN_PARTIALS];
-	UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-		s[j] = splat(0);
-	size_t i = 0;
-	for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
-		UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
-			vf e = exp_of(LOADF(x + i + j * VL) - splat(largest));
-			STOREF(x + i + j * VL, e);
-			s[j] += e;
-		}
-	if (i < n) {
-		padded(x + i, n - i, room);
-		for (size_t j = n - i; j < TERN_PARTIALS; j++)
-			room[j] = -INFINITY; /* exp is 0 there */
-		UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
-			vf e = exp_of(LOADF(room + j * VL) - splat(largest));
-			STOREF(room + j * VL, e);
-			s[j] += e;
-		}
-		memcpy(x + i, room, (n - i) * sizeof *x);
-	}
-	float share = 1.0f / tree(s);
-	for (i = 0; i + VL <= n; i += VL)
-		STOREF(x + i, LOADF(x + i) * splat(share));
-	for (; i < n; i++)
-		x[i] *= share;
+    vf s[PARTS];
+    if (!n)
+        return;
+    float largest = largest_of(x, n), room[TERN_PARTIALS];
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+        s[j] = splat(0);
+    size_t i = 0;
+    for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
+        UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
+            vf e = exp_of(LOADF(x + i + j * VL) - splat(largest));
+            STOREF(x + i + j * VL, e);
+            s[j] += e;
+        }
+    if (i < n) {
+        padded(x + i, n - i, room);
+        for (size_t j = n - i; j < TERN_PARTIALS; j++)
+            room[j] = -INFINITY; /* exp is 0 there */
+        UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
+            vf e = exp_of(LOADF(room + j * VL) - splat(largest));
+            STOREF(room + j * VL, e);
+            s[j] += e;
+        }
+        memcpy(x + i, room, (n - i) * sizeof *x);
+    }
+    float share = 1.0f / tree(s);
+    for (i = 0; i + VL <= n; i += VL)
+        STOREF(x + i, LOADF(x + i) * splat(share));
+    for (; i < n; i++)
+        x[i] *= share;
 }
 
 /* ---- tables */
@@ -257,11 +257,11 @@ static void softmax(float *x, size_t n)
 /* As tern_half_to_float: the exponent is moved by a product, which is exact for subnormals too; the largest exponent is set by hand. */
 INL vf halves(const void *p)
 {
-	vu h = __builtin_convertvector(*(const v16 *)p, vu), sign = (h & 0x8000u) << 16, rest = h & 0x7fffu;
-	vf value = (vf)(rest << 13) * splat(0x1p112f);
-	vu special = (vu)(rest >= 0x7c00u);
-	vu bits = (~special & (vu)value) | (special & (0x7f800000u | (rest & 0x3ffu) << 13));
-	return (vf)(sign | bits);
+    vu h = __builtin_convertvector(*(const v16 *)p, vu), sign = (h & 0x8000u) << 16, rest = h & 0x7fffu;
+    vf value = (vf)(rest << 13) * splat(0x1p112f);
+    vu special = (vu)(rest >= 0x7c00u);
+    vu bits = (~special & (vu)value) | (special & (0x7f800000u | (rest & 0x3ffu) << 13));
+    return (vf)(sign | bits);
 }
 #define HALVES(p) halves(p)
 #endif
@@ -273,168 +273,168 @@ INL vf halves(const void *p)
 /* VL elements of a row from element i, widened. */
 INL vf widened(const char *row, enum tern_element type, size_t i)
 {
-	if (type == TERN_F32)
-		return LOADF(row + 4 * i);
-	if (type == TERN_F16)
-		return (vf)HALVES(row + 2 * i);
-	return __builtin_convertvector((vi)BYTES(row + i), vf);
+    if (type == TERN_F32)
+        return LOADF(row + 4 * i);
+    if (type == TERN_F16)
+        return (vf)HALVES(row + 2 * i);
+    return __builtin_convertvector((vi)BYTES(row + i), vf);
 }
 
 INL size_t width_of(enum tern_element type)
 {
-	return type == TERN_F32 ? 4 : type == TERN_F16 ? 2 : 1;
+    return type == TERN_F32 ? 4 : type == TERN_F16 ? 2 : 1;
 }
 
 /* Sums of R rows at once: their chains of additions run side by side. */
 INL void dots_of(const float *x, size_t d, const struct tern_rows *rows, size_t t, const int R, enum tern_element type, float *y)
 {
-	vf s[4][PARTS];
-	const char *row[4];
-	char room[4][64];
-	float rx[TERN_PARTIALS];
-	size_t whole = d / TERN_PARTIALS * TERN_PARTIALS;
-	padded(x + whole, d - whole, rx);
-	UNROLL_PARTS for (int r = 0; r < R; r++) {
-		row[r] = (const char *)rows->data + (t + (size_t)r) * rows->stride;
-		memset(room[r], 0, sizeof room[r]);
-		memcpy(room[r], row[r] + whole * width_of(type), (d - whole) * width_of(type));
-		UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-			s[r][j] = splat(0);
-	}
-	for (size_t i = 0; i < whole; i += TERN_PARTIALS)
-		UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
-			vf v = LOADF(x + i + j * VL);
-			UNROLL_PARTS for (int r = 0; r < R; r++)
-				s[r][j] += v * widened(row[r], type, i + (size_t)(j * VL));
-		}
-	UNROLL_PARTS for (int r = 0; r < R; r++) {
-		UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-			s[r][j] += LOADF(rx + j * VL) * widened(room[r], type, (size_t)(j * VL));
-		y[t + (size_t)r] = tree(s[r]);
-		if (type == TERN_I8)
-			y[t + (size_t)r] *= rows->scale[(t + (size_t)r) * rows->scale_stride];
-	}
+    vf s[4][PARTS];
+    const char *row[4];
+    char room[4][64];
+    float rx[TERN_PARTIALS];
+    size_t whole = d / TERN_PARTIALS * TERN_PARTIALS;
+    padded(x + whole, d - whole, rx);
+    UNROLL_PARTS for (int r = 0; r < R; r++) {
+        row[r] = (const char *)rows->data + (t + (size_t)r) * rows->stride;
+        memset(room[r], 0, sizeof room[r]);
+        memcpy(room[r], row[r] + whole * width_of(type), (d - whole) * width_of(type));
+        UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+            s[r][j] = splat(0);
+    }
+    for (size_t i = 0; i < whole; i += TERN_PARTIALS)
+        UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
+            vf v = LOADF(x + i + j * VL);
+            UNROLL_PARTS for (int r = 0; r < R; r++)
+                s[r][j] += v * widened(row[r], type, i + (size_t)(j * VL));
+        }
+    UNROLL_PARTS for (int r = 0; r < R; r++) {
+        UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+            s[r][j] += LOADF(rx + j * VL) * widened(room[r], type, (size_t)(j * VL));
+        y[t + (size_t)r] = tree(s[r]);
+        if (type == TERN_I8)
+            y[t + (size_t)r] *= rows->scale[(t + (size_t)r) * rows->scale_stride];
+    }
 }
 
 INL void dots_type(const float *x, size_t d, const struct tern_rows *rows, size_t n, enum tern_element type, float *y)
 {
-	size_t t = 0;
-	for (; t + 4 <= n; t += 4)
-		dots_of(x, d, rows, t, 4, type, y);
-	for (; t < n; t++)
-		dots_of(x, d, rows, t, 1, type, y);
+    size_t t = 0;
+    for (; t + 4 <= n; t += 4)
+        dots_of(x, d, rows, t, 4, type, y);
+    for (; t < n; t++)
+        dots_of(x, d, rows, t, 1, type, y);
 }
 
 static void dots(const float *x, size_t d, const struct tern_rows *rows, size_t n, float *y)
 {
-	if (rows->type == TERN_F32)
-		dots_type(x, d, rows, n, TERN_F32, y);
-	else if (rows->type == TERN_F16)
-		dots_type(x, d, rows, n, TERN_F16, y);
-	else
-		dots_type(x, d, rows, n, TERN_I8, y);
+    if (rows->type == TERN_F32)
+        dots_type(x, d, rows, n, TERN_F32, y);
+    else if (rows->type == TERN_F16)
+        dots_type(x, d, rows, n, TERN_F16, y);
+    else
+        dots_type(x, d, rows, n, TERN_I8, y);
 }
 
 /* B vectors of outputs stay in registers over all rows. */
 INL void mix_block(const float *p, const struct tern_rows *rows, size_t n, size_t i, const int B, enum tern_element type, float *y)
 {
-	vf s[8];
-	UNROLL_PARTS for (int j = 0; j < B; j++)
-		s[j] = LOADF(y + i + (size_t)(j * VL));
-	for (size_t t = 0; t < n; t++) {
-		const char *row = (const char *)rows->data + t * rows->stride;
-		float factor = type == TERN_I8 ? p[t] * rows->scale[t * rows->scale_stride] : p[t];
-		UNROLL_PARTS for (int j = 0; j < B; j++)
-			s[j] += splat(factor) * widened(row, type, i + (size_t)(j * VL));
-	}
-	UNROLL_PARTS for (int j = 0; j < B; j++)
-		STOREF(y + i + (size_t)(j * VL), s[j]);
+    vf s[8];
+    UNROLL_PARTS for (int j = 0; j < B; j++)
+        s[j] = LOADF(y + i + (size_t)(j * VL));
+    for (size_t t = 0; t < n; t++) {
+        const char *row = (const char *)rows->data + t * rows->stride;
+        float factor = type == TERN_I8 ? p[t] * rows->scale[t * rows->scale_stride] : p[t];
+        UNROLL_PARTS for (int j = 0; j < B; j++)
+            s[j] += splat(factor) * widened(row, type, i + (size_t)(j * VL));
+    }
+    UNROLL_PARTS for (int j = 0; j < B; j++)
+        STOREF(y + i + (size_t)(j * VL), s[j]);
 }
 
 INL void mix_tail(const float *p, const struct tern_rows *rows, size_t n, size_t i, size_t d, enum tern_element type, float *y)
 {
-	for (size_t t = 0; t < n; t++) {
-		const char *row = (const char *)rows->data + t * rows->stride;
-		float factor = type == TERN_I8 ? p[t] * rows->scale[t * rows->scale_stride] : p[t], room[TERN_PARTIALS] = { 0 };
-		char raw[64] = { 0 };
-		memcpy(raw, row + i * width_of(type), (d - i) * width_of(type));
-		STOREF(room, widened(raw, type, 0));
-		for (size_t j = i; j < d; j++)
-			y[j] += factor * room[j - i];
-	}
+    for (size_t t = 0; t < n; t++) {
+        const char *row = (const char *)rows->data + t * rows->stride;
+        float factor = type == TERN_I8 ? p[t] * rows->scale[t * rows->scale_stride] : p[t], room[TERN_PARTIALS] = { 0 };
+        char raw[64] = { 0 };
+        memcpy(raw, row + i * width_of(type), (d - i) * width_of(type));
+        STOREF(room, widened(raw, type, 0));
+        for (size_t j = i; j < d; j++)
+            y[j] += factor * room[j - i];
+    }
 }
 
 INL void mix_type(const float *p, const struct tern_rows *rows, size_t n, size_t d, enum tern_element type, float *y)
 {
-	size_t i = 0;
-	for (; i + 8 * VL <= d; i += 8 * VL)
-		mix_block(p, rows, n, i, 8, type, y);
-	for (; i + VL <= d; i += VL)
-		mix_block(p, rows, n, i, 1, type, y);
-	if (i < d)
-		mix_tail(p, rows, n, i, d, type, y);
+    size_t i = 0;
+    for (; i + 8 * VL <= d; i += 8 * VL)
+        mix_block(p, rows, n, i, 8, type, y);
+    for (; i + VL <= d; i += VL)
+        mix_block(p, rows, n, i, 1, type, y);
+    if (i < d)
+        mix_tail(p, rows, n, i, d, type, y);
 }
 
 static void mix(const float *p, const struct tern_rows *rows, size_t n, size_t d, float *y)
 {
-	if (rows->type == TERN_F32)
-		mix_type(p, rows, n, d, TERN_F32, y);
-	else if (rows->type == TERN_F16)
-		mix_type(p, rows, n, d, TERN_F16, y);
-	else
-		mix_type(p, rows, n, d, TERN_I8, y);
+    if (rows->type == TERN_F32)
+        mix_type(p, rows, n, d, TERN_F32, y);
+    else if (rows->type == TERN_F16)
+        mix_type(p, rows, n, d, TERN_F16, y);
+    else
+        mix_type(p, rows, n, d, TERN_I8, y);
 }
 
 /* Bytes widen to int32 before they are multiplied; sums of integers are exact in any order. */
 static void dots_int8(const int8_t *q, float scale_x, size_t d, const struct tern_rows *rows, size_t n, float *y)
 {
-	for (size_t t = 0; t < n; t++) {
-		const int8_t *row = (const int8_t *)rows->data + t * rows->stride;
-		vi s = { 0 };
-		int32_t lanes[VL], sum = 0;
-		size_t i = 0;
-		for (; i + VL <= d; i += VL)
-			s += (vi)BYTES(q + i) * (vi)BYTES(row + i);
-		memcpy(lanes, &s, sizeof lanes);
-		for (int j = 0; j < VL; j++)
-			sum += lanes[j];
-		for (; i < d; i++)
-			sum += q[i] * row[i];
-		y[t] = (scale_x * rows->scale[t * rows->scale_stride]) * (float)sum;
-	}
+    for (size_t t = 0; t < n; t++) {
+        const int8_t *row = (const int8_t *)rows->data + t * rows->stride;
+        vi s = { 0 };
+        int32_t lanes[VL], sum = 0;
+        size_t i = 0;
+        for (; i + VL <= d; i += VL)
+            s += (vi)BYTES(q + i) * (vi)BYTES(row + i);
+        memcpy(lanes, &s, sizeof lanes);
+        for (int j = 0; j < VL; j++)
+            sum += lanes[j];
+        for (; i < d; i++)
+            sum += q[i] * row[i];
+        y[t] = (scale_x * rows->scale[t * rows->scale_stride]) * (float)sum;
+    }
 }
 
 /* ---- reading memory as fast as it comes */
 
 INL uint64_t read_bytes(const uint8_t *p, size_t bytes, size_t ahead)
 {
-	vi s[8];
-	uint64_t words[8 * W / 8], all = 0;
-	UNROLL_PARTS for (int j = 0; j < 8; j++)
-		s[j] = (vi){ 0 };
-	for (size_t i = 0; i < bytes; i += 8 * W) {
-		UNROLL_PARTS for (int j = 0; j < 8 * W / 64; j++)
-			if (ahead)
-				__builtin_prefetch(p + i + ahead + 64 * j);
-		UNROLL_PARTS for (int j = 0; j < 8; j++)
-			s[j] ^= *(const vi *)(const void *)(p + i + j * W);
-	}
-	memcpy(words, s, sizeof words);
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		all ^= words[i];
-	return all;
+    vi s[8];
+    uint64_t words[8 * W / 8], all = 0;
+    UNROLL_PARTS for (int j = 0; j < 8; j++)
+        s[j] = (vi){ 0 };
+    for (size_t i = 0; i < bytes; i += 8 * W) {
+        UNROLL_PARTS for (int j = 0; j < 8 * W / 64; j++)
+            if (ahead)
+                __builtin_prefetch(p + i + ahead + 64 * j);
+        UNROLL_PARTS for (int j = 0; j < 8; j++)
+            s[j] ^= *(const vi *)(const void *)(p + i + j * W);
+    }
+    memcpy(words, s, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        all ^= words[i];
+    return all;
 }
 
 static uint64_t read_memory(const uint8_t *p, size_t bytes, size_t ahead)
 {
-	return ahead ? read_bytes(p, bytes, ahead) : read_bytes(p, bytes, 0);
+    return ahead ? read_bytes(p, bytes, ahead) : read_bytes(p, bytes, 0);
 }
 
 static void overlay_vectors(struct tern_kernels *kernels)
 {
-	kernels->roof.read = read_memory;
-	kernels->vector = (struct tern_vector_kernels){
-		.rms_norm = rms_norm, .rms_norm_quantize = rms_norm_quantize, .gate = gate, .gate_quantize = gate_quantize, .add = add, .rope = rope,
-		.softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
-	};
+    kernels->roof.read = read_memory;
+    kernels->vector = (struct tern_vector_kernels){
+        .rms_norm = rms_norm, .rms_norm_quantize = rms_norm_quantize, .gate = gate, .gate_quantize = gate_quantize, .add = add, .rope = rope,
+        .softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+    };
 }

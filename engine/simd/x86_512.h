@@ -19,22 +19,22 @@
 #define OPAQUE(v) __asm__ volatile("" : "+v"(v))
 #define S_OUT(s, x_sum, out) _mm512_storeu_si512(out, _mm512_sub_epi32(s, _mm512_set1_epi32(x_sum)))
 #define S_SCALE(s, x_sum, factor, out) \
-	_mm512_storeu_ps(out, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(s, _mm512_set1_epi32(x_sum))), _mm512_set1_ps(factor)))
+    _mm512_storeu_ps(out, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(s, _mm512_set1_epi32(x_sum))), _mm512_set1_ps(factor)))
 
 static inline int load_four(const void *p)
 {
-	int v;
-	__builtin_memcpy(&v, p, sizeof v);
-	return v;
+    int v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
 }
 
 /* 3 v / 256 without products: the mean of v and v / 2, rounded down, is 3 v / 4 near enough that its upper two bits are right for all
  * 256 values (tests/lines_test.c); the machine's mean rounds up, so it is taken of complements. */
 static inline __m512i V_DIGIT(__m512i v)
 {
-	const __m512i ones = _mm512_set1_epi8(-1), n = _mm512_xor_si512(v, ones);
-	__m512i mean = _mm512_avg_epu8(n, _mm512_avg_epu8(n, ones));
-	return _mm512_andnot_si512(_mm512_srli_epi16(mean, 6), _mm512_set1_epi8(3));
+    const __m512i ones = _mm512_set1_epi8(-1), n = _mm512_xor_si512(v, ones);
+    __m512i mean = _mm512_avg_epu8(n, _mm512_avg_epu8(n, ones));
+    return _mm512_andnot_si512(_mm512_srli_epi16(mean, 6), _mm512_set1_epi8(3));
 }
 
 #define F __m512
@@ -43,12 +43,12 @@ static inline __m512i V_DIGIT(__m512i v)
 #define F_LARGER(m, v) _mm512_max_ps(_mm512_abs_ps(v), m)
 #define F_LARGEST(m) _mm512_reduce_max_ps(m)
 #define F_TO_INT8(v, factor, q) \
-	_mm_store_si128((__m128i *)(void *)(q), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)))))
+    _mm_store_si128((__m128i *)(void *)(q), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)))))
 #define N __m128i
 #define N_ZERO _mm_setzero_si128()
 
 static inline int32_t total_of(__m128i n)
 {
-	n = _mm_add_epi32(n, _mm_shuffle_epi32(n, 0x4e));
-	return _mm_cvtsi128_si32(_mm_add_epi32(n, _mm_shuffle_epi32(n, 0xb1)));
+    n = _mm_add_epi32(n, _mm_shuffle_epi32(n, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(n, _mm_shuffle_epi32(n, 0xb1)));
 }

@@ -17,15 +17,15 @@ enum { CANDIDATES = 4, PARAMS = 16, ROUNDS_MAX = 99 };
 enum kind { SHARE_OF, RATIO_OF, SCALING_OF, CALLS_OF };
 
 struct roof {
-	const char *name;
-	double factor;
-	const char *candidates[CANDIDATES];
+    const char *name;
+    double factor;
+    const char *candidates[CANDIDATES];
 };
 
 struct line {
-	enum kind kind;
-	const char *what, *cell, *other; /* other: a roof's name, or a cell */
-	double least;
+    enum kind kind;
+    const char *what, *cell, *other; /* other: a roof's name, or a cell */
+    double least;
 };
 
 static const struct roof roofs[] = {
@@ -53,223 +53,223 @@ static const struct line lines[] = {
 
 static double now(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- subjects: bound operations */
 
 struct subject {
-	struct tern_op *op;
-	struct tern_work work;
-	uint64_t runs; /* of one sample, about 8 ms */
-	double factor;
+    struct tern_op *op;
+    struct tern_work work;
+    uint64_t runs; /* of one sample, about 8 ms */
+    double factor;
 };
 
 /* "op name=value …" with T replaced. The text is cut up in place in `room`. */
 static enum tern_status open_subject(struct subject *s, const char *cell, int threads, double factor, struct tern_error *error)
 {
-	char room[256], number[16], *save = NULL;
-	struct tern_param params[PARAMS];
-	size_t n = 0;
-	snprintf(room, sizeof room, "%s", cell);
-	snprintf(number, sizeof number, "%d", threads);
-	const char *op = strtok_r(room, " ", &save);
-	for (char *word; n < PARAMS && (word = strtok_r(NULL, " ", &save)); n++) {
-		char *value = strchr(word, '=');
-		*value++ = 0;
-		params[n] = (struct tern_param){ word, strcmp(value, "T") ? value : number };
-	}
-	enum tern_status status = tern_op_bind(op, params, n, &s->op, error);
-	if (!status)
-		status = tern_op_check(s->op, error);
-	if (status)
-		return status;
-	tern_op_work(s->op, &s->work);
-	s->factor = factor;
-	double begun = now(), took;
-	for (s->runs = 1; tern_op_run(s->op, s->runs), (took = now() - begun) < 0.008; s->runs *= 2)
-		begun = now();
-	return TERN_OK;
+    char room[256], number[16], *save = NULL;
+    struct tern_param params[PARAMS];
+    size_t n = 0;
+    snprintf(room, sizeof room, "%s", cell);
+    snprintf(number, sizeof number, "%d", threads);
+    const char *op = strtok_r(room, " ", &save);
+    for (char *word; n < PARAMS && (word = strtok_r(NULL, " ", &save)); n++) {
+        char *value = strchr(word, '=');
+        *value++ = 0;
+        params[n] = (struct tern_param){ word, strcmp(value, "T") ? value : number };
+    }
+    enum tern_status status = tern_op_bind(op, params, n, &s->op, error);
+    if (!status)
+        status = tern_op_check(s->op, error);
+    if (status)
+        return status;
+    tern_op_work(s->op, &s->work);
+    s->factor = factor;
+    double begun = now(), took;
+    for (s->runs = 1; tern_op_run(s->op, s->runs), (took = now() - begun) < 0.008; s->runs *= 2)
+        begun = now();
+    return TERN_OK;
 }
 
 static double seconds(struct subject *s)
 {
-	double begun = now();
-	tern_op_run(s->op, s->runs);
-	return (now() - begun) / (double)s->runs;
+    double begun = now();
+    tern_op_run(s->op, s->runs);
+    return (now() - begun) / (double)s->runs;
 }
 
 /* Operations a second, or bytes a second times the roof's operations a byte. */
 static double rate_of(const struct subject *s, double t)
 {
-	return (s->work.ops > 0 && s->factor <= 1 ? s->work.ops : s->work.bytes * s->factor) / t;
+    return (s->work.ops > 0 && s->factor <= 1 ? s->work.ops : s->work.bytes * s->factor) / t;
 }
 
 static int by_size(const void *a, const void *b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
 }
 
 static double median(double *v, int n)
 {
-	qsort(v, (size_t)n, sizeof *v, by_size);
-	return n & 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+    qsort(v, (size_t)n, sizeof *v, by_size);
+    return n & 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
 /* ---- a side of a line: one cell, or a roof's candidates */
 
 struct side {
-	struct subject subjects[CANDIDATES];
-	int n;
+    struct subject subjects[CANDIDATES];
+    int n;
 };
 
 static void close_side(struct side *s)
 {
-	for (int i = 0; i < CANDIDATES; i++)
-		tern_op_close(s->subjects[i].op);
+    for (int i = 0; i < CANDIDATES; i++)
+        tern_op_close(s->subjects[i].op);
 }
 
 static const struct roof *find_roof(const char *name)
 {
-	for (size_t i = 0; i < sizeof roofs / sizeof *roofs; i++)
-		if (!strcmp(roofs[i].name, name))
-			return &roofs[i];
-	return NULL;
+    for (size_t i = 0; i < sizeof roofs / sizeof *roofs; i++)
+        if (!strcmp(roofs[i].name, name))
+            return &roofs[i];
+    return NULL;
 }
 
 static enum tern_status open_side(struct side *s, const char *what, int threads, struct tern_error *error)
 {
-	const struct roof *roof = find_roof(what);
-	enum tern_status status = TERN_OK;
-	if (!roof) {
-		s->n = 1;
-		return open_subject(&s->subjects[0], what, threads, 1, error);
-	}
-	for (; !status && s->n < CANDIDATES && roof->candidates[s->n]; s->n++)
-		status = open_subject(&s->subjects[s->n], roof->candidates[s->n], threads, roof->factor, error);
-	return status;
+    const struct roof *roof = find_roof(what);
+    enum tern_status status = TERN_OK;
+    if (!roof) {
+        s->n = 1;
+        return open_subject(&s->subjects[0], what, threads, 1, error);
+    }
+    for (; !status && s->n < CANDIDATES && roof->candidates[s->n]; s->n++)
+        status = open_subject(&s->subjects[s->n], roof->candidates[s->n], threads, roof->factor, error);
+    return status;
 }
 
 static double rate_of_side(struct side *s)
 {
-	double best = 0;
-	for (int i = 0; i < s->n; i++) {
-		double r = rate_of(&s->subjects[i], seconds(&s->subjects[i]));
-		best = r > best ? r : best;
-	}
-	return best;
+    double best = 0;
+    for (int i = 0; i < s->n; i++) {
+        double r = rate_of(&s->subjects[i], seconds(&s->subjects[i]));
+        best = r > best ? r : best;
+    }
+    return best;
 }
 
 /* ---- lines */
 
 struct figures {
-	double share, rate, bytes, ceiling, seconds;
-	char why[256];
+    double share, rate, bytes, ceiling, seconds;
+    char why[256];
 };
 
 struct bench {
-	struct side cell, other, cell_one, other_one; /* _one: on one thread, for scaling */
+    struct side cell, other, cell_one, other_one; /* _one: on one thread, for scaling */
 };
 
 static enum tern_status open_bench(struct bench *b, const struct line *l, int threads, struct tern_error *error)
 {
-	char many[256], one[256];
-	enum tern_status status = TERN_OK;
-	bool scaling = l->kind == SCALING_OF;
-	snprintf(many, sizeof many, "%s%s", l->cell, scaling ? " threads=T" : "");
-	snprintf(one, sizeof one, "%s threads=1", l->cell);
-	if (l->other)
-		status = open_side(&b->other, l->other, threads, error);
-	if (!status)
-		status = open_side(&b->cell, many, threads, error);
-	if (!status && scaling)
-		status = open_side(&b->other_one, l->other, 1, error);
-	if (!status && scaling)
-		status = open_side(&b->cell_one, one, 1, error);
-	return status;
+    char many[256], one[256];
+    enum tern_status status = TERN_OK;
+    bool scaling = l->kind == SCALING_OF;
+    snprintf(many, sizeof many, "%s%s", l->cell, scaling ? " threads=T" : "");
+    snprintf(one, sizeof one, "%s threads=1", l->cell);
+    if (l->other)
+        status = open_side(&b->other, l->other, threads, error);
+    if (!status)
+        status = open_side(&b->cell, many, threads, error);
+    if (!status && scaling)
+        status = open_side(&b->other_one, l->other, 1, error);
+    if (!status && scaling)
+        status = open_side(&b->cell_one, one, 1, error);
+    return status;
 }
 
 static void close_bench(struct bench *b)
 {
-	close_side(&b->cell);
-	close_side(&b->other);
-	close_side(&b->cell_one);
-	close_side(&b->other_one);
+    close_side(&b->cell);
+    close_side(&b->other);
+    close_side(&b->cell_one);
+    close_side(&b->other_one);
 }
 
 /* One round: each side once; what the line compares. */
 static double round_of(struct bench *b, const struct line *l, double *time, double *ceiling)
 {
-	struct subject *cell = &b->cell.subjects[0];
-	*ceiling = l->other ? rate_of_side(&b->other) : 0;
-	*time = seconds(cell);
-	double rate = rate_of(cell, *time);
-	if (l->kind == CALLS_OF)
-		return cell->work.items / *time;
-	if (l->kind != SCALING_OF)
-		return rate / *ceiling;
-	double ceiling_one = rate_of_side(&b->other_one), rate_one = rate_of_side(&b->cell_one);
-	return (rate / rate_one) / (*ceiling / ceiling_one);
+    struct subject *cell = &b->cell.subjects[0];
+    *ceiling = l->other ? rate_of_side(&b->other) : 0;
+    *time = seconds(cell);
+    double rate = rate_of(cell, *time);
+    if (l->kind == CALLS_OF)
+        return cell->work.items / *time;
+    if (l->kind != SCALING_OF)
+        return rate / *ceiling;
+    double ceiling_one = rate_of_side(&b->other_one), rate_one = rate_of_side(&b->cell_one);
+    return (rate / rate_one) / (*ceiling / ceiling_one);
 }
 
 static enum tern_status measure(const struct line *l, int threads, int rounds, struct figures *f, struct tern_error *error)
 {
-	struct bench b = { 0 };
-	double share[ROUNDS_MAX], time[ROUNDS_MAX], ceiling[ROUNDS_MAX];
-	enum tern_status status = open_bench(&b, l, threads, error);
-	for (int i = 0; !status && i < rounds; i++)
-		share[i] = round_of(&b, l, &time[i], &ceiling[i]);
-	if (!status) {
-		const struct subject *cell = &b.cell.subjects[0];
-		f->seconds = median(time, rounds);
-		f->share = median(share, rounds);
-		f->ceiling = median(ceiling, rounds);
-		f->rate = cell->work.ops / f->seconds;
-		f->bytes = cell->work.bytes / f->seconds;
-		snprintf(f->why, sizeof f->why, "%s", tern_op_why(cell->op));
-	}
-	close_bench(&b);
-	tern_quiesce();
-	return status;
+    struct bench b = { 0 };
+    double share[ROUNDS_MAX], time[ROUNDS_MAX], ceiling[ROUNDS_MAX];
+    enum tern_status status = open_bench(&b, l, threads, error);
+    for (int i = 0; !status && i < rounds; i++)
+        share[i] = round_of(&b, l, &time[i], &ceiling[i]);
+    if (!status) {
+        const struct subject *cell = &b.cell.subjects[0];
+        f->seconds = median(time, rounds);
+        f->share = median(share, rounds);
+        f->ceiling = median(ceiling, rounds);
+        f->rate = cell->work.ops / f->seconds;
+        f->bytes = cell->work.bytes / f->seconds;
+        snprintf(f->why, sizeof f->why, "%s", tern_op_why(cell->op));
+    }
+    close_bench(&b);
+    tern_quiesce();
+    return status;
 }
 
 static void print_line(const struct line *l, const struct figures *f)
 {
-	char ceiling[40] = "-";
-	bool calls = l->kind == CALLS_OF;
-	if (l->other)
-		snprintf(ceiling, sizeof ceiling, "%.0f GOP/s", f->ceiling * 1e-9);
-	printf("%-32s %-52s %10.2f us %8.0f GOP/s %6.1f GB/s  of %-12s %9.*f  >= %-8.4g %s  [%s]\n", l->what, l->cell, f->seconds * 1e6,
-	       f->rate * 1e-9, f->bytes * 1e-9, ceiling, calls ? 0 : 3, f->share, l->least, f->share >= l->least ? "met" : "MISSED", f->why);
-	fflush(stdout);
+    char ceiling[40] = "-";
+    bool calls = l->kind == CALLS_OF;
+    if (l->other)
+        snprintf(ceiling, sizeof ceiling, "%.0f GOP/s", f->ceiling * 1e-9);
+    printf("%-32s %-52s %10.2f us %8.0f GOP/s %6.1f GB/s  of %-12s %9.*f  >= %-8.4g %s  [%s]\n", l->what, l->cell, f->seconds * 1e6,
+           f->rate * 1e-9, f->bytes * 1e-9, ceiling, calls ? 0 : 3, f->share, l->least, f->share >= l->least ? "met" : "MISSED", f->why);
+    fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-	int allowed = tern_threads_allowed(), threads = argc > 1 ? atoi(argv[1]) : allowed < 2 ? allowed : 2, missed = 0, absent = 0, met = 0;
-	int rounds = argc > 2 ? atoi(argv[2]) : 7;
-	rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
-	printf("%d threads, medians of %d rounds; ceilings are measured beside each cell\n", threads, rounds);
-	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-		struct figures f = { 0 };
-		struct tern_error error = { 0 };
-		enum tern_status status = measure(&lines[i], threads, rounds, &f, &error);
-		if (status == TERN_UNSUPPORTED) {
-			printf("%-32s %-52s absent: %s\n", lines[i].what, lines[i].cell, error.text);
-			absent++;
-			continue;
-		}
-		if (status) {
-			fprintf(stderr, "%s: %s\n", lines[i].cell, error.text);
-			return 2;
-		}
-		print_line(&lines[i], &f);
-		missed += f.share < lines[i].least;
-		met += f.share >= lines[i].least;
-	}
-	printf("%d met, %d missed, %d absent here\n", met, missed, absent);
-	return missed ? 1 : 0;
+    int allowed = tern_threads_allowed(), threads = argc > 1 ? atoi(argv[1]) : allowed < 2 ? allowed : 2, missed = 0, absent = 0, met = 0;
+    int rounds = argc > 2 ? atoi(argv[2]) : 7;
+    rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
+    printf("%d threads, medians of %d rounds; ceilings are measured beside each cell\n", threads, rounds);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct figures f = { 0 };
+        struct tern_error error = { 0 };
+        enum tern_status status = measure(&lines[i], threads, rounds, &f, &error);
+        if (status == TERN_UNSUPPORTED) {
+            printf("%-32s %-52s absent: %s\n", lines[i].what, lines[i].cell, error.text);
+            absent++;
+            continue;
+        }
+        if (status) {
+            fprintf(stderr, "%s: %s\n", lines[i].cell, error.text);
+            return 2;
+        }
+        print_line(&lines[i], &f);
+        missed += f.share < lines[i].least;
+        met += f.share >= lines[i].least;
+    }
+    printf("%d met, %d missed, %d absent here\n", met, missed, absent);
+    return missed ? 1 : 0;
 }

@@ -11,32 +11,32 @@ void tern_amx_emulated_overlay(struct tern_kernels *); /* amx_emulated.c */
 
 static void products(void **state)
 {
-	static const size_t sizes[][3] = {
-		{ 64, 128, 4 }, { 64, 128, 16 }, { 32, 128, 32 }, { 65, 130, 17 }, { 100, 300, 33 }, { 96, 1000, 31 }, { 33, 2560, 70 },
-		{ 128, 191, 9 }, { 200, 64, 12 }, { 15, 700, 20 }, { 768, 768, 8 }, { 1, 256, 5 }, { 130, 512, 64 }, { 64, 256, 3 },
-	};
-	const struct tern_backend *vnni = NULL;
-	struct tern_backend emulated;
-	(void)state;
-	if (tern_backend_find("avx512vnni", &vnni, NULL) || !tern_cpu_has("avx512vbmi") || !tern_cpu_has("gfni"))
-		skip();
-	emulated = *vnni;
-	emulated.name = "amx, emulated";
-	tern_amx_emulated_overlay(&emulated.kernels);
-	failures = 0;
-	for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
-		struct matrices m;
-		const size_t *size = sizes[i / 2];
-		matrices_open(&m, size[0], size[1], size[2], TERN_STORAGE_2BIT);
-		try_product(&emulated, &m, TERN_FEW, (int)(i & 1));
-		matrices_close(&m);
-	}
-	assert_int_equal(failures, 0);
+    static const size_t sizes[][3] = {
+        { 64, 128, 4 }, { 64, 128, 16 }, { 32, 128, 32 }, { 65, 130, 17 }, { 100, 300, 33 }, { 96, 1000, 31 }, { 33, 2560, 70 },
+        { 128, 191, 9 }, { 200, 64, 12 }, { 15, 700, 20 }, { 768, 768, 8 }, { 1, 256, 5 }, { 130, 512, 64 }, { 64, 256, 3 },
+    };
+    const struct tern_backend *vnni = NULL;
+    struct tern_backend emulated;
+    (void)state;
+    if (tern_backend_find("avx512vnni", &vnni, NULL) || !tern_cpu_has("avx512vbmi") || !tern_cpu_has("gfni"))
+        skip();
+    emulated = *vnni;
+    emulated.name = "amx, emulated";
+    tern_amx_emulated_overlay(&emulated.kernels);
+    failures = 0;
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        struct matrices m;
+        const size_t *size = sizes[i / 2];
+        matrices_open(&m, size[0], size[1], size[2], TERN_STORAGE_2BIT);
+        try_product(&emulated, &m, TERN_FEW, (int)(i & 1));
+        matrices_close(&m);
+    }
+    assert_int_equal(failures, 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(products) };
-	start_seed();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = { cmocka_unit_test(products) };
+    start_seed();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

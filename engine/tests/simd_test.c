@@ -6,11 +6,11 @@
 #include <cmocka.h>
 
 #define EVERY_BACKEND(name) \
-	static void every_##name(void **state) \
-	{ \
-		(void)state; \
-		assert_int_equal(on_every_backend(name), 0); \
-	}
+    static void every_##name(void **state) \
+    { \
+        (void)state; \
+        assert_int_equal(on_every_backend(name), 0); \
+    }
 EVERY_BACKEND(test_products)
 EVERY_BACKEND(test_long_products)
 EVERY_BACKEND(test_quantizers)
@@ -19,27 +19,27 @@ EVERY_BACKEND(test_tables)
 
 static void softmax_is_right(void **state)
 {
-	(void)state;
-	failures = 0;
-	test_softmax_is_right();
-	assert_int_equal(failures, 0);
+    (void)state;
+    failures = 0;
+    test_softmax_is_right();
+    assert_int_equal(failures, 0);
 }
 
 static void base3_digits(void **state)
 {
-	(void)state;
-	failures = 0;
-	test_base3_digits();
-	assert_int_equal(failures, 0);
+    (void)state;
+    failures = 0;
+    test_base3_digits();
+    assert_int_equal(failures, 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_test_products), cmocka_unit_test(every_test_long_products), cmocka_unit_test(every_test_quantizers),
-		cmocka_unit_test(every_test_vectors),  cmocka_unit_test(every_test_tables),        cmocka_unit_test(softmax_is_right),
-		cmocka_unit_test(base3_digits),
-	};
-	start_seed();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_test_products), cmocka_unit_test(every_test_long_products), cmocka_unit_test(every_test_quantizers),
+        cmocka_unit_test(every_test_vectors),  cmocka_unit_test(every_test_tables),        cmocka_unit_test(softmax_is_right),
+        cmocka_unit_test(base3_digits),
+    };
+    start_seed();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
