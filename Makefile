@@ -38,6 +38,8 @@ NODLOPEN := $(call try_ld,-Wl$(comma)-z$(comma)nodlopen)
 OPENMP   := $(call try,-fopenmp)
 
 # ---- flags
+# Hardening opt-outs, all of them: no automatic initialisation in the engine (kernels write their buffers whole, and it costs there), no
+# _FORTIFY_SOURCE under sanitizers and coverage, nodlopen on the program only (libraries are there to be opened).
 WARN     := -Wall -Wextra -Wformat=2 -Wconversion -Wimplicit-fallthrough -Wstrict-prototypes -Werror -Werror=format-security \
             -Werror=implicit -Werror=incompatible-pointer-types -Werror=int-conversion
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -g)$(if $(COV), --coverage -g)

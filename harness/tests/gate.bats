@@ -17,9 +17,8 @@ setup() {
   [ -s reports/out/gate.json ] && [ -s reports/out/index.html ]
 }
 
-@test "-O1 and twice the work against -O2: regression, exit 1, cells named" {
-  sed -i 's|-O2|-O1|' Makefile
-  sed -i 's/r < rounds/r < rounds * 2/' sum.c; commit slower
+@test "-O1 against -O2: regression, exit 1, cells named" {
+  sed -i 's|-O2|-O1|' Makefile; commit slower
   run "$TERNMARK" gate
   [ "$status" -eq 1 ]
   [[ $output == *regression*"sum/sum/words=64"* ]]
@@ -108,7 +107,7 @@ setup() {
 }
 
 @test "a subject that crashes in head: failed, exit 4, with its signal; in base: not comparable, exit 3" {
-  sed -i 's/uint64_t h = 1;/uint64_t h = 1; *(volatile int *)8 = 1;/' sum.c; commit crash
+  sed -i 's/    uint64_t h\[4\]/    *(volatile int *)8 = 1; uint64_t h[4]/' sum.c; commit crash
   run "$TERNMARK" gate
   [ "$status" -eq 4 ]; [[ $output == *failed* ]]; [[ $output == *SEGV* || $output == *ignal* ]]
   git checkout -q HEAD^ -- sum.c; commit mended

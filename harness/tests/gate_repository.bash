@@ -9,11 +9,12 @@ make_repository() {  # FOLDER: branch main, one commit
 /* mixes n words; rounds is the amount of work per word */
 uint64_t mix(const uint64_t *words, size_t n, int rounds)
 {
-    uint64_t h = 1;
-    for (size_t i = 0; i < n; i++)
+    uint64_t h[4] = {1, 2, 3, 4};  /* four sums, which -O2 keeps in registers and -O1 in memory */
+    for (size_t i = 0; i + 4 <= n; i += 4)
         for (int r = 0; r < rounds; r++)
-            h = (h ^ words[i]) * 0x9e3779b97f4a7c15u + (h >> 7);
-    return h;
+            for (int k = 0; k < 4; k++)
+                h[k] = (h[k] + words[i + (size_t)k]) ^ (h[k] << 1);
+    return h[0] + h[1] + h[2] + h[3];
 }
 C
   cat >Makefile <<'M'
