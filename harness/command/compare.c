@@ -34,7 +34,7 @@ static enum exit_code compare(const struct options *options, const json_t *base,
 {
     json_t *notes = json_array();
     const struct levels levels = {.base = base, .head = head, .tolerance = options->tolerance, .strict = options->strict, .lists_new = true};
-    const struct judge_rule rule = {options->strict, options->two_sided};
+    const struct judge_rule rule = {options->strict, options->two_sided, false};
     enum exit_code code = EXIT_CODE_CANNOT_JUDGE;
     if (!json_is_true(json_object_get(head, "complete")))
         fault_set(fault, code, "%s: the run did not end: nothing to judge", options->operands.items[1]);

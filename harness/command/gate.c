@@ -382,11 +382,14 @@ static void show(struct gate *gate)
 
 static enum exit_code finish(struct gate *gate, struct bout *bout, bool complete, struct fault *fault)
 {
-    const struct judge_rule rule = {gate->options.strict, gate->options.two_sided};
+    bool first_run = gate->base.kind == SIDE_NONE && !gate->options.stored && !gate->options.strict;
+    const struct judge_rule rule = {gate->options.strict, gate->options.two_sided, first_run};
     enum exit_code code = judge_cells(bout->cells, &rule);
     bool nothing = !gate->stored && (gate->base.kind == SIDE_NONE || gate->options.stored);
     if (nothing)
         note(gate, gate->options.stored ? "there is no baseline of this hardware to compare with" : "first run, nothing to compare with");
+    else if (first_run)
+        note(gate, "first run: no base to measure in pairs; where the stored baseline cannot tell, that is not held against it");
     if ((nothing && (gate->options.strict || gate->options.stored)) || (gate->base.kind == SIDE_NONE && gate->options.strict))
         code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
     if (!complete)

@@ -50,7 +50,7 @@ enum exit_code command_report(const struct options *options, struct fault *fault
         return fault->code;
     const char *folder = options->out ? options->out : usual_folder;
     json_t *last = runs[options->operands.n - 1];
-    const struct judge_rule rule = {options->strict, options->two_sided};
+    const struct judge_rule rule = {options->strict, options->two_sided, false};
     bool ok = !options->rejudge || rejudge_run(last, options->tolerance, &rule, fault);
     enum exit_code code = ok && options->rejudge ? (enum exit_code)json_integer_value(json_object_get(last, "exit")) : EXIT_CODE_PASS;
     for (size_t i = 0; ok && i < options->format.n; i++)

@@ -55,11 +55,12 @@ static bool is_against(const json_t *verdict, const char *what)
     return strcmp(json_string_value(json_object_get(verdict, "against")), what) == 0;
 }
 
-/* The code of a cell's verdicts: where base and head were told apart in pairs, stored runs that cannot tell take nothing from it. */
+/* The code of a cell's verdicts: where base and head were told apart in pairs, or there is no base, stored runs that cannot tell take
+ * nothing from it. */
 static enum exit_code judge_cell(const json_t *verdicts, const struct judge_rule *rule)
 {
     enum exit_code code = EXIT_CODE_PASS;
-    bool is_decided = false;
+    bool is_decided = rule->first_run;
     size_t k;
     json_t *verdict;
     json_array_foreach(verdicts, k, verdict)

@@ -20,6 +20,7 @@ json_t *judge_word(const char *metric, const char *against, double tolerance, co
 struct judge_rule {
     bool strict;     /* new cells fail */
     bool two_sided;  /* improvements beyond the tolerance fail */
+    bool first_run;  /* no base: stored runs that cannot tell are shown, and are not held against it */
 };
 
 /* The exit code of one verdict's word. */

@@ -35,9 +35,9 @@ static void words_have_codes(void **state)
     } rows[] = {{"pass", 0, 0, 0}, {"improved", 0, 0, 1}, {"regression", 1, 1, 1}, {"inconclusive", 3, 3, 3}, {"unfit", 3, 3, 3},
                 {"not_comparable", 3, 3, 3}, {"missing", 4, 4, 4}, {"failed", 4, 4, 4}, {"new", 0, 4, 0}, {"nonsense", 5, 5, 5}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){false, false}), rows[i].plain);
-        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){true, false}), rows[i].strict);
-        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){false, true}), rows[i].two_sided);
+        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){false, false, false}), rows[i].plain);
+        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){true, false, false}), rows[i].strict);
+        assert_int_equal(judge_exit(rows[i].word, &(struct judge_rule){false, true, false}), rows[i].two_sided);
     }
 }
 
@@ -63,7 +63,7 @@ static void cells_add_up(void **state)
         {"ok", "pass", "missing", 4},      {"failed", NULL, NULL, 4},         {"unfit", NULL, NULL, 3},           {"not selected", NULL, NULL, 3},
         {"ok", NULL, NULL, 0},             {"skipped", NULL, NULL, 3},        {"not selected", "missing", NULL, 4},
     };
-    const struct judge_rule rule = {false, false};
+    const struct judge_rule rule = {false, false, false};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         json_t *cells = json_pack("[o]", cell_with(rows[i].status, rows[i].paired, rows[i].stored));
         enum exit_code code = judge_cells(cells, &rule);
@@ -71,8 +71,13 @@ static void cells_add_up(void **state)
             fail_msg("row %zu: exit %d, expected %d", i, code, rows[i].code);
         json_decref(cells);
     }
-    json_t *none = json_array();
+    json_t *none = json_array(), *stored = json_pack("[o]", cell_with("ok", NULL, "inconclusive"));
     assert_int_equal(judge_cells(none, &rule), EXIT_CODE_CANNOT_JUDGE);
+    assert_int_equal(judge_cells(stored, &(struct judge_rule){.first_run = true}), EXIT_CODE_PASS);
+    json_array_clear(stored);
+    json_array_append_new(stored, cell_with("ok", NULL, "regression"));
+    assert_int_equal(judge_cells(stored, &(struct judge_rule){.first_run = true}), EXIT_CODE_REGRESSION);
+    json_decref(stored);
     json_decref(none);
 }
 
