@@ -193,6 +193,8 @@ TERN_API enum tern_status tern_runner_write_logits(struct tern_runner *runner, c
 TERN_API size_t tern_runner_vocabulary(const struct tern_runner *runner);
 /* What the plan does, in lines. Returns the bytes the text has; what exceeds `size` is cut. */
 TERN_API size_t tern_runner_explain(const struct tern_runner *runner, char *text, size_t size);
+/* Where the time of passes went since the last call, a line a step of a pass: time, share, and what products reach. As explain. */
+TERN_API size_t tern_runner_times(struct tern_runner *runner, char *text, size_t size);
 
 /* Writes a seeded synthetic model, and its SHA-256 to <path>.sha256. Parameters: like tiny|small|medium|large|2b4t, architecture,
  * weights I2_S|TQ1_0|TQ2_0, embedding F32|F16|BF16|Q8_0|Q6_K|Q4_K, output tied|own, seed. */

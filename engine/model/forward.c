@@ -3,6 +3,7 @@
 
 #include "core/attention.h"
 #include "model/layers.h"
+#include "model/stream.h"
 
 #include <string.h>
 
@@ -208,11 +209,49 @@ static void step_logits(const struct work *w, int id, int n)
     tern_output_part(&w->plan->output, in, w->s->last_groups, w->n_last, w->pass->logits, own(w, id), id, n);
 }
 
-static step_fn *const layer_steps[] = {
-    step_attention_input, step_qkv,       step_rotate,  step_attend,   step_attention_norm,
-    step_attention_output, step_ffn_input, step_gate_up, step_ffn_norm, step_down,
+/* The steps of a pass in order: one of the start, those of each layer, those of the end. */
+static const struct step_row {
+    const char *name;
+    step_fn *run;
+    enum tern_role from, to; /* of its matrices */
+} rows[TERN_STEPS] = {
+    {"embedding", step_embed, 0, 0},
+    {"add, norm", step_attention_input, 0, 0},
+    {"q, k, v", step_qkv, TERN_ROLE_attn_q, TERN_ROLE_attn_v + 1},
+    {"rotate, cache", step_rotate, 0, 0},
+    {"attention", step_attend, 0, 0},
+    {"attention norm", step_attention_norm, 0, 0},
+    {"attention output", step_attention_output, TERN_ROLE_attn_output, TERN_ROLE_attn_output + 1},
+    {"ffn: add, norm", step_ffn_input, 0, 0},
+    {"gate, up", step_gate_up, TERN_ROLE_ffn_gate, TERN_ROLE_ffn_up + 1},
+    {"ffn: act, norm", step_ffn_norm, 0, 0},
+    {"down", step_down, TERN_ROLE_ffn_down, TERN_ROLE_ffn_down + 1},
+    {"output norm", step_last, 0, 0},
+    {"output", step_logits, 0, 0},
 };
-static step_fn *const last_steps[] = {step_last, step_logits};
+enum { START = 0, LAYER = 1, END = 11 };
+
+const char *tern_step_name(size_t step)
+{
+    return rows[step].name;
+}
+
+void tern_step_roles(size_t step, enum tern_role *from, enum tern_role *to)
+{
+    *from = rows[step].from;
+    *to = rows[step].to;
+}
+
+/* Adds the time since *at to a step's; 0 in *at starts the clock. The caller's thread alone keeps times. */
+static void note_time(const struct work *w, size_t step, uint64_t *at)
+{
+    if (!w->s->times)
+        return;
+    uint64_t now = tern_stream_now();
+    if (*at)
+        w->s->times->ns[step] += now - *at;
+    *at = now;
+}
 
 /* ---- a pass: one region for all steps, or one for each */
 
@@ -221,11 +260,13 @@ struct step {
     step_fn *run;
 };
 
-static void run_steps(const struct work *w, step_fn *const *steps, size_t n_steps, int id, int n)
+static void run_steps(const struct work *w, size_t from, size_t to, int id, int n, uint64_t *at)
 {
-    for (size_t i = 0; i < n_steps; i++) {
-        steps[i](w, id, n);
+    for (size_t i = from; i < to; i++) {
+        rows[i].run(w, id, n);
         tern_team_barrier(n);
+        if (id == 0)
+            note_time(w, i, at);
     }
 }
 
@@ -238,28 +279,33 @@ static void step_part(void *data, int id, int n)
 static void whole_part(void *data, int id, int n)
 {
     struct work w = *(const struct work *)data; /* each thread counts layers for itself */
-    step_embed(&w, id, n);
-    tern_team_barrier(n);
+    uint64_t at = 0;
+    if (id == 0)
+        note_time(&w, START, &at);
+    run_steps(&w, START, LAYER, id, n, &at);
     for (w.layer = 0; w.layer < w.c->n_layers; w.layer++)
-        run_steps(&w, layer_steps, sizeof layer_steps / sizeof *layer_steps, id, n);
+        run_steps(&w, LAYER, END, id, n, &at);
     if (w.n_last)
-        run_steps(&w, last_steps, sizeof last_steps / sizeof *last_steps, id, n);
+        run_steps(&w, END, TERN_STEPS, id, n, &at);
 }
 
-static void region_a_step(struct work *w, step_fn *const *steps, size_t n_steps, int threads)
+static void region_a_step(const struct work *w, size_t from, size_t to, int threads, uint64_t *at)
 {
-    for (size_t i = 0; i < n_steps; i++)
-        tern_team_run(threads, step_part, &(struct step){w, steps[i]});
+    for (size_t i = from; i < to; i++) {
+        tern_team_run(threads, step_part, &(struct step){w, rows[i].run});
+        note_time(w, i, at);
+    }
 }
 
 static void run_apart(struct work *w, int threads)
 {
-    static step_fn *const first[] = {step_embed};
-    region_a_step(w, first, 1, threads);
+    uint64_t at = 0;
+    note_time(w, START, &at);
+    region_a_step(w, START, LAYER, threads, &at);
     for (w->layer = 0; w->layer < w->c->n_layers; w->layer++)
-        region_a_step(w, layer_steps, sizeof layer_steps / sizeof *layer_steps, threads);
+        region_a_step(w, LAYER, END, threads, &at);
     if (w->n_last)
-        region_a_step(w, last_steps, sizeof last_steps / sizeof *last_steps, threads);
+        region_a_step(w, END, TERN_STEPS, threads, &at);
 }
 
 static void take_positions(struct tern_session *s, const struct tern_pass *pass, size_t *positions)
@@ -279,5 +325,9 @@ size_t tern_forward(struct tern_session *s, const struct tern_pass *pass)
         tern_team_run_together(s->plan->options.threads, whole_part, &w);
     else
         run_apart(&w, s->plan->options.threads);
+    if (s->times) {
+        s->times->passes++;
+        s->times->rows += pass->n;
+    }
     return w.n_last;
 }

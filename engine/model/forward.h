@@ -21,4 +21,9 @@
 /* Runs a checked pass of at most session->rows rows; every row's `wants` is given. Returns the rows whose logits were written. */
 size_t tern_forward(struct tern_session *session, const struct tern_pass *pass);
 
+/* The name of step 0 … TERN_STEPS - 1, in the order of a pass. */
+const char *tern_step_name(size_t step);
+/* The matrices of a step as roles [*from, *to); an empty range where it has none. The output's is not among them. */
+void tern_step_roles(size_t step, enum tern_role *from, enum tern_role *to);
+
 #endif

@@ -2,9 +2,9 @@
 #include "model/plan.h"
 
 #include "core/error.h"
+#include "model/page.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,49 +214,34 @@ size_t tern_plan_bytes(const struct tern_plan *p)
 
 /* ---- what it does, in words */
 
-struct page {
-    char *text;
-    size_t size, used;
-};
-
-__attribute__((format(printf, 2, 3))) static void say(struct page *page, const char *format, ...)
-{
-    va_list args;
-    size_t room = page->used < page->size ? page->size - page->used : 0;
-    va_start(args, format);
-    int n = vsnprintf(room ? page->text + page->used : NULL, room, format, args);
-    va_end(args);
-    page->used += n > 0 ? (size_t)n : 0;
-}
-
 size_t tern_levels_explain(char *text, size_t size)
 {
-    struct page page = {text, size, 0};
-    say(&page, "%-14s %-5s %-5s %-10s\n", "feature", level_names[0], level_names[1], level_names[2]);
+    struct tern_page page = {text, size, 0};
+    tern_page_say(&page, "%-14s %-5s %-5s %-10s\n", "feature", level_names[0], level_names[1], level_names[2]);
     for (size_t i = 0; i < sizeof features / sizeof *features; i++)
-        say(&page, "%-14s %-5s %-5s %-10s %s\n", features[i].name, features[i].on[0] ? "on" : "-", features[i].on[1] ? "on" : "-",
+        tern_page_say(&page, "%-14s %-5s %-5s %-10s %s\n", features[i].name, features[i].on[0] ? "on" : "-", features[i].on[1] ? "on" : "-",
             features[i].on[2] ? "on" : "-", features[i].about);
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
-        say(&page, "%s: level %s, batch %zu\n", presets[i].name, level_names[presets[i].level], presets[i].batch);
+        tern_page_say(&page, "%s: level %s, batch %zu\n", presets[i].name, level_names[presets[i].level], presets[i].batch);
     return page.used;
 }
 
 size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
 {
-    struct page page = {text, size, 0};
+    struct tern_page page = {text, size, 0};
     const struct tern_bound_matrix *up = &p->layers[0][TERN_ROLE_ffn_up];
-    say(&page, "level %s, backend %s, %d thread%s, activations %s\n", level_names[p->options.level], p->backend->name, p->options.threads,
+    tern_page_say(&page, "level %s, backend %s, %d thread%s, activations %s\n", level_names[p->options.level], p->backend->name, p->options.threads,
         p->options.threads == 1 ? "" : "s", p->options.precision == TERN_PRECISION_INT8 ? "int8" : "f32");
     if (up->linear)
-        say(&page, "layers: %.1f MB, %s, kernel of ffn_up at batch %zu: %s\n", (double)p->matrix_bytes * 1e-6, storage_names[up->linear->storage],
+        tern_page_say(&page, "layers: %.1f MB, %s, kernel of ffn_up at batch %zu: %s\n", (double)p->matrix_bytes * 1e-6, storage_names[up->linear->storage],
             p->options.batch, tern_linear_kernel(up->linear, p->options.batch)->name);
     else
-        say(&page, "layers: %.1f MB, decoded from the file's %s at each use\n", (double)p->matrix_bytes * 1e-6,
+        tern_page_say(&page, "layers: %.1f MB, decoded from the file's %s at each use\n", (double)p->matrix_bytes * 1e-6,
             tern_type_find(up->matrix.type)->name);
-    say(&page, "output matrix: %s, %.1f MB, weights off by %.2f %% (rms of their own)\n", output_names[p->output.kind],
+    tern_page_say(&page, "output matrix: %s, %.1f MB, weights off by %.2f %% (rms of their own)\n", output_names[p->output.kind],
         (double)tern_output_bytes(&p->output) * 1e-6, p->output.error * 100);
-    say(&page, "fused: %s; norm, quantisation and the addition before them in one step; gate and up, and q, k and v, in one step each\n",
+    tern_page_say(&page, "fused: %s; norm, quantisation and the addition before them in one step; gate and up, and q, k and v, in one step each\n",
         p->features.use_one_region ? "a pass is one region" : "nothing across steps");
-    say(&page, "a decoded token reads %.1f MB of weights\n", (double)tern_plan_bytes(p) * 1e-6);
+    tern_page_say(&page, "a decoded token reads %.1f MB of weights\n", (double)tern_plan_bytes(p) * 1e-6);
     return page.used;
 }

@@ -17,6 +17,7 @@ struct tern_runner {
     struct tern_session *session;
     float *logits; /* of the last token fed; vocabulary floats */
     bool has_logits;
+    struct tern_step_times times; /* since they were last told */
 };
 
 enum tern_status tern_runner_open(const char *path, const struct tern_param *params, size_t n, struct tern_runner **out, struct tern_error *error)
@@ -35,6 +36,8 @@ enum tern_status tern_runner_open(const char *path, const struct tern_param *par
         status = tern_session_open(r->plan, &settings.session, &r->session, error);
     if (status == TERN_OK && !(r->logits = malloc(r->model->config.vocabulary * sizeof *r->logits)))
         status = tern_error_memory(error, "logits", r->model->config.vocabulary * sizeof *r->logits);
+    if (status == TERN_OK)
+        r->session->times = &r->times;
     if (status == TERN_OK)
         *out = r;
     else
@@ -121,6 +124,13 @@ size_t tern_runner_vocabulary(const struct tern_runner *r)
 size_t tern_runner_explain(const struct tern_runner *r, char *text, size_t size)
 {
     return tern_plan_explain(r->plan, text, size);
+}
+
+size_t tern_runner_times(struct tern_runner *r, char *text, size_t size)
+{
+    size_t used = tern_session_times_explain(r->session, text, size);
+    r->times = (struct tern_step_times){0};
+    return used;
 }
 
 enum tern_status tern_model_make(const char *path, const struct tern_param *params, size_t n, struct tern_error *error)

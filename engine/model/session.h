@@ -21,6 +21,13 @@ struct tern_session_options {
     size_t rows;      /* of a pass; 0: 512 or the context, whichever is less */
 };
 
+/* Where the time of passes goes: wall time of each step by the caller's clock, its barrier included. */
+enum { TERN_STEPS = 13 };
+struct tern_step_times {
+    uint64_t ns[TERN_STEPS];
+    size_t passes, rows;
+};
+
 struct tern_session {
     const struct tern_plan *plan;
     size_t sequences, context, rows;
@@ -37,6 +44,7 @@ struct tern_session {
     int32_t *last_groups; /* of the quantised last_x: width / 32 a row */
     struct tern_arena arena; /* holds all of the above */
     size_t bytes;
+    struct tern_step_times *times; /* the caller's, passes add to it; NULL: none wanted */
 };
 
 /* A pass. Rows with wants[i] != 0 get logits, in order: logits is their number x vocabulary. NULL wants: the last row only. */
@@ -59,6 +67,10 @@ void tern_session_rewind(struct tern_session *session, size_t sequence, size_t l
 /* Runs any number of rows, in pieces of `rows`. Errors, before anything is run: TERN_INVALID for a token outside the vocabulary, a
  * sequence that is not there, a position beyond the context. */
 enum tern_status tern_session_forward(struct tern_session *session, const struct tern_pass *pass, struct tern_error *err);
+
+/* Writes the session's times to `text`: a line a step with its time a row, its share, and what its products reach; returns the bytes it has
+ * (more than `size`: cut). */
+size_t tern_session_times_explain(const struct tern_session *session, char *text, size_t size);
 
 /* Appends the most likely token n times after what was fed last; ids to `out`. `logits` are those of the last row, and hold those
  * of the last token made at the end. */

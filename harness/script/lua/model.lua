@@ -42,9 +42,10 @@ local function tokens_of(request)
   return tokens, #request.tokens
 end
 
-local function explanation(lib, runner)
+-- What an explaining function of the engine writes about the runner.
+local function explanation(explain, runner)
   local text = ffi.new("char[?]", 4096)
-  lib.tern_runner_explain(runner, text, 4096)
+  explain(runner, text, 4096)
   return ffi.string(text)
 end
 
@@ -70,17 +71,20 @@ function actions.logits(lib, request)
   local runner = open(lib, request)
   local tokens, n = tokens_of(request)
   call(lib.tern_runner_write_logits, runner, tokens, n, request.out)
-  return "", explanation(lib, runner)
+  return "", explanation(lib.tern_runner_explain, runner) .. explanation(lib.tern_runner_times, runner)
 end
 
 function actions.generate(lib, request)
   local runner = open(lib, request)
   local tokens, n = tokens_of(request)
   call(lib.tern_runner_feed, runner, tokens, n, 0, nil)
+  local prompt = explanation(lib.tern_runner_times, runner)
   local made, ids = ffi.new("uint32_t[?]", math.max(request.n, 1)), {}
   call(lib.tern_runner_greedy, runner, request.n, made)
   for i = 1, request.n do ids[i] = tostring(made[i - 1]) end
-  return table.concat(ids, ",") .. "\n", explanation(lib, runner)
+  local words = explanation(lib.tern_runner_explain, runner) .. "the prompt: " .. prompt
+  local later = explanation(lib.tern_runner_times, runner)
+  return table.concat(ids, ",") .. "\n", words .. (later ~= "" and "what followed: " .. later or "")
 end
 
 return function(request)
