@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The operations of a BitNet layer other than its products, on float vectors. All backends give the same bits: sums follow the one order
- * of core/sums.h, everything else is done element by element in the order written here, with no fused multiply-add.
+ * of core/sums.h, everything else is done element by element in the order written here, with no fused multiply-add but in multiply_add,
+ * where every product is fused with its sum.
  *
  * For all: pointers need no alignment; outputs may be the inputs where the element order allows it (said per function), and must not
  * overlap otherwise. Nothing fails. Threads: any, on disjoint outputs.
@@ -23,6 +24,17 @@ struct tern_rows {
     size_t stride;
     const float *scale;
     size_t scale_stride;
+};
+
+/* y[r][c] = fma(a[r][k], b[k][c], y[r][c]) for k = 0 .. n-1 in this order; r < rows, c < columns; strides in floats. */
+struct tern_multiply_add {
+    size_t rows, n, columns;
+    const float *a;
+    size_t a_stride;
+    const float *b;
+    size_t b_stride;
+    float *y;
+    size_t y_stride;
 };
 
 struct tern_vector_kernels {
@@ -56,6 +68,9 @@ struct tern_vector_kernels {
 
     /* y[t] = (scale_x * scale[t]) * sum_i q[i] rows[t][i] over int8 rows: exact integer sums. */
     void (*dots_int8)(const int8_t *q, float scale_x, size_t d, const struct tern_rows *rows, size_t n, float *y);
+
+    /* A small product of float matrices, each output a chain of fused multiply-adds. y must not overlap a or b. */
+    void (*multiply_add)(const struct tern_multiply_add *m);
 };
 
 /* One row of a table to floats: embedding look-up and the slow path of everything. */

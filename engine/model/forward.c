@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/forward.h"
 
-#include "core/attention.h"
+#include "model/attend.h"
 #include "model/layers.h"
 #include "model/stream.h"
 
@@ -80,11 +80,11 @@ static void step_qkv(const struct work *w, int id, int n)
     product(w, TERN_ROLE_attn_v, &w->s->wide, w->s->v, id, n);
 }
 
-/* Where the layer's keys (or values) of a sequence start. */
-static float *cache_of(const struct work *w, float *cache, uint32_t sequence)
+/* Where the layer's keys (or values) of a group of a sequence start. */
+static float *cache_of(const struct work *w, float *cache, uint32_t sequence, size_t group)
 {
-    size_t kv = (size_t)w->c->n_kv_heads * w->c->head_size;
-    return cache + ((size_t)w->layer * w->s->sequences + sequence) * w->s->context * kv;
+    size_t each = tern_key_positions(w->s->context) * w->c->head_size;
+    return cache + (((size_t)w->layer * w->s->sequences + sequence) * w->c->n_kv_heads + group) * each;
 }
 
 static void rotate(const struct work *w, float *x, size_t heads, size_t position)
@@ -94,43 +94,49 @@ static void rotate(const struct work *w, float *x, size_t heads, size_t position
         w->vector->rope(x + h * d, w->s->cosine + position * (d / 2), w->s->sine + position * (d / 2), d);
 }
 
+static void remember(const struct work *w, uint32_t sequence, size_t position, const float *k, const float *v)
+{
+    size_t d = w->c->head_size;
+    for (size_t g = 0; g < w->c->n_kv_heads; g++) {
+        tern_key_store(cache_of(w, w->s->keys, sequence, g), position, k + g * d, d);
+        memcpy(cache_of(w, w->s->values, sequence, g) + position * d, v + g * d, d * sizeof *v);
+    }
+}
+
 static void step_rotate(const struct work *w, int id, int n)
 {
-    size_t from, to, d = w->c->head_size, kv = w->c->n_kv_heads * d;
+    size_t from, to, kv = (size_t)w->c->n_kv_heads * w->c->head_size;
     tern_share(w->n, id, n, &from, &to);
     for (size_t r = from; r < to; r++) {
         size_t p = w->positions[r];
         rotate(w, w->s->q + r * w->c->width, w->c->n_heads, p);
         rotate(w, w->s->k + r * kv, w->c->n_kv_heads, p);
-        memcpy(cache_of(w, w->s->keys, sequence_of(w, r)) + p * kv, w->s->k + r * kv, kv * sizeof(float));
-        memcpy(cache_of(w, w->s->values, sequence_of(w, r)) + p * kv, w->s->v + r * kv, kv * sizeof(float));
+        remember(w, sequence_of(w, r), p, w->s->k + r * kv, w->s->v + r * kv);
     }
 }
 
-/* Rows [from, to) are one sequence's, one position after another. */
-static void attend_run(const struct work *w, size_t from, size_t to, int id, int n)
+/* Rows [from, to), one sequence's, one position after another, for one group of heads. */
+static void attend(const struct work *w, size_t from, size_t to, size_t group, float *room)
 {
-    size_t d = w->c->head_size, kv = w->c->n_kv_heads * d;
-    struct tern_rows keys[w->c->n_kv_heads], values[w->c->n_kv_heads];
-    for (size_t g = 0; g < w->c->n_kv_heads; g++) {
-        keys[g] = (struct tern_rows){.type = TERN_F32, .data = cache_of(w, w->s->keys, sequence_of(w, from)) + g * d, .stride = kv * sizeof(float)};
-        values[g] = keys[g];
-        values[g].data = cache_of(w, w->s->values, sequence_of(w, from)) + g * d;
-    }
-    struct tern_attention a = {
-        .tokens = to - from, .before = w->positions[from], .heads = w->c->n_heads, .groups = w->c->n_kv_heads, .d = d,
-        .q = w->s->q + from * w->c->width, .k = keys, .v = values, .out = w->s->mixed + from * w->c->width, .scores = w->s->own,
-        .score_stride = w->s->own_floats,
-    };
-    tern_attention_part(&w->plan->backend->kernels, &a, id, n);
+    size_t heads = w->c->n_heads / w->c->n_kv_heads, d = w->c->head_size, at = from * w->c->width + group * heads * d;
+    uint32_t sequence = sequence_of(w, from);
+    tern_attend(w->vector, &(struct tern_attend){
+        .tokens = to - from, .before = w->positions[from], .heads = heads, .d = d, .q = w->s->q + at, .q_stride = w->c->width,
+        .keys = cache_of(w, w->s->keys, sequence, group), .values = cache_of(w, w->s->values, sequence, group),
+        .out = w->s->mixed + at, .out_stride = w->c->width, .room = room});
 }
 
+/* Blocks of rows of one sequence times groups, dealt out in turn: later blocks see more, and a group's keys stay in the cache. */
 static void step_attend(const struct work *w, int id, int n)
 {
+    size_t turn = 0, most = tern_session_block(w->c);
     for (size_t from = 0, to; from < w->n; from = to) {
         for (to = from + 1; to < w->n && sequence_of(w, to) == sequence_of(w, from); to++)
             ;
-        attend_run(w, from, to, id, n);
+        for (size_t g = 0; g < w->c->n_kv_heads; g++)
+            for (size_t at = from; at < to; at += most, turn++)
+                if (turn % (size_t)n == (size_t)id)
+                    attend(w, at, to - at < most ? to : at + most, g, own(w, id));
     }
 }
 

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/op.h"
 #include "core/random.h"
+#include "model/attend.h"
 #include "model/settings.h"
 
 #include <math.h>
@@ -71,10 +72,10 @@ static enum tern_status read_sizes(struct tern_op *op, struct run *r, struct ter
 static void fill_cache(struct run *r)
 {
     const struct tern_config *c = &r->model->config;
-    size_t kv = (size_t)c->n_kv_heads * c->head_size, each = r->session->context * kv;
-    for (size_t i = 0; i < c->n_layers * r->session->sequences; i++) {
-        tern_random_floats(tern_random_start(i, TAG_CACHE, 0), 1, r->session->keys + i * each, r->behind * kv);
-        tern_random_floats(tern_random_start(i, TAG_CACHE, 1), 1, r->session->values + i * each, r->behind * kv);
+    size_t sequences = c->n_layers * r->session->sequences, each = tern_key_positions(r->session->context) * c->n_kv_heads * c->head_size;
+    for (size_t i = 0; i < sequences && r->behind; i++) {
+        tern_random_floats(tern_random_start(i, TAG_CACHE, 0), 1, r->session->keys + i * each, each);
+        tern_random_floats(tern_random_start(i, TAG_CACHE, 1), 1, r->session->values + i * each, each);
     }
     for (size_t s = 0; s < r->session->sequences; s++)
         r->session->lengths[s] = r->behind;

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "format/checked.h"
+#include "model/attend.h"
 #include "model/forward.h"
 #include "model/layers.h"
 
@@ -30,12 +31,27 @@ static void *cut(struct cutter *c, uint64_t n, uint64_t each, uint64_t size)
     return c->arena ? tern_arena_take(c->arena, bytes ? (size_t)bytes : LINE, LINE, NULL) : NULL;
 }
 
+size_t tern_session_block(const struct tern_config *c)
+{
+    size_t heads = c->n_heads / c->n_kv_heads;
+    return heads < TERN_ATTEND_ROWS ? TERN_ATTEND_ROWS / heads : 1;
+}
+
+/* Floats that a thread needs at once: scores of a block of attention, or a decoded row of weights beside its input and sums. */
+static size_t own_floats(const struct tern_session *s, const struct tern_config *m)
+{
+    size_t block = tern_session_block(m), tokens = s->rows < block ? s->rows : block;
+    size_t attention = tern_attend_room(tokens * (m->n_heads / m->n_kv_heads), s->context, m->head_size);
+    size_t decoded = 2 * (size_t)(m->ffn > m->width ? m->ffn : m->width) + s->rows;
+    return ((attention > decoded ? attention : decoded) + 15) / 16 * 16;
+}
+
 /* The KV cache first: it is what a decoded token reads. */
 static void lay_out(struct tern_session *s, struct cutter *c)
 {
     const struct tern_config *m = &s->plan->model->config;
     uint64_t kv = (uint64_t)m->n_kv_heads * m->head_size, positions = 0;
-    if (!tern_checked_mul(s->sequences, s->context, &positions) || !tern_checked_mul(positions, m->n_layers, &positions))
+    if (!tern_checked_mul(s->sequences, tern_key_positions(s->context), &positions) || !tern_checked_mul(positions, m->n_layers, &positions))
         c->is_too_large = true;
     s->keys = cut(c, positions, kv, sizeof(float));
     s->values = cut(c, positions, kv, sizeof(float));
@@ -50,7 +66,7 @@ static void lay_out(struct tern_session *s, struct cutter *c)
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         *scratch[i].at = cut(c, s->rows, scratch[i].width, sizeof(float));
     s->last_groups = cut(c, s->rows, m->width / 32 + 1, sizeof *s->last_groups);
-    s->own_floats = (2 * (size_t)(m->ffn > m->width ? m->ffn : m->width) + s->rows + s->context + 15) / 16 * 16;
+    s->own_floats = own_floats(s, m);
     s->own = cut(c, (uint64_t)s->plan->options.threads, s->own_floats, sizeof(float));
 }
 

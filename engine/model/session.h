@@ -6,7 +6,7 @@
  *
  * Rows of one sequence in a pass come one after another in time; each sees what its sequence saw before it, and no other.
  *
- * KV cache, per layer and sequence: `context` positions of heads of keys x head size floats, keys and values apart.
+ * KV cache, per layer, sequence and group of heads: `context` positions of head size floats, keys and values apart (model/attend.h).
  * Threads: a session is used by one thread at a time; it runs on the plan's threads. Results are the same bits for any number.
  */
 #ifndef TERN_SESSION_H
@@ -60,6 +60,9 @@ struct tern_pass {
 enum tern_status tern_session_open(const struct tern_plan *plan, const struct tern_session_options *options, struct tern_session **out,
                                    struct tern_error *err);
 void tern_session_close(struct tern_session *session);
+
+/* Tokens of one sequence that a part of attention takes together. */
+size_t tern_session_block(const struct tern_config *config);
 
 /* Forgets all positions of a sequence from `length` on. */
 void tern_session_rewind(struct tern_session *session, size_t sequence, size_t length);

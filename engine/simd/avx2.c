@@ -20,11 +20,15 @@
 #define HALVES(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define BYTES(p) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p)))
 #include "simd/vector.h"
+#define V_FMA(a, b, c) (vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
+#define FMA_COLUMNS 2
+#include "simd/multiply_add.h"
 
 void tern_avx2_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_avx2;
     overlay_vectors(t);
+    t->vector.multiply_add = multiply_add;
     tern_avx2_head_overlay(&t->head);
 }

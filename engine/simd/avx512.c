@@ -28,10 +28,14 @@ static inline __m128i add_bytes(__m128i n, const int8_t *q)
 #define HALVES(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define BYTES(p) _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #include "simd/vector.h"
+#define V_FMA(a, b, c) (vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
+#define FMA_COLUMNS 4
+#include "simd/multiply_add.h"
 
 void tern_avx512_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_avx512;
     overlay_vectors(t);
+    t->vector.multiply_add = multiply_add;
 }

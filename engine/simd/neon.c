@@ -27,10 +27,14 @@ static inline pair16 dot(pair16 a, uint8x16_t w, uint8x16_t x)
 #define W 16
 #define HALVES(p) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)(const void *)(p))))
 #include "simd/vector.h"
+#define V_FMA(a, b, c) (vf)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b))
+#define FMA_COLUMNS 4
+#include "simd/multiply_add.h"
 
 void tern_neon_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_neon;
     overlay_vectors(t);
+    t->vector.multiply_add = multiply_add;
 }

@@ -135,6 +135,14 @@ static void dots_int8(const int8_t *q, float scale_x, size_t d, const struct ter
     }
 }
 
+static void multiply_add(const struct tern_multiply_add *m)
+{
+    for (size_t r = 0; r < m->rows; r++)
+        for (size_t k = 0; k < m->n; k++)
+            for (size_t c = 0; c < m->columns; c++)
+                m->y[r * m->y_stride + c] = fmaf(m->a[r * m->a_stride + k], m->b[k * m->b_stride + c], m->y[r * m->y_stride + c]);
+}
+
 /* ---- fused: values are made again in the second pass rather than kept, from the same expression, so with the same bits */
 
 static float quantize_norm(const float *x, const float *w, size_t n, float eps, int8_t *q, size_t stride, int32_t *sum)
@@ -178,5 +186,6 @@ void tern_scalar_vector_overlay(struct tern_vector_kernels *t)
     *t = (struct tern_vector_kernels){
         .rms_norm = rms_norm, .rms_norm_quantize = quantize_norm, .gate = gate, .gate_quantize = quantize_gate, .add = add, .rope = rope,
         .softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+        .multiply_add = multiply_add,
     };
 }

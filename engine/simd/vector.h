@@ -434,6 +434,7 @@ static void overlay_vectors(struct tern_kernels *kernels)
 {
     kernels->roof.read = read_memory;
     kernels->vector = (struct tern_vector_kernels){
+        .multiply_add = kernels->vector.multiply_add, /* where the instruction set has none of its own */
         .rms_norm = rms_norm, .rms_norm_quantize = rms_norm_quantize, .gate = gate, .gate_quantize = gate_quantize, .add = add, .rope = rope,
         .softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
     };

@@ -335,6 +335,25 @@ static void test_tables(const struct tern_backend *backend)
     }
 }
 
+static void test_multiply_add(const struct tern_backend *backend)
+{
+    for (int round = 0; round < 120; round++) {
+        size_t rows = below(10), n = below(70), columns = odd_size(150), a_stride = n + below(3), b_stride = columns + below(9), y_stride = columns + below(5);
+        float *a = floats(rows * a_stride + 1), *b = floats(n * b_stride + 1);
+        struct guarded y = guarded_open((rows * y_stride + 1) * 4, 1), right = guarded_open((rows * y_stride + 1) * 4, 1);
+        struct tern_multiply_add m = { rows, n, columns, a, a_stride, b, b_stride, (float *)(void *)right.inside, y_stride };
+        fill_floats(m.y, rows * y_stride + 1);
+        memcpy(y.inside, right.inside, (rows * y_stride + 1) * 4);
+        tern_backend_scalar()->kernels.vector.multiply_add(&m);
+        m.y = (float *)(void *)y.inside;
+        backend->kernels.vector.multiply_add(&m);
+        expect(!memcmp(y.inside, right.inside, (rows * y_stride + 1) * 4) && !guards_broken(&y), backend->name, "multiply_add", "differs from scalar",
+               rows, n, columns);
+        guarded_close(&y), guarded_close(&right);
+        tern_block_close(a, (rows * a_stride + 5) * 4), tern_block_close(b, (n * b_stride + 5) * 4);
+    }
+}
+
 /* The definition of exp against the C library's, over the range that softmax uses. */
 static void test_softmax_is_right(void)
 {

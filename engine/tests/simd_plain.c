@@ -9,7 +9,7 @@ int main(void)
         void (*test)(const struct tern_backend *);
     } tests[] = {
         { "products", test_products },     { "long products", test_long_products }, { "quantisation", test_quantizers },
-        { "vectors", test_vectors },       { "tables", test_tables },
+        { "vectors", test_vectors },       { "tables", test_tables }, { "multiply_add", test_multiply_add },
     };
     const char *const *names;
     size_t n = 0;

@@ -16,6 +16,7 @@ EVERY_BACKEND(test_long_products)
 EVERY_BACKEND(test_quantizers)
 EVERY_BACKEND(test_vectors)
 EVERY_BACKEND(test_tables)
+EVERY_BACKEND(test_multiply_add)
 
 static void softmax_is_right(void **state)
 {
@@ -37,7 +38,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_test_products), cmocka_unit_test(every_test_long_products), cmocka_unit_test(every_test_quantizers),
-        cmocka_unit_test(every_test_vectors),  cmocka_unit_test(every_test_tables),        cmocka_unit_test(softmax_is_right),
+        cmocka_unit_test(every_test_vectors),  cmocka_unit_test(every_test_tables), cmocka_unit_test(every_test_multiply_add),        cmocka_unit_test(softmax_is_right),
         cmocka_unit_test(base3_digits),
     };
     start_seed();
