@@ -41,6 +41,14 @@ tiny() { "$TERNMARK" model make "$1" --like tiny "${@:2}"; }
   [ "$output" = "${first#*,}" ]
 }
 
+@test "verbose tells where the time of the prompt and of what followed went" {
+  tiny m.gguf
+  run --separate-stderr "$TERNMARK" model generate m.gguf --tokens 1,2,3,4 -n 3 --verbose
+  [ "$status" = 0 ] && [[ "$output" =~ ^[0-9]+,[0-9]+,[0-9]+$ ]]
+  [[ "$stderr" == *"the prompt: 4 rows in 1 passes"*"what followed: 2 rows in 2 passes"* ]]
+  [ "$(grep -c "  gate, up .* ms .* % .* GOP/s .* GB/s of weights" <<< "$stderr")" = 2 ]
+}
+
 @test "every type and architecture is made, loaded and run" {
   for weights in I2_S TQ1_0 TQ2_0; do
     tiny "$weights.gguf" --weights "$weights" --architecture bitnet --embedding F16

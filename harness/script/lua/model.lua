@@ -82,9 +82,9 @@ function actions.generate(lib, request)
   local made, ids = ffi.new("uint32_t[?]", math.max(request.n, 1)), {}
   call(lib.tern_runner_greedy, runner, request.n, made)
   for i = 1, request.n do ids[i] = tostring(made[i - 1]) end
-  local words = explanation(lib.tern_runner_explain, runner) .. "the prompt: " .. prompt
+  local told = explanation(lib.tern_runner_explain, runner) .. "the prompt: " .. prompt
   local later = explanation(lib.tern_runner_times, runner)
-  return table.concat(ids, ",") .. "\n", words .. (later ~= "" and "what followed: " .. later or "")
+  return table.concat(ids, ",") .. "\n", told .. (later ~= "" and "what followed: " .. later or "")
 end
 
 return function(request)
