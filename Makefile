@@ -12,6 +12,7 @@ Q := $(if $(V),,@)
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 INSTALL := $(DESTDIR)$(PREFIX)
+PKGCONFIG ?= lib/pkgconfig
 
 # ---- set-up: an included file, so that make reads itself again after packages were installed (no recursion)
 GROUPS := build $(if $(filter test test-full lint coverage fuzz,$(MAKECMDGOALS)),test) $(if $(filter test-full,$(MAKECMDGOALS)),full)
@@ -150,14 +151,14 @@ gpu-check: ## test and measure the card of this machine (in the unpacked tarball
 dist: build $(if $(WITH_CUDA),$(B)/engine/tests/cuda_card_test) ## the relocatable tarball
 	$(Q)ci/dist $(B) $(VERSION)
 install: build ## to $(DESTDIR)$(PREFIX): program, engine, header, suites, manual, completion
-	install -d $(INSTALL)/bin $(INSTALL)/lib/ternmark $(INSTALL)/lib/pkgconfig $(INSTALL)/include $(INSTALL)/share/ternmark/suites \
+	install -d $(INSTALL)/bin $(INSTALL)/lib/ternmark $(INSTALL)/$(PKGCONFIG) $(INSTALL)/include $(INSTALL)/share/ternmark/suites \
 	  $(INSTALL)/share/man/man1 $(INSTALL)/share/bash-completion/completions
 	install -m755 $(B)/ternmark $(INSTALL)/lib/ternmark/
 	install -m644 $(wildcard $(B)/libtern*.so) $(INSTALL)/lib/ternmark/
 	ln -sf ../lib/ternmark/ternmark $(INSTALL)/bin/ternmark
 	install -m644 engine/tern.h $(INSTALL)/include/
 	install -m644 suites/*.lua $(INSTALL)/share/ternmark/suites/
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ci/tern.pc.in > $(INSTALL)/lib/pkgconfig/tern.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ci/tern.pc.in > $(INSTALL)/$(PKGCONFIG)/tern.pc
 	ci/manual man $(B)/ternmark | gzip -9n > $(INSTALL)/share/man/man1/ternmark.1.gz
 	ci/manual completion > $(INSTALL)/share/bash-completion/completions/ternmark
 FUZZ_TIME ?= 60

@@ -15,7 +15,7 @@ end
 
 return {
   about = "zlib, with what it packed unpacked again",
-  axes = { { "level", { 1, 6 } }, { "bytes", { 4096 } } },
+  axes = { { "level", { 1, 6 } }, { "bytes", { 4096, 65536 } } },
   setup = function(p)
     local bound = tonumber(z.compressBound(p.bytes))
     return { input = bench.random_bytes(p.bytes, 7), packed = ffi.new("uint8_t[?]", bound), back = ffi.new("uint8_t[?]", p.bytes), bound = bound, n = ffi.new "unsigned long[1]" }

@@ -1,5 +1,6 @@
 ---@meta
 -- SPDX-License-Identifier: Apache-2.0
+-- luacheck: no unused args
 -- What editors with the Lua language server (LuaLS) know of suites: completion, types, unknown fields. Put this folder into
 -- `workspace.library`; nothing here runs.
 

@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "command/request.h"
 #include "measure/interrupt.h"
+#include "script/luacheck.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -34,6 +35,17 @@ static void add_planning_mistake(const struct plan_request *request, const char 
     json_decref(cells);
 }
 
+/* Globals that are not there, axes that do nothing, bodies that ignore n: what can be told of a suite that loads. */
+static void add_habits(const struct worker_start *start, json_t *mistakes)
+{
+    struct fault fault = {0};
+    struct worker *worker = worker_start(start, &fault);
+    json_t *answer = worker ? worker_ask(worker, json_pack("{s:s,s:s}", "do", "habits", "path", start->suite), &fault) : NULL;
+    json_array_extend(mistakes, json_object_get(answer, "mistakes"));
+    json_decref(answer);
+    worker_stop(worker);
+}
+
 static json_t *mistakes_of(const struct plan_request *request, const char *path)
 {
     struct worker_start start = request->worker;
@@ -42,11 +54,24 @@ static json_t *mistakes_of(const struct plan_request *request, const char *path)
     json_t *mistakes = worker_mistakes(&start, &fault);
     if (!mistakes)
         mistakes = json_pack("[{s:s,s:i,s:s}]", "file", path, "line", 1, "text", fault.text);
-    if (json_array_size(mistakes) == 0)
+    if (json_array_size(mistakes) == 0) {
         add_planning_mistake(request, path, mistakes);
+        add_habits(&start, mistakes);
+    }
+    luacheck_add(path, mistakes);
     return mistakes;
 }
 
+static size_t count_mistakes(const json_t *found)
+{
+    size_t n = 0, i;
+    json_t *m;
+    json_array_foreach(found, i, m)
+        n += !json_is_true(json_object_get(m, "warning"));
+    return n;
+}
+
+/* Warnings are printed and are no mistakes. */
 enum exit_code command_check(const struct options *options, struct fault *fault)
 {
     interrupt_install();
@@ -61,18 +86,20 @@ enum exit_code command_check(const struct options *options, struct fault *fault)
         return fault->code;
     json_array_foreach(paths, i, path) {
         json_t *mistakes = mistakes_of(&request, json_string_value(path));
-        if (json_array_size(mistakes) == 0 && !options->json)
-            printf("%s: no mistakes\n", json_string_value(path));
+        size_t warnings = json_array_size(mistakes) - count_mistakes(mistakes);
+        if (count_mistakes(mistakes) == 0 && !options->json)
+            printf("%s: no mistakes%s\n", json_string_value(path), warnings ? ", but:" : "");
+        json_array_foreach(mistakes, k, m)
+            if (!options->json)
+                print_mistake(m);
         json_array_extend(all, mistakes);
         json_decref(mistakes);
     }
     if (options->json) {
         json_dumpf(all, stdout, JSON_INDENT(1));
         putchar('\n');
-    } else
-        json_array_foreach(all, k, m)
-            print_mistake(m);
-    bool clean = json_array_size(all) == 0;
+    }
+    bool clean = count_mistakes(all) == 0;
     json_decref(paths);
     json_decref(all);
     return clean ? EXIT_CODE_PASS : EXIT_CODE_USAGE;

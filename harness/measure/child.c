@@ -102,7 +102,7 @@ static json_t *do_close(struct child *child, const json_t *request, struct fault
 static const struct handler {
     const char *name;
     json_t *(*run)(struct child *, const json_t *, struct fault *);
-} handlers[] = {{"load", do_load}, {"benches", do_ask}, {"describe", do_ask}, {"open", do_open}, {"close", do_close}, {"model", do_ask}};
+} handlers[] = {{"load", do_load}, {"benches", do_ask}, {"describe", do_ask}, {"habits", do_ask}, {"open", do_open}, {"close", do_close}, {"model", do_ask}};
 
 static json_t *latencies_json(const struct stream_result *result, uint32_t n)
 {

@@ -232,11 +232,12 @@ const char *worker_mistake_text(const json_t *m, char *buffer, size_t size)
     const char *field = json_string_value(json_object_get(m, "field")), *file = json_string_value(json_object_get(m, "file"));
     const char *expected = json_string_value(json_object_get(m, "expected")), *found = json_string_value(json_object_get(m, "found"));
     const char *text = json_string_value(json_object_get(m, "text"));
+    const char *kind = json_is_true(json_object_get(m, "warning")) ? "warning: " : "";
     int line = (int)json_integer_value(json_object_get(m, "line"));
     if (field && expected && found)
-        snprintf(buffer, size, "%s:%d: field '%s': expected %s, found %s", file, line, field, expected, found);
+        snprintf(buffer, size, "%s:%d: %sfield '%s': expected %s, found %s", file, line, kind, field, expected, found);
     else
-        snprintf(buffer, size, "%s:%d: %s", file, line, text ? text : "unknown mistake");
+        snprintf(buffer, size, "%s:%d: %s%s", file, line, kind, text ? text : "unknown mistake");
     return buffer;
 }
 

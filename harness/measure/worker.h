@@ -90,7 +90,8 @@ struct worker *worker_start(const struct worker_start *start, struct fault *faul
 json_t *worker_ask(struct worker *worker, json_t *request, struct fault *fault);
 
 /*
- * Only loads the suite: a new array of its mistakes, {file, line, field|absent, expected, found, text}, empty for a suite without any.
+ * Only loads the suite: a new array of its mistakes, {file, line, field|absent, expected, found, text, warning true|absent}, empty for a
+ * suite without any.
  * NULL with `fault` when its worker was lost.
  */
 json_t *worker_mistakes(const struct worker_start *start, struct fault *fault);

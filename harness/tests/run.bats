@@ -137,8 +137,44 @@ EOF
   [ "$status" -eq 2 ]
 }
 
+@test "check finds globals that are not there, bodies that ignore n, and axes that do nothing" {
+  cat >habits.lua <<'EOF'
+local function sum(a, b) return a + missing(b) end
+return {
+  one   = { axes = { { "size", { 1, 2 } }, { "kind", { "a" } }, { "idle", { 1, 2 } } },
+            run = function(_, n, p) local x = 0; for i = 1, n do x = sum(x, p.size + i) end; return x end },
+  two   = { run = function() counter = 1 end },
+}
+EOF
+  run "$TERNMARK" check habits.lua
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"habits.lua:1: field 'missing': expected a local variable or one of the standard library, found an unknown global"* ]]
+  [[ "$output" == *"habits.lua:5: field 'counter': expected a local variable, found a write to a global"* ]]
+  [[ "$output" == *"habits.lua:5: field 'run': expected a body that does its work n times, found no second argument"* ]]
+  [[ "$output" == *"habits.lua:3: warning: field 'kind': expected an axis that varies, found one value"* ]]
+  [[ "$output" == *"habits.lua:3: warning: field 'idle': expected an axis that some function reads, found none that does"* ]]
+  [[ "$output" != *"'size'"* ]]
+}
+
+@test "check says nothing of axes where parameters are handed on whole, and warnings are no mistakes" {
+  cat >whole.lua <<'EOF'
+local function make(p) return p end
+return { axes = { { "size", { 1, 2 } } }, setup = function(p) return make(p) end, run = function(_, n) for _ = 1, n do end end }
+EOF
+  run "$TERNMARK" check whole.lua
+  [ "$status" -eq 0 ]
+  [ "$output" = "whole.lua: no mistakes" ]
+  sed -i 's/{ 1, 2 }/{ 1 }/; s/^return/local idle\nreturn/' whole.lua
+  run "$TERNMARK" check whole.lua
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"no mistakes, but:"*"'size'"* ]]
+  command -v luacheck >/dev/null || skip "luacheck is not installed"
+  [[ "$output" == *"whole.lua:2: warning: unused variable 'idle'"* ]]
+}
+
 @test "new writes suites that pass check, and never over a file" {
-  for kind in lua library command stream; do
+  for kind in lua library command stream gpu native; do
+    [ -e "$TERN" ] || case $kind in gpu | native) continue ;; esac
     run "$TERNMARK" new "made_$kind" --kind "$kind"
     [ "$status" -eq 0 ]
     run "$TERNMARK" check "suites/made_$kind.lua"
@@ -149,7 +185,7 @@ EOF
   [[ "$output" == *"File exists"* ]]
   run "$TERNMARK" new other --kind nothing
   [ "$status" -eq 2 ]
-  [[ "$output" == *"expected one of command, library, lua, native, stream"* ]]
+  [[ "$output" == *"expected one of command, gpu, library, lua, native, stream"* ]]
 }
 
 @test "new's native suite runs on the engine" {

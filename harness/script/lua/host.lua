@@ -124,6 +124,20 @@ function host_functions.load(request)
   return { mistakes = setmetatable(mistakes, json_list) }
 end
 
+-- → { mistakes = … } as of load: what the loaded suite has wrong beyond its fields; `warning` marks what may be meant.
+function host_functions.habits(request)
+  local habits, found = prelude "habits", setmetatable({}, json_list)
+  local list = tokens.list(sandbox.sources[request.path])
+  local function tell(mistake)
+    mistake.file = request.path
+    found[#found + 1] = mistake
+  end
+  habits.globals(sandbox.chunks[request.path], sandbox.is_global, tell)
+  habits.axes(list, suite.benches, tell)
+  habits.bodies(list, tell)
+  return { mistakes = found }
+end
+
 local function kind_of(bench)
   if bench.command then return "command" end
   if bench.stream then return "stream" end

@@ -2,7 +2,7 @@
 -- What a suite's code sees: a safe part of the standard library, `require` of bench, tern, ffi and local modules, and no globals of
 -- its own. This is for clean suites, not a boundary: the process is the boundary (FFI can reach anything).
 local core, host = ...
-local sandbox = { sources = {}, order = {} }
+local sandbox = { sources = {}, order = {}, chunks = {} }
 
 local function copy(from, without)
   local to = {}
@@ -18,6 +18,8 @@ local safe = {
   coroutine = copy(coroutine, {}), os = { clock = os.clock, date = os.date, time = os.time, getenv = os.getenv },
   print = function(...) io.stderr:write(table.concat({ ... }, "\t"), "\n") end,
 }
+
+function sandbox.is_global(name) return safe[name] ~= nil end
 
 local environment = setmetatable({}, {
   __index = function(_, name)
@@ -50,6 +52,7 @@ function sandbox.load(path)
   if not chunk then error(wrong, 0) end
   sandbox.sources[path] = text
   sandbox.order[#sandbox.order + 1] = path
+  sandbox.chunks[path] = chunk
   return setfenv(chunk, environment)
 end
 
