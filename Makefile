@@ -158,6 +158,7 @@ install: build ## to $(DESTDIR)$(PREFIX): program, engine, header, suites, manua
 	ln -sf ../lib/ternmark/ternmark $(INSTALL)/bin/ternmark
 	install -m644 engine/tern.h $(INSTALL)/include/
 	install -m644 suites/*.lua $(INSTALL)/share/ternmark/suites/
+	cp -R $(wildcard suites/*/) $(INSTALL)/share/ternmark/suites/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ci/tern.pc.in > $(INSTALL)/$(PKGCONFIG)/tern.pc
 	ci/manual man $(B)/ternmark | gzip -9n > $(INSTALL)/share/man/man1/ternmark.1.gz
 	ci/manual completion > $(INSTALL)/share/bash-completion/completions/ternmark
