@@ -11,6 +11,7 @@
  *     2bit, step 16      r0 k+0,4,8,12     r0 k+1,5,…   r0 k+2,6,…   r0 k+3,7,…   r1 k+0,4,8,12 …
  *                        bits 0-1 are field 0, 6-7 field 3
  *     base3, step 20     the same with five fields, as the digits of a number in base 3
+ *     table3, step 20    as base3, five fields in a byte that two look-ups of 64 entries take apart (format/table3.h)
  *     int8, step 4       the same with one field
  *
  * So a vector of any width holds whole rows, four activations are broadcast to all of them, and outputs come out side by side.
@@ -29,7 +30,7 @@
 enum { TERN_GROUP = 16, TERN_PANEL = 64, TERN_GROUPS = 4, TERN_LINE = 64, TERN_STEP = TERN_GROUPS * TERN_LINE };
 
 /* How weights lie in memory for the kernels. */
-enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TERN_STORAGES };
+enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TERN_STORAGE_TABLE3, TERN_STORAGES };
 
 /*
  * y[b][n] = (scale[b] * weight_scale) * s   or, with scale null, s itself as int32;   s = sum_k t[n][k] x[b][k]

@@ -100,27 +100,43 @@ static bool pack_all(const struct tern_linear *l, const struct tern_linear_spec 
 }
 
 /*
- * Storage by shape, the first row that fits: two bits are the faster to compute with, 1.6 bits the faster to fetch, so what matters is
- * where the weights come from at each call. Figures: GOP/s on 2 threads, 2560x2560, batch 1, suites/bitlinear.lua.
+ * Storage by shape, the first row that fits. Two bits are the fastest to compute with; five weights in a byte are the sooner fetched, so what
+ * matters is where the weights come from at each call. Figures: GOP/s on 2 threads, batch 1, suites/bitlinear.lua.
  */
+enum place { PLACE_ANY, PLACE_BEYOND_L2, PLACE_MEMORY };
+
 static const struct choice {
-    const char *backend; /* that it was measured for, or null for all */
-    size_t batch;        /* at most */
-    bool cold;           /* only when weights come from memory */
+    const char *backend, *feature; /* that it is for, or null for all */
+    size_t batch;                  /* at most */
+    enum place place;              /* where weights come from, at the nearest */
     enum tern_storage storage;
     const char *why;
 } choices[] = {
-    { "amx", 1, true, TERN_STORAGE_BASE3, "weights come from memory: 1.6 bits are fetched sooner (AMD Zen 4, 2026-11-23: 293 against 270 GOP/s)" },
-    { "avx512vnni", 1, true, TERN_STORAGE_BASE3, "weights come from memory: 1.6 bits are fetched sooner (AMD Zen 4, 2026-11-23: 293 against 270 GOP/s)" },
-    { NULL, SIZE_MAX, false, TERN_STORAGE_2BIT, "two bits take the fewest instructions (AMD Zen 4, 2026-11-23, hot: 534 against 350 GOP/s)" },
+    { "amx", NULL, 1, PLACE_BEYOND_L2, TERN_STORAGE_TABLE3,
+      "weights come from beyond L2: 1.6 bits are fetched sooner (Intel Xeon with AMX, 2026-11-26: 490 against 404 GOP/s from L3, 231 against 196 from memory)" },
+    { "avx512vnni", "avx512vbmi", 1, PLACE_MEMORY, TERN_STORAGE_TABLE3,
+      "weights come from memory: 1.6 bits are fetched sooner (Intel Xeon with AMX, 2026-11-26: 231 against 196 GOP/s)" },
+    { "avx512vnni", NULL, 1, PLACE_MEMORY, TERN_STORAGE_BASE3,
+      "weights come from memory: 1.6 bits are fetched sooner (AMD Zen 4, 2026-11-23: 293 against 270 GOP/s)" },
+    { NULL, NULL, SIZE_MAX, PLACE_ANY, TERN_STORAGE_2BIT, "two bits take the fewest instructions (AMD Zen 5, 2026-11-26, hot: 1173 against 700 GOP/s)" },
 };
 
-/* Weights that do not fit in the last cache come from memory at each call, as do those of a cold measurement. */
+/* Weights that do not fit in a cache come from the one behind it at each call, as those of a cold measurement come from memory. A little more
+ * than the threads' own caches hold still comes from there for the most part. */
+static enum place place_of(const struct tern_linear_spec *spec)
+{
+    size_t bytes = spec->n * spec->k / 4, threads = (size_t)(spec->threads > 0 ? spec->threads : tern_threads_allowed());
+    if (spec->copies > 1 || bytes > tern_cpu_cache(3))
+        return PLACE_MEMORY;
+    return bytes > threads * tern_cpu_cache(2) * 3 / 2 ? PLACE_BEYOND_L2 : PLACE_ANY;
+}
+
 static const struct choice *choose(const struct tern_backend *backend, const struct tern_linear_spec *spec)
 {
-    bool cold = spec->copies > 1 || spec->n * spec->k / 4 > tern_cpu_cache(3);
+    enum place place = place_of(spec);
     const struct choice *c = choices;
-    while ((c->backend && strcmp(c->backend, backend->name)) || spec->batch > c->batch || (c->cold && !cold))
+    while ((c->backend && strcmp(c->backend, backend->name)) || (c->feature && !tern_cpu_has(c->feature)) || spec->batch > c->batch ||
+           place < c->place)
         c++;
     return c;
 }
@@ -239,6 +255,15 @@ void tern_linear_part(const struct tern_linear *l, const struct tern_activations
 void tern_linear_part_exact(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, int32_t *y, int id, int n)
 {
     part(l, a, batch, copy, NULL, y, id, n);
+}
+
+void tern_linear_rows(const struct tern_linear *l, const struct tern_activations *a, size_t from, size_t to, size_t copy, float *y)
+{
+    struct tern_activations rows = *a;
+    rows.q += from * a->stride;
+    rows.scale += from;
+    rows.sum += from;
+    part(l, &rows, to - from, copy, rows.scale, y + from * l->n, 0, 1);
 }
 
 static float dot_float(const int8_t *trits, const float *x, size_t k)

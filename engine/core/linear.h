@@ -71,7 +71,10 @@ void tern_linear_close(struct tern_linear *l);
 /* Part id of n of y = (W q) s_w s_x over the first `batch` rows of a; copy < copies chooses the weights' address. y: B x N floats. */
 void tern_linear_part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, float *y, int id, int n);
 
-/* The same, y: B x N int32 with no scale. */
+/* Rows [from, to) of the same, all outputs of each: y is that of row 0. */
+void tern_linear_rows(const struct tern_linear *l, const struct tern_activations *a, size_t from, size_t to, size_t copy, float *y);
+
+/* The same as tern_linear_part, y: B x N int32 with no scale. */
 void tern_linear_part_exact(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, int32_t *y, int id, int n);
 
 /*

@@ -17,9 +17,18 @@ enum { TAG_WEIGHTS = 1, TAG_ACTIVATIONS, TAG_CHECK };
 /* Cold: packed weights are copied until they fill this much, and each run takes the next copy. */
 static const size_t cold_bytes = (size_t)640 << 20;
 
+/*
+ * How threads share a call. Outputs: each quantises all rows for itself, which is cheaper than a barrier and fetching what another core has
+ * written. Rows: large batches go in blocks of rows, each quantised and multiplied by one thread, so that nothing travels between cores either.
+ * Together: rows are quantised in shares, and after a barrier outputs are shared.
+ */
+enum sharing { SHARE_OUTPUTS, SHARE_ROWS, SHARE_TOGETHER };
+enum { ROWS_ALONE = 32 }; /* rows that each thread quantises for itself, and rows of a block */
+
 struct layer {
     struct tern_linear *linear;
-    size_t batch, turn, blocks; /* blocks of activations: one per thread when each quantises for itself */
+    enum sharing sharing;
+    size_t batch, turn, blocks; /* blocks of activations: one per thread when each quantises all rows for itself */
     int threads;
     bool exact, bare;           /* exact: matmul */
     struct tern_activations *activations;
@@ -106,10 +115,19 @@ static bool make_inputs(struct layer *s, size_t n, size_t k)
     return true;
 }
 
+/* Blocks of rows must come out even, or there must be many to a thread. */
+static enum sharing sharing_of(const struct layer *s)
+{
+    size_t threads = (size_t)s->threads, blocks = (s->batch + ROWS_ALONE - 1) / ROWS_ALONE;
+    if (s->exact || s->batch <= ROWS_ALONE)
+        return SHARE_OUTPUTS;
+    return s->batch % (ROWS_ALONE * threads) == 0 || blocks >= 8 * threads ? SHARE_ROWS : SHARE_TOGETHER;
+}
+
 static enum tern_status open_activations(struct layer *s, size_t k, struct tern_error *error)
 {
-    /* Up to eight rows each thread quantises all of them for itself: cheaper than a barrier and the transfer of the lines. */
-    s->blocks = s->batch <= 8 && !s->exact ? (size_t)s->threads : 1;
+    s->sharing = sharing_of(s);
+    s->blocks = s->sharing == SHARE_OUTPUTS && !s->exact ? (size_t)s->threads : 1;
     s->activations = calloc(s->blocks, sizeof *s->activations);
     if (!s->activations)
         return tern_error_memory(error, "activations", s->blocks * sizeof *s->activations);
@@ -195,23 +213,42 @@ static void part_matmul(void *data, int id, int n)
     tern_linear_part_exact(s->linear, &s->activations[0], s->batch, s->turn, s->y, id, n);
 }
 
-static void part_bitlinear(void *data, int id, int n)
+static void part_outputs(void *data, int id, int n)
 {
     struct layer *s = data;
-    const struct tern_kernels *kernels = &s->linear->backend->kernels;
     struct tern_activations *a = &s->activations[s->blocks > 1 ? id : 0];
-    size_t from = 0, to = s->batch;
-    if (s->blocks == 1)
-        tern_share(s->batch, id, n, &from, &to);
-    tern_activations_fill(a, kernels, s->x, from, to);
-    if (s->blocks == 1)
-        tern_team_barrier(n);
+    tern_activations_fill(a, &s->linear->backend->kernels, s->x, 0, s->batch);
+    tern_linear_part(s->linear, a, s->batch, s->turn, s->y, id, n);
+}
+
+static void part_rows(void *data, int id, int n)
+{
+    struct layer *s = data;
+    struct tern_activations *a = &s->activations[0];
+    size_t from, to;
+    tern_share((s->batch + ROWS_ALONE - 1) / ROWS_ALONE, id, n, &from, &to);
+    for (; from < to; from++) {
+        size_t first = from * ROWS_ALONE, end = first + ROWS_ALONE < s->batch ? first + ROWS_ALONE : s->batch;
+        tern_activations_fill(a, &s->linear->backend->kernels, s->x, first, end);
+        tern_linear_rows(s->linear, a, first, end, s->turn, s->y);
+    }
+}
+
+static void part_together(void *data, int id, int n)
+{
+    struct layer *s = data;
+    struct tern_activations *a = &s->activations[0];
+    size_t from, to;
+    tern_share(s->batch, id, n, &from, &to);
+    tern_activations_fill(a, &s->linear->backend->kernels, s->x, from, to);
+    tern_team_barrier(n);
     tern_linear_part(s->linear, a, s->batch, s->turn, s->y, id, n);
 }
 
 static void next_copy(struct layer *s)
 {
-    s->turn = s->turn + 1 < s->linear->copies ? s->turn + 1 : 0;
+    if (s->linear->copies > 1) /* else it stays 0: a store would take the line from the workers at each call */
+        s->turn = s->turn + 1 < s->linear->copies ? s->turn + 1 : 0;
 }
 
 /* The kernels by themselves, with nothing between them: what the layers above add is seen against this. */
@@ -240,7 +277,10 @@ static void run_bitlinear(struct tern_op *op)
     struct layer *s = op->state;
     if (s->bare)
         return run_bare(s);
-    (s->blocks > 1 ? tern_team_run : tern_team_run_together)(s->threads, part_bitlinear, s);
+    if (s->sharing == SHARE_TOGETHER)
+        tern_team_run_together(s->threads, part_together, s);
+    else
+        tern_team_run(s->threads, s->sharing == SHARE_ROWS ? part_rows : part_outputs, s);
     next_copy(s);
 }
 

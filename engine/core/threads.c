@@ -3,6 +3,7 @@
 #include "tern.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -15,33 +16,39 @@
 
 /* A worker that has found nothing to do for this long sleeps in the kernel: longer than the gap between two layers of a model
  * step, far shorter than a scheduling slice. */
-enum { SPIN_NS = 100000, LINE = 128, PARTS_BITS = 9 };
+enum { SPIN_NS = 100000, LINE = 128, PATIENCE = 64 };
 
+/*
+ * What the caller and one worker tell each other, a cache line each way, so that a region costs a worker one line fetched before its part
+ * and the caller one after. The caller writes the part and opens the seat with the region's turn; whoever moves `open` from that turn to 0 owns
+ * the part, so a worker that was held up over several regions finds another turn, or none, and takes nothing. No region ends before all its
+ * seats are taken and done.
+ */
 struct seat {
-    _Atomic uint32_t open; /* the turn whose part waits here to be taken; 0: none */
-} __attribute__((aligned(LINE)));
-
-/* `turn` counts regions in its upper bits and holds the number of parts in the lower ones, so that a worker that comes late never
- * mixes two regions. The caller opens each seat with the turn before the region begins, and whoever moves it from that turn to 0
- * owns the part: a worker that was held up over several regions finds another turn there, and takes nothing. No region ends before
- * all its seats are taken and done. */
-static struct team {
-    _Atomic uint32_t turn __attribute__((aligned(LINE)));
+    _Atomic uint32_t open __attribute__((aligned(LINE))); /* 0: nothing to do */
+    int parts;
     tern_part_fn *part;
     void *data;
-    _Atomic int sleepers;
-    _Atomic bool parked;  /* sleep at once instead of spinning */
-    uint32_t born;        /* turn from which the newest workers count */
+    uint32_t seen;  /* barriers that the caller has seen the worker come to */
+    _Atomic uint32_t done __attribute__((aligned(LINE))); /* the last turn that the worker finished */
+    _Atomic uint32_t met; /* barriers that it has come to */
+    _Atomic bool asleep;
+};
+
+static struct team {
+    uint32_t turn;        /* counts regions, never 0 */
     int workers;          /* threads that exist, in addition to the caller */
     pthread_t threads[TERN_THREADS_MAX];
     int placed_for;       /* the caller's processor when the workers were last placed; -1: not placed */
+    bool fences;          /* the kernel makes a fence in other threads on request (membarrier) */
     _Atomic bool crowded; /* more threads than CPUs: spinning would only keep the others from running */
-    _Atomic int left __attribute__((aligned(LINE))); /* parts not done */
-    _Atomic uint32_t arrived __attribute__((aligned(LINE)));
+    _Atomic bool parked;  /* sleep at once instead of spinning */
+    _Atomic uint32_t passed __attribute__((aligned(LINE))); /* barriers that all have come to */
     struct seat seats[TERN_THREADS_MAX];
 } the_team;
 static pthread_mutex_t region = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool openmp_used;
+static _Thread_local int my_seat; /* 0: the caller */
 
 static void relax(void)
 {
@@ -64,19 +71,38 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t value)
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
-static void wake_all(_Atomic uint32_t *word)
+static void wake(_Atomic uint32_t *word)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, TERN_THREADS_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* Spins until *word differs from value, or the time is up, or the team is parked. */
-static bool spin_for_change(struct team *t, uint32_t value)
+/*
+ * A worker says that it sleeps and looks once more at its seat; the caller opens the seat and looks whether it sleeps. One of them must see the
+ * other, which takes a fence on both sides. A fence in the caller would wait for the line of the seat at every call, so the worker, who has
+ * time, makes the kernel fence both (membarrier, Linux 4.14); without that the caller fences too.
+ */
+static void fence_before_sleep(const struct team *t)
 {
-    if (t->crowded)
-        return false;
-    for (int64_t end = 0;;) {
+    if (t->fences)
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    else
+        atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void fence_after_opening(const struct team *t)
+{
+    if (t->fences)
+        atomic_signal_fence(memory_order_seq_cst);
+    else
+        atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Spins until the seat is open, or the time is up, or the team is parked. */
+static bool spin_for_work(const struct team *t, struct seat *s)
+{
+    for (int64_t end = 0; !t->crowded;) {
         for (int i = 0; i < 64; i++) {
-            if (atomic_load_explicit(&t->turn, memory_order_acquire) != value)
+            if (atomic_load_explicit(&s->open, memory_order_relaxed))
                 return true;
             relax();
         }
@@ -87,37 +113,37 @@ static bool spin_for_change(struct team *t, uint32_t value)
         if (at > end)
             return false;
     }
+    return false;
 }
 
-static uint32_t await_turn(struct team *t, uint32_t seen)
+static uint32_t await_work(const struct team *t, struct seat *s)
 {
-    if (!spin_for_change(t, seen)) {
-        atomic_fetch_add(&t->sleepers, 1);
-        while (atomic_load(&t->turn) == seen)
-            sleep_on(&t->turn, seen);
-        atomic_fetch_sub(&t->sleepers, 1);
+    if (!spin_for_work(t, s)) {
+        atomic_store_explicit(&s->asleep, true, memory_order_relaxed);
+        fence_before_sleep(t);
+        while (!atomic_load(&s->open))
+            sleep_on(&s->open, 0);
+        atomic_store_explicit(&s->asleep, false, memory_order_relaxed);
     }
-    return atomic_load_explicit(&t->turn, memory_order_acquire);
+    return atomic_load_explicit(&s->open, memory_order_relaxed);
 }
 
-/* Takes part `id` in the region of that turn and does it; false when somebody has. */
-static bool take(struct team *t, int id, uint32_t turn)
+static bool take(struct seat *s, uint32_t turn)
 {
-    if (!atomic_compare_exchange_strong(&t->seats[id].open, &turn, 0))
-        return false;
-    t->part(t->data, id, (int)(turn & ((1u << PARTS_BITS) - 1)));
-    atomic_fetch_sub_explicit(&t->left, 1, memory_order_release);
-    return true;
+    return turn && atomic_compare_exchange_strong_explicit(&s->open, &turn, 0, memory_order_acquire, memory_order_relaxed);
 }
 
 static void *work(void *argument)
 {
     struct team *t = &the_team;
-    int id = (int)(intptr_t)argument;
-    for (uint32_t seen = t->born;;) {
-        seen = await_turn(t, seen);
-        if ((uint32_t)id < (seen & ((1u << PARTS_BITS) - 1)))
-            take(t, id, seen);
+    int id = my_seat = (int)(intptr_t)argument;
+    struct seat *s = &t->seats[id];
+    for (;;) {
+        uint32_t turn = await_work(t, s);
+        if (!take(s, turn))
+            continue;
+        s->part(s->data, id, s->parts);
+        atomic_store_explicit(&s->done, turn, memory_order_release);
     }
     return NULL;
 }
@@ -131,13 +157,14 @@ static void pause_politely(const struct team *t, unsigned *tries)
         relax();
 }
 
-/* Workers are started between regions only, and count from the last one: they join the next even if they first run after it began. */
+/* Workers are started between regions only. */
 static bool grow(struct team *t, int workers)
 {
     pthread_attr_t attr;
     if (t->workers >= workers)
         return true;
-    t->born = atomic_load(&t->turn);
+    if (!t->workers)
+        t->fences = !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     while (t->workers < workers) {
@@ -180,26 +207,48 @@ static void place(struct team *t)
     t->placed_for = here;
 }
 
+static void open_seats(struct team *t, uint32_t turn, int n, tern_part_fn *part, void *data)
+{
+    bool sleepers = false;
+    atomic_store_explicit(&t->parked, false, memory_order_relaxed);
+    for (int id = 1; id < n; id++) {
+        struct seat *s = &t->seats[id];
+        s->part = part;
+        s->data = data;
+        s->parts = n;
+        atomic_store_explicit(&s->open, turn, memory_order_release);
+    }
+    fence_after_opening(t);
+    for (int id = 1; id < n; id++)
+        sleepers |= atomic_load_explicit(&t->seats[id].asleep, memory_order_relaxed);
+    if (!sleepers)
+        return;
+    place(t);
+    for (int id = 1; id < n; id++)
+        if (atomic_load_explicit(&t->seats[id].asleep, memory_order_relaxed))
+            wake(&t->seats[id].open);
+}
+
+/* Waits for the part of a seat, or does it when its worker has not begun after a while. */
+static void close_seat(struct team *t, int id, uint32_t turn, bool together)
+{
+    struct seat *s = &t->seats[id];
+    for (unsigned tries = 0; atomic_load_explicit(&s->done, memory_order_acquire) != turn;) {
+        if (!together && tries % PATIENCE == PATIENCE - 1 && atomic_load_explicit(&s->open, memory_order_relaxed) == turn && take(s, turn)) {
+            s->part(s->data, id, s->parts);
+            return;
+        }
+        pause_politely(t, &tries);
+    }
+}
+
 static void run_region(struct team *t, int n, tern_part_fn *part, void *data, bool together)
 {
-    uint32_t count = (atomic_load_explicit(&t->turn, memory_order_relaxed) >> PARTS_BITS) + 1, turn = count << PARTS_BITS | (uint32_t)n;
-    t->part = part;
-    t->data = data;
-    atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&t->left, n - 1, memory_order_relaxed);
-    for (int id = 1; id < n; id++)
-        atomic_store_explicit(&t->seats[id].open, turn, memory_order_relaxed);
-    atomic_store_explicit(&t->parked, false, memory_order_relaxed);
-    atomic_store(&t->turn, turn);
-    if (atomic_load(&t->sleepers)) {
-        place(t);
-        wake_all(&t->turn);
-    }
+    uint32_t turn = t->turn = t->turn + 1 ? t->turn + 1 : 1;
+    open_seats(t, turn, n, part, data);
     part(data, 0, n);
-    for (int id = 1; !together && id < n && atomic_load_explicit(&t->left, memory_order_acquire); id++)
-        take(t, id, turn);
-    for (unsigned tries = 0; atomic_load_explicit(&t->left, memory_order_acquire);)
-        pause_politely(t, &tries);
+    for (int id = 1; id < n; id++)
+        close_seat(t, id, turn, together);
 }
 
 static void enter(int n, tern_part_fn *part, void *data, bool together)
@@ -226,15 +275,36 @@ void tern_team_run_together(int n, tern_part_fn *part, void *data)
     enter(n, part, data, true);
 }
 
+/* Workers tell the caller, and the caller tells all: a line fetched each way. */
 void tern_team_barrier(int n)
 {
     struct team *t = &the_team;
+    unsigned tries = 0;
+    int id = my_seat;
     if (n < 2)
         return;
-    uint32_t mine = atomic_fetch_add_explicit(&t->arrived, 1, memory_order_acq_rel);
-    uint32_t goal = (mine / (uint32_t)n + 1) * (uint32_t)n;
-    for (unsigned tries = 0; atomic_load_explicit(&t->arrived, memory_order_acquire) < goal;)
-        pause_politely(t, &tries);
+    if (id) {
+        uint32_t mine = atomic_load_explicit(&t->seats[id].met, memory_order_relaxed) + 1;
+        uint32_t before = atomic_load_explicit(&t->passed, memory_order_relaxed);
+        atomic_store_explicit(&t->seats[id].met, mine, memory_order_release);
+        while (atomic_load_explicit(&t->passed, memory_order_acquire) == before)
+            pause_politely(t, &tries);
+        return;
+    }
+    for (int i = 1; i < n; i++)
+        while (atomic_load_explicit(&t->seats[i].met, memory_order_acquire) == t->seats[i].seen)
+            pause_politely(t, &tries);
+    for (int i = 1; i < n; i++)
+        t->seats[i].seen++;
+    atomic_store_explicit(&t->passed, t->passed + 1, memory_order_release);
+}
+
+static int asleep(const struct team *t)
+{
+    int n = 0;
+    for (int id = 1; id <= t->workers; id++)
+        n += atomic_load_explicit(&t->seats[id].asleep, memory_order_relaxed);
+    return n;
 }
 
 void tern_team_park(void)
@@ -247,7 +317,7 @@ void tern_team_park(void)
 #endif
     if (pthread_mutex_lock(&region))
         return;
-    for (unsigned tries = 0; atomic_load(&t->sleepers) < t->workers && tries < 1u << 20;)
+    for (unsigned tries = 0; asleep(t) < t->workers && tries < 1u << 20;)
         pause_politely(t, &tries);
     pthread_mutex_unlock(&region);
 }

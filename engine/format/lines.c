@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/lines.h"
+#include "format/table3.h"
 
 #include <string.h>
 
@@ -35,6 +36,18 @@ static uint32_t word_base3(const int8_t *t)
            (uint32_t)fraction(v >> 24) << 24;
 }
 
+static uint32_t word_table3(const int8_t *t)
+{
+    uint32_t word = 0;
+    for (int j = 0; j < 4; j++) {
+        uint8_t c[5];
+        for (int f = 0; f < 5; f++)
+            c[f] = (uint8_t)(t[4 * f + j] + 1);
+        word |= (uint32_t)tern_table3_byte(c) << 8 * j;
+    }
+    return word;
+}
+
 static int code_int8(uint8_t byte, size_t field)
 {
     (void)field;
@@ -54,6 +67,13 @@ static int code_base3(uint8_t byte, size_t field)
     return (int)(q * 3 >> 8);
 }
 
+static int code_table3(uint8_t byte, size_t field)
+{
+    uint8_t c[5];
+    tern_table3_codes(byte, c);
+    return c[field];
+}
+
 static const struct {
     size_t step, multiple;                         /* columns of a step; steps come in multiples of this */
     uint32_t (*word)(const int8_t *trits);         /* one row's lane of a line */
@@ -62,6 +82,7 @@ static const struct {
     [TERN_STORAGE_INT8] = { 4, 1, word_int8, code_int8 },
     [TERN_STORAGE_2BIT] = { 16, 4, word_2bit, code_2bit },
     [TERN_STORAGE_BASE3] = { 20, 1, word_base3, code_base3 },
+    [TERN_STORAGE_TABLE3] = { 20, 1, word_table3, code_table3 },
 };
 
 size_t tern_lines_step(enum tern_storage storage)

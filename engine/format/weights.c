@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/weights.h"
 #include "format/quants.h"
+#include "format/table3.h"
 
 #include <string.h>
 
@@ -50,6 +51,27 @@ static void unpack_base3(const uint8_t *row, size_t k, int8_t *trits)
     for (size_t i = 0; i < k; i++) {
         q = (i % 5 ? q & 255 : row[i / 5]) * 3;
         trits[i] = (int8_t)((int)(q >> 8) - 1);
+    }
+}
+
+/* Five weights a byte as in format/table3.h. */
+static void pack_table3(const int8_t *trits, size_t k, uint8_t *row)
+{
+    for (size_t i = 0; i < k; i += 5) {
+        uint8_t codes[5];
+        for (size_t j = 0; j < 5; j++)
+            codes[j] = i + j < k ? (uint8_t)(trits[i + j] + 1) : 1;
+        row[i / 5] = tern_table3_byte(codes);
+    }
+}
+
+static void unpack_table3(const uint8_t *row, size_t k, int8_t *trits)
+{
+    uint8_t codes[5] = { 0 };
+    for (size_t i = 0; i < k; i++) {
+        if (i % 5 == 0)
+            tern_table3_codes(row[i / 5], codes);
+        trits[i] = (int8_t)(codes[i % 5] - 1);
     }
 }
 

@@ -17,7 +17,8 @@
 enum {
     TILE_BYTES = 1024, /* 16 rows of 64 */
     PACKED = 4 * TERN_STEP, /* four steps: 64 columns of a panel, a tile of each group */
-    AHEAD = 2048,      /* prefetch in the packed weights */
+    AHEAD = 4096,      /* prefetch in the packed weights */
+    OWNED = 2,         /* rows of outputs whose lines are asked for ahead of their stores */
     LEAST_ROWS = 4     /* below, vpdpbusd is faster than a tile that is mostly empty */
 };
 
@@ -94,6 +95,9 @@ INLINE void flush(struct late *l, int rows, const int across)
     int end = l->row + rows < l->rows ? l->row + rows : l->rows;
     for (; l->row < end; l->row++) {
         const int32_t *s = l->sums + (l->row / 16 * across) * 256 + l->row % 16 * 16;
+        const char *soon = (const char *)l->p->y + ((l->b + (size_t)l->row + OWNED) * l->p->n + l->n) * 4;
+        for (int j = 0; j < across; j += 2) /* the lines that are written OWNED rows from here; where there are none it does no harm */
+            __builtin_prefetch(soon + 128 * (j / 2), 1), __builtin_prefetch(soon + 128 * (j / 2) + 64, 1);
         for (int j = 0; j < across; j++)
             put16(l->p, l->b + (size_t)l->row, l->n + (size_t)(16 * j), _mm512_load_si512(s + 256 * j));
     }
@@ -193,7 +197,14 @@ INLINE void step_square(const int8_t *x, size_t x_stride, const uint8_t *now, ui
     unpack_line(w + 3 * TERN_STEP, next + TILE_BYTES + 768, u);
 }
 
-/* Half h of the panels counts on: 0 and 1 are the halves of the first. Weights of step i, running on into the half after it. */
+/* Half h of the panels counts on: 0 and 1 are the halves of the first. Odd halves go backwards over K, so that each begins with the activations
+ * that the one before has just left in L1. */
+INLINE size_t place_of(size_t half, size_t i, size_t steps)
+{
+    return half & 1 ? steps - 1 - i : i;
+}
+
+/* Weights of step i, running on into the half after it. */
 INLINE const uint8_t *step_weights(const struct tern_product *p, size_t half, size_t last, size_t i, size_t steps)
 {
     if (i >= steps && half < last) {
@@ -201,7 +212,7 @@ INLINE const uint8_t *step_weights(const struct tern_product *p, size_t half, si
         i -= steps;
     }
     i = i < steps ? i : i - steps;
-    return p->w + half / 2 * p->panel_bytes + half % 2 * (2 * TERN_LINE) + i * PACKED;
+    return p->w + half / 2 * p->panel_bytes + half % 2 * (2 * TERN_LINE) + place_of(half, i, steps) * PACKED;
 }
 
 /* Two steps ahead, in a ring of four places. */
@@ -223,7 +234,7 @@ static void rows_square(const struct tern_product *p, size_t b, int rows, size_t
     for (size_t half = 2 * from; half <= last; half++) {
         zero_sums();
         for (size_t i = 0; i < steps; i++, turn++) {
-            step_square(x + i * 64, p->x_stride, ring + (turn & 3) * 2 * TILE_BYTES, ring + ((turn + 2) & 3) * 2 * TILE_BYTES,
+            step_square(x + place_of(half, i, steps) * 64, p->x_stride, ring + (turn & 3) * 2 * TILE_BYTES, ring + ((turn + 2) & 3) * 2 * TILE_BYTES,
                         step_weights(p, half, last, i + 2, steps), u);
             flush(&late, 3, 2);
         }

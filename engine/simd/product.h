@@ -42,7 +42,7 @@
 enum { NV = TERN_LINE / V_BYTES, LANES = V_BYTES / 4, ROW_R = TILE_FIELDS < 2 ? 2 : TERN_GROUPS };
 
 #ifndef PREFETCH_BYTES
-#define PREFETCH_BYTES 1024
+#define PREFETCH_BYTES 4096
 #endif
 
 /* One vector of sums to the outputs of LANES rows from row n of column b. */
@@ -300,6 +300,8 @@ static void overlay_products(struct tern_kernels *t)
         [TERN_STORAGE_BASE3] = ROWS(matmul_base3_i8_, matmul_base3_i8_),
 #endif
     };
-    memcpy(t->product, rows, sizeof rows);
+    for (int storage = 0; storage < TERN_STORAGES; storage++)
+        if (rows[storage][TERN_ONE].run)
+            memcpy(t->product[storage], rows[storage], sizeof rows[storage]);
     t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 12.0 * 2 * V_BYTES, 64, 64, GLUE(peak_, ISA) };
 }

@@ -2,6 +2,7 @@
  * The backend that defines right: complete, plain C, no vector instructions (the row's flags switch auto-vectorisation off). */
 #include "simd/head.h"
 #include "core/kernels.h"
+#include "format/table3.h"
 #include "simd/scalar_vector.h"
 
 #include <string.h>
@@ -35,6 +36,17 @@ static inline __attribute__((always_inline)) void add_base3(const uint8_t *w, co
             sum[0] += (int32_t)(q >> 8) * x[4 * f + j];
             q &= 255;
         }
+    }
+}
+
+static uint8_t table3_codes[256][5];
+
+static inline __attribute__((always_inline)) void add_table3(const uint8_t *w, const int8_t *x, int32_t *sum)
+{
+    for (int j = 0; j < 4; j++) {
+        const uint8_t *codes = table3_codes[w[j]];
+        for (int f = 0; f < 5; f++)
+            sum[0] += codes[f] * x[4 * f + j];
     }
 }
 
@@ -80,6 +92,11 @@ static void matmul_2bit_i8_scalar(const struct tern_product *p, size_t from, siz
 static void matmul_base3_i8_scalar(const struct tern_product *p, size_t from, size_t to)
 {
     product(p, from, to, 20, add_base3);
+}
+
+static void matmul_table3_i8_scalar(const struct tern_product *p, size_t from, size_t to)
+{
+    product(p, from, to, 20, add_table3);
 }
 
 /* Adding 1.5 * 2^23 rounds |v| < 2^22 to an integer, half to even, and leaves it in the low bits (IEEE 754 default rounding). */
@@ -150,7 +167,10 @@ void tern_scalar_overlay(struct tern_kernels *t)
         [TERN_STORAGE_INT8] = ALL(matmul_int8_i8),
         [TERN_STORAGE_2BIT] = ALL(matmul_2bit_i8),
         [TERN_STORAGE_BASE3] = ALL(matmul_base3_i8),
+        [TERN_STORAGE_TABLE3] = ALL(matmul_table3_i8),
     };
+    for (int byte = 0; byte < 256; byte++)
+        tern_table3_codes((uint8_t)byte, table3_codes[byte]);
     memcpy(t->product, products, sizeof products);
     t->quantize = quantize_scalar;
     tern_scalar_vector_overlay(&t->vector);

@@ -26,11 +26,12 @@ static void softmax_is_right(void **state)
     assert_int_equal(failures, 0);
 }
 
-static void base3_digits(void **state)
+static void digits(void **state)
 {
     (void)state;
     failures = 0;
-    test_base3_digits();
+    test_digits(TERN_STORAGE_BASE3);
+    test_digits(TERN_STORAGE_TABLE3);
     assert_int_equal(failures, 0);
 }
 
@@ -39,7 +40,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_test_products), cmocka_unit_test(every_test_long_products), cmocka_unit_test(every_test_quantizers),
         cmocka_unit_test(every_test_vectors),  cmocka_unit_test(every_test_tables), cmocka_unit_test(every_test_multiply_add),        cmocka_unit_test(softmax_is_right),
-        cmocka_unit_test(base3_digits),
+        cmocka_unit_test(digits),
     };
     start_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
