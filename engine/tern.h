@@ -167,6 +167,47 @@ TERN_API void tern_exercise_close(struct tern_exercise *exercise);
 TERN_API void tern_quiesce(void);
 
 /*
+ * Monitor: how long operations take in a program that runs them, watched while it runs. Every call of tern_op_run, every pass of a
+ * model ("model/decode", "model/prefill", per token) and whatever the program itself tells of is a sample; each name has a rolling
+ * window of the newest ones. After every so many samples the hook gets the window, in the thread that ran the operation: once more
+ * than half of a full window, by a sign test at 0.001, is above baseline * (1 + tolerance), `alarm` is set once, and again only after
+ * the median was back below. Off it costs a load a run, on two clock readings (device time where a device did the work).
+ * An op's name is "op/parameter=value/…" of the parameters it was bound with, in the op's order.
+ *
+ * The environment variable TERN_MONITOR=<descriptor> starts it at the first bind with the hook tern_monitor_write: that is how
+ * `ternmark history live PROGRAM` watches a program that knows nothing of it.
+ */
+enum { TERN_MONITOR_NAME = 256 };
+
+struct tern_monitor_window {
+    const char *name;
+    const double *ns;   /* the newest n samples, oldest first: time of one run; valid during the call */
+    size_t n, fresh;    /* the last `fresh` of them are new */
+    uint64_t total;     /* samples so far */
+    double median_ns, baseline_ns, ratio; /* ratio of the two; both 0 where no baseline was given */
+    int above, alarm;   /* above the tolerance now; and it was not before this window */
+};
+
+typedef void (*tern_monitor_hook)(void *context, const struct tern_monitor_window *window);
+
+struct tern_monitor {
+    tern_monitor_hook hook;
+    void *context;
+    size_t window, every; /* samples kept (16 to 1024; 0: 64), and between two calls (0: 16) */
+    double tolerance;     /* 0: 0.05 */
+};
+
+/* Starts it, or starts it anew; no operation may be running. Baselines stay. Error: TERN_INVALID. */
+TERN_API enum tern_status tern_monitor_start(const struct tern_monitor *monitor, struct tern_error *error);
+TERN_API void tern_monitor_stop(void);
+/* What `name` is held against: ns of one run; 0: nothing. Errors: TERN_INVALID, TERN_NO_MEMORY. */
+TERN_API enum tern_status tern_monitor_baseline(const char *name, double ns, struct tern_error *error);
+/* A sample of the program's own. Any thread. */
+TERN_API void tern_monitor_sample(const char *name, double ns);
+/* A hook that writes what is new as a JSON line, {"name":"…","total":n,"ns":[…]}, to the descriptor that `context` is. It does not wait. */
+TERN_API void tern_monitor_write(void *context, const struct tern_monitor_window *window);
+
+/*
  * Models: a GGUF file of BitNet b1.58, bound to a backend, with one session. Parameters, as for an op, all optional:
  *   backend, threads, activations int8|f32, level none|basic|aggressive, preset optimized_for_speed|optimized_for_memory,
  *   output auto|exact|int8|int4, storage auto|int8|2bit|base3, i2s_order 128|64|rows, map_from (bytes), context (positions),

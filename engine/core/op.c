@@ -2,6 +2,7 @@
 #include "core/op.h"
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/monitor.h"
 #include "core/threads.h"
 
 #include <errno.h>
@@ -187,8 +188,19 @@ static const struct tern_op_row *find(const char *name)
     return NULL;
 }
 
+/* "bitlinear/backend=avx2/batch=8": what was given, in the order of the row. */
+static void name_op(struct tern_op *op, const struct tern_param *params, size_t n)
+{
+    size_t at = (size_t)snprintf(op->name, sizeof op->name, "%s", op->row->name);
+    for (size_t i = 0; op->row->params[i].name; i++)
+        for (size_t p = 0; p < n && at < sizeof op->name; p++)
+            if (!strcmp(params[p].name, op->row->params[i].name))
+                at += (size_t)snprintf(op->name + at, sizeof op->name - at, "/%s=%s", params[p].name, params[p].value);
+}
+
 enum tern_status tern_op_bind(const char *name, const struct tern_param *params, size_t n, struct tern_op **out, struct tern_error *error)
 {
+    tern_monitor_environment();
     const struct tern_op_row *row = tern_accelerator_wanted(params, n) ? tern_accelerator_row(name) : NULL;
     if (!row && !(row = find(name)))
         return tern_error_set(error, TERN_INVALID, "no operation is named \"%s\"", name);
@@ -201,6 +213,7 @@ enum tern_status tern_op_bind(const char *name, const struct tern_param *params,
         status = take_backend(op, error);
     if (!status)
         status = row->bind(op, error);
+    name_op(op, params, n);
     memset(op->values, 0, sizeof op->values);
     if (status)
         tern_op_close(op);
@@ -209,9 +222,8 @@ enum tern_status tern_op_bind(const char *name, const struct tern_param *params,
     return status;
 }
 
-void tern_op_run(void *pointer, uint64_t n)
+static void run_times(struct tern_op *op, uint64_t n)
 {
-    struct tern_op *op = pointer;
     void (*run)(struct tern_op *) = op->row->run;
     if (op->run_many) {
         op->run_many(op, n);
@@ -219,6 +231,23 @@ void tern_op_run(void *pointer, uint64_t n)
     }
     for (; n; n--)
         run(op);
+}
+
+static void run_watched(struct tern_op *op, uint64_t n)
+{
+    double begin = tern_monitor_clock();
+    run_times(op, n);
+    double ns = op->run_many ? op->elapsed_ns : tern_monitor_clock() - begin;
+    tern_monitor_add(&op->monitored, op->name, ns / (double)n);
+}
+
+void tern_op_run(void *pointer, uint64_t n)
+{
+    struct tern_op *op = pointer;
+    if (tern_monitor_is_on() && n)
+        run_watched(op, n);
+    else
+        run_times(op, n);
 }
 
 double tern_op_elapsed_ns(void *pointer)

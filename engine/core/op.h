@@ -37,6 +37,8 @@ struct tern_op {
     double elapsed_ns;                  /* of the last run_many; negative when it failed */
     const char *values[TERN_OP_PARAMS_MAX]; /* by index of row->params; valid during bind only */
     char why[TERN_WHY_TEXT];
+    char name[TERN_MONITOR_NAME];       /* to the monitor: the op and the parameters given */
+    struct tern_monitored *monitored;
     /* Set by the bind of ops that serve requests: the latency quantile of the last run in ns. */
     double (*latency)(struct tern_op *op, double quantile);
 };

@@ -3,6 +3,7 @@
  * The public side of models (tern.h): a file, its plan and one session as one thing.
  */
 #include "core/error.h"
+#include "core/monitor.h"
 #include "model/settings.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct tern_runner {
 enum tern_status tern_runner_open(const char *path, const struct tern_param *params, size_t n, struct tern_runner **out, struct tern_error *error)
 {
     struct tern_settings settings;
+    tern_monitor_environment();
     struct tern_runner *r = calloc(1, sizeof *r);
     *out = NULL;
     if (!r)
@@ -56,6 +58,13 @@ void tern_runner_close(struct tern_runner *r)
     free(r);
 }
 
+/* One sample of the monitor: the time of a token, when it runs. */
+static void watch(const char *name, double begin, size_t n)
+{
+    if (tern_monitor_is_on())
+        tern_monitor_sample(name, (tern_monitor_clock() - begin) / (double)n);
+}
+
 enum tern_status tern_runner_feed(struct tern_runner *r, const uint32_t *tokens, size_t n, int every, float *logits, struct tern_error *error)
 {
     size_t vocabulary = r->model->config.vocabulary;
@@ -65,9 +74,11 @@ enum tern_status tern_runner_feed(struct tern_runner *r, const uint32_t *tokens,
     if (wants)
         memset(wants, 1, n);
     float *into = logits ? logits : r->logits;
+    double begin = tern_monitor_clock();
     enum tern_status status = tern_session_forward(r->session, &(struct tern_pass){.n = n, .tokens = tokens, .wants = wants, .logits = into}, error);
     free(wants);
     if (status == TERN_OK && n) {
+        watch(n == 1 ? "model/decode" : "model/prefill", begin, n);
         r->has_logits = true;
         if (into != r->logits)
             memcpy(r->logits, into + (every ? n - 1 : 0) * vocabulary, vocabulary * sizeof *r->logits);
@@ -79,7 +90,11 @@ enum tern_status tern_runner_greedy(struct tern_runner *r, size_t n, uint32_t *o
 {
     if (!r->has_logits)
         return tern_error_set(error, TERN_INVALID, "nothing was fed, so nothing follows");
-    return tern_session_greedy(r->session, r->logits, n, out, error);
+    double begin = tern_monitor_clock();
+    enum tern_status status = tern_session_greedy(r->session, r->logits, n, out, error);
+    if (status == TERN_OK && n)
+        watch("model/decode", begin, n);
+    return status;
 }
 
 /* The prompt in pieces of a pass, so that logits of one piece are held at a time. */

@@ -17,14 +17,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_UNFIT = 5 };
+enum { MAX_UNFIT = 5, MAX_ASKED_BAD = 8 };
 static const double smallest_change = 0.02;  /* nearer to 1 there is nothing to look for */
 
 struct search {
     const struct options *options;
     char root[4096], folder[64], good[65], bad[65];
     char *text, **commits;  /* text holds the list's lines */
-    size_t n, n_built, n_unfit;
+    size_t n, n_built, n_unfit, n_asked_bad;
     bool *is_built;
     double seconds;         /* budget of a measurement; grows where it was too short */
     double ratio;           /* of bad to good */
@@ -108,25 +108,47 @@ static enum versus_end measure(struct search *s, size_t at, double tolerance, st
     return end;
 }
 
-/* How much slower bad is: what the search looks for. */
+/* Adds one measurement to those before it, each by its weight. */
+static void pool(struct versus_ratio *all, const struct versus_ratio *one)
+{
+    double before = all->log_error > 0 ? 1 / (all->log_error * all->log_error) : 0, weight = 1 / fmax(one->log_error * one->log_error, 1e-12);
+    all->ratio = exp((before * log(all->ratio) + weight * log(one->ratio)) / (before + weight));
+    all->log_error = 1 / sqrt(before + weight);
+    all->rounds += one->rounds;
+}
+
+/* Told from the good one, or surely too near to it for anything to be found. */
+static bool is_decided(const struct versus_ratio *r)
+{
+    double off = fabs(log(r->ratio));
+    return off >= fmax(smallest_change, 3 * r->log_error) || off + 3 * r->log_error < smallest_change;
+}
+
+/* How much slower bad is: what the search looks for. A noisy answer is asked again; that costs no build. */
 static bool measure_bad(struct search *s, struct fault *fault)
 {
-    struct versus_ratio r;
-    enum versus_end end;
+    struct versus_ratio all = {.ratio = 1};
     s->n_built = 1;  /* the good one */
-    do
-        end = measure(s, s->n - 1, 0.05, &r);
-    while (end == VERSUS_UNFIT && s->n_unfit < MAX_UNFIT);
-    if (end == VERSUS_INTERRUPTED)
-        return fault_set(fault, EXIT_CODE_INTERRUPTED, "interrupted");
-    if (end == VERSUS_NOT_BUILT)
-        return fault_set(fault, EXIT_CODE_FAILED, "bisect: %.12s can't be measured against %.12s in this cell (does it list it? `ternmark gate --base %.12s --head %.12s` tells)", s->bad,
-                         s->good, s->good, s->bad);
-    if (end == VERSUS_UNFIT)
-        return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "bisect: this machine is not fit to measure now; see ternmark doctor");
-    s->ratio = r.ratio;
-    if (end == VERSUS_IDENTICAL || fabs(log(r.ratio)) < fmax(smallest_change, 3 * r.log_error))
-        return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "bisect: %.12s is not told from %.12s in this cell: %+.2f %% ± %.2f", s->bad, s->good, 100 * (r.ratio - 1), 196 * r.log_error);
+    for (size_t asked = 0; asked < MAX_ASKED_BAD && !(asked && is_decided(&all));) {
+        struct versus_ratio r;
+        enum versus_end end = measure(s, s->n - 1, 0.05, &r);
+        if (end == VERSUS_INTERRUPTED)
+            return fault_set(fault, EXIT_CODE_INTERRUPTED, "interrupted");
+        if (end == VERSUS_NOT_BUILT)
+            return fault_set(fault, EXIT_CODE_FAILED, "bisect: %.12s can't be measured against %.12s in this cell (does it list it? `ternmark gate --base %.12s --head %.12s` tells)", s->bad,
+                             s->good, s->good, s->bad);
+        if (end == VERSUS_UNFIT && s->n_unfit >= MAX_UNFIT)
+            return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "bisect: this machine is not fit to measure now; see ternmark doctor");
+        if (end == VERSUS_IDENTICAL)
+            return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "bisect: %.12s builds the same as %.12s in this cell", s->bad, s->good);
+        if (end == VERSUS_UNFIT)
+            continue;
+        pool(&all, &r);
+        s->n_asked_bad = ++asked;
+    }
+    s->ratio = all.ratio;
+    if (fabs(log(all.ratio)) < fmax(smallest_change, 3 * all.log_error))
+        return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "bisect: %.12s is not told from %.12s in this cell: %+.2f %% ± %.2f", s->bad, s->good, 100 * (all.ratio - 1), 196 * all.log_error);
     return bisection_open(&s->bisection, s->n, s->ratio) || fault_set(fault, EXIT_CODE_USAGE, "bisect: no memory");
 }
 
@@ -172,12 +194,12 @@ static enum exit_code print_result(const struct search *s)
     process_capture(argv, s->root, subject, sizeof subject);
     if (s->options->json) {
         printf("{\"commit\":\"%s\",\"first\":\"%s\",\"probability\":%.4f,\"ratio\":%.5f,\"builds\":%zu,\"measurements\":%zu,\"seconds\":%.1f}\n", commit, s->commits[a.first], a.probability,
-               a.ratio, s->n_built, s->bisection.n_asked + 1, seconds);
+               a.ratio, s->n_built, s->bisection.n_asked + s->n_asked_bad, seconds);
         return a.probability >= 0.9 ? EXIT_CODE_PASS : EXIT_CODE_CANNOT_JUDGE;
     }
     printf("%s  ", commit);
     text_print(stdout, subject);
-    printf("\n%+.2f %%, probability %.3f; %zu commits, %zu builds, %zu measurements, %.0f s\n", 100 * (a.ratio - 1), a.probability, s->n, s->n_built, s->bisection.n_asked + 1, seconds);
+    printf("\n%+.2f %%, probability %.3f; %zu commits, %zu builds, %zu measurements, %.0f s\n", 100 * (a.ratio - 1), a.probability, s->n, s->n_built, s->bisection.n_asked + s->n_asked_bad, seconds);
     if (a.first != a.last)
         printf("or one of the %zu before it, which can't be measured: %.12s..%.12s\n", a.last - a.first, s->commits[a.first], commit);
     print_again(s, commit);

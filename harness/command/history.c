@@ -4,6 +4,7 @@
 #include "history/alerts.h"
 #include "history/csv_changes.h"
 #include "history/import.h"
+#include "history/live.h"
 #include "history/trend.h"
 #include "store/store.h"
 
@@ -18,6 +19,7 @@ struct verb {
 static const struct verb verbs[] = {
     {"import", history_import}, {"show", history_show},     {"trend", history_trend},
     {"changes", history_changes}, {"export", history_export}, {"mute", history_mute}, {"acknowledge", history_acknowledge},
+    {"live", history_live},
 };
 
 static const struct verb *verb_of(const char *name)
@@ -34,7 +36,7 @@ enum exit_code command_history(const struct options *options, struct fault *faul
     const struct verb *verb = verb_of(name);
     char url[PATH_MAX + 16];
     if (!verb)
-        fault_set(fault, EXIT_CODE_USAGE, "history: expected import, show, trend, changes, export, mute or acknowledge, found '%s'", name);
+        fault_set(fault, EXIT_CODE_USAGE, "history: expected import, show, trend, changes, export, mute, acknowledge or live, found '%s'", name);
     else if (verb->body == history_changes && options->given_csv)
         return csv_changes(options->csv, options->stream, options->verbose, fault) ? EXIT_CODE_PASS : fault->code;
     else if (options->store || store_default_url(url, sizeof url, fault))

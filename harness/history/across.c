@@ -2,8 +2,8 @@
 #include "history/across.h"
 
 #include "history/filter.h"
+#include "history/level.h"
 #include "history/severity.h"
-#include "stats/changepoint.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -15,9 +15,8 @@
 /* The newest level of one series. */
 struct level {
     const struct store_series *series;
-    double value, spread;  /* level after the last step, and the spread of one point, relative */
+    struct level_newest newest;
     double changed;        /* the last step as a change for the worse; 0: none */
-    int64_t points;
     double roof;           /* share of the machine's own roof, NaN when the runs do not say */
 };
 
@@ -28,38 +27,6 @@ struct across {
     size_t n;
     struct fault *fault;
 };
-
-/* Median of the points since the last step (at most the newest 16). */
-static bool newest_level(const struct store_points *p, struct level *l, bool larger_is_better)
-{
-    size_t room = p->n + 1, n = 0;
-    int64_t *index = calloc(room, sizeof *index);
-    double *value = calloc(room, sizeof *value);
-    struct changepoint *found = calloc(room, sizeof *found);
-    struct changepoint_trend trend = {0};
-    bool ok = index && value && found;
-    for (size_t i = 0; ok && i < p->n; i++) {
-        index[i] = (int64_t)i;
-        value[i] = p->items[i].value;
-    }
-    ok = ok && changepoint_find(index, value, p->n, &changepoint_defaults, found, p->n, &n, &trend);
-    if (ok) {
-        size_t first = n ? found[n - 1].at : 0;
-        if (p->n - first > 16)
-            first = p->n - 16;
-        l->points = (int64_t)(p->n - first);
-        double log_sum = 0;
-        for (size_t i = first; i < p->n; i++)
-            log_sum += log(value[i]);
-        l->value = exp(log_sum / (double)l->points);
-        l->spread = trend.spread > 0 ? trend.spread : p->items[p->n - 1].spread / p->items[p->n - 1].value;
-        l->changed = n ? severity_worsening(found[n - 1].change, larger_is_better) : 0;
-    }
-    free(index);
-    free(value);
-    free(found);
-    return ok;
-}
 
 /* The newest value of the metric percent_of_roof of the same cell and machine. */
 static bool roof_of(struct across *a, struct level *l)
@@ -86,7 +53,8 @@ static bool load_level(struct across *a, const struct store_series *s)
     *l = (struct level){.series = s};
     if (!store_points_of(a->store, s, 0, &points, a->fault))
         return false;
-    bool ok = points.n == 0 || newest_level(&points, l, severity_larger_is_better(s->metric_name, s->unit)) || fault_set(a->fault, EXIT_CODE_USAGE, "history: no memory");
+    bool ok = points.n == 0 || level_newest(&points, &l->newest) || fault_set(a->fault, EXIT_CODE_USAGE, "history: no memory");
+    l->changed = l->newest.change == 0 ? 0 : severity_worsening(l->newest.change, severity_larger_is_better(s->metric_name, s->unit));
     a->n += ok && points.n > 0;
     free(points.items);
     return ok && roof_of(a, l);
@@ -128,7 +96,7 @@ static void print_level(const struct across *a, const struct level *l)
         text_print(stdout, l->series->cell_name);
         printf("  %s (%s)\n", l->series->metric_name, l->series->unit);
     }
-    printf("  %-44s %14.6g  × %-8.4g", l->series->hardware_key, l->value, l->value / first->value);
+    printf("  %-44s %14.6g  × %-8.4g", l->series->hardware_key, l->newest.value, l->newest.value / first->newest.value);
     if (isfinite(l->roof))
         printf("  %5.1f %% of its roof", l->roof);
     if (l->changed != 0)
@@ -151,7 +119,7 @@ static struct score score_of(const struct across *a, const char *key, const char
             const struct level *mine = &a->levels[i], *theirs = &a->levels[k];
             if (strcmp(mine->series->hardware_key, key) != 0 || strcmp(theirs->series->hardware_key, reference) != 0 || !same_cell(mine, theirs))
                 continue;
-            double ratio = log(mine->value / theirs->value);
+            double ratio = log(mine->newest.value / theirs->newest.value);
             s.sum += ratio;
             s.squares += ratio * ratio;
             s.n++;
@@ -202,8 +170,8 @@ static void print_json(const struct across *a)
     for (size_t i = 0; i < a->n; i++) {
         const struct level *l = &a->levels[i];
         json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:o}", "cell", l->series->cell_name, "hardware", l->series->hardware_key, "metric",
-                                             l->series->metric_name, "unit", l->series->unit, "value", l->value, "ratio", l->value / first_of(a, l)->value, "last_step", l->changed,
-                                             "points", (json_int_t)l->points, "roof", isfinite(l->roof) ? json_real(l->roof) : json_null()));
+                                             l->series->metric_name, "unit", l->series->unit, "value", l->newest.value, "ratio", l->newest.value / first_of(a, l)->newest.value, "last_step", l->changed,
+                                             "points", (json_int_t)l->newest.points, "roof", isfinite(l->roof) ? json_real(l->roof) : json_null()));
     }
     json_dumpf(all, stdout, JSON_COMPACT);
     putchar('\n');

@@ -2,7 +2,7 @@
 #include "history/foreign.h"
 
 #include "hash.h"
-#include "stats/summary.h"
+#include "history/made.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -129,30 +129,6 @@ bool foreign_is_known(const json_t *file)
     return form_of(file) != NULL;
 }
 
-static json_t *summary_object(const json_t *samples)
-{
-    struct summary s;
-    size_t n = json_array_size(samples);
-    double *x = calloc(n + 1, sizeof *x);
-    for (size_t i = 0; x && i < n; i++)
-        x[i] = json_number_value(json_array_get(samples, i));
-    bool ok = x && summary_of(x, n, &s);
-    free(x);
-    return ok ? json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "median", s.median, "mad", s.mad, "p50", s.p50, "p95", s.p95, "p99", s.p99, "min", s.min, "max", s.max) : NULL;
-}
-
-static json_t *cell_object(const struct form *form, const char *uuid, const char *id, json_t *gathered)
-{
-    char workload[80] = "sha256:", hex[HASH_HEX];
-    json_t *samples = json_object_get(gathered, "samples");
-    hash_sha256(id, strlen(id), hex);
-    snprintf(workload + 7, sizeof workload - 7, "%s", hex);
-    return json_pack("{s:s, s:s, s:s, s:O, s:s, s:s, s:n, s:n, s:[{s:s, s:[O], s:[O]}], s:o, s:{}, s:n, s:f, s:[], s:n, s:n, s:[]}", "id", id, "suite", form->suite, "bench",
-                     id + strlen(form->suite) + 1, "params", json_object_get(gathered, "params"), "workload_hash", workload, "status", "ok", "reason", "backend", "runs", "run_id",
-                     uuid, "iterations", json_object_get(gathered, "iterations"), "samples_ns", samples, "summary", summary_object(samples), "metrics", "work", "tolerance",
-                     0.05, "tags", "compiled", "paired", "verdicts");
-}
-
 /* A version 4 UUID in form, made from the content. */
 static void uuid_of(const struct foreign_about *about, char uuid[40])
 {
@@ -197,7 +173,7 @@ static json_t *cells_of(const struct form *form, const char *uuid, json_t *by_id
 {
     json_t *cells = json_array(), *gathered;
     const char *id;
-    json_object_foreach(by_id, id, gathered) if (json_array_append_new(cells, cell_object(form, uuid, id, gathered)) != 0)
+    json_object_foreach(by_id, id, gathered) if (json_array_append_new(cells, made_cell(form->suite, uuid, id, json_object_get(gathered, "params"), json_integer_value(json_object_get(gathered, "iterations")), json_object_get(gathered, "samples"))) != 0)
     {
         json_decref(cells);
         return NULL;
@@ -215,9 +191,7 @@ json_t *foreign_convert(const json_t *file, const struct foreign_about *about, s
         uuid_of(about, uuid);
         date_of(file, about, date);
         hardware_of(file, about, key);
-        run = json_pack("{s:i, s:s, s:b, s:s, s:s, s:s, s:{s:s?, s:b}, s:{s:s, s:n, s:{}}, s:{s:s}, s:{s:b, s:[]}, s:i, s:o}", "schema", 1, "kind", "run", "complete", 1, "ternmark",
-                        TERNMARK_VERSION, "run_id", uuid, "started_at", date, "git", "commit", about->commit, "dirty", 0, "hardware", "key", key, "gpu_key", "fields",
-                        "environment", "imported_from", form->suite, "fitness", "fit", 1, "reasons", "exit", 0, "cells", cells_of(form, uuid, g.by_id));
+        run = made_run(uuid, date, about->commit, key, form->suite, cells_of(form, uuid, g.by_id));
         if (!run)
             fault_set(fault, EXIT_CODE_USAGE, "%s: can't be made a result (a commit is 7 to 64 hex digits; names are UTF-8)", about->name);
     }
