@@ -126,7 +126,7 @@ static const struct choice {
 static enum place place_of(const struct tern_linear_spec *spec)
 {
     size_t bytes = spec->n * spec->k / 4, threads = (size_t)(spec->threads > 0 ? spec->threads : tern_threads_allowed());
-    if (spec->copies > 1 || bytes > tern_cpu_cache(3))
+    if (spec->is_cold || spec->copies > 1 || bytes > tern_cpu_cache(3))
         return PLACE_MEMORY;
     return bytes > threads * tern_cpu_cache(2) * 3 / 2 ? PLACE_BEYOND_L2 : PLACE_ANY;
 }

@@ -47,6 +47,7 @@ struct tern_linear_spec {
     float scale;                /* s_w */
     enum tern_storage storage;  /* TERN_STORAGES: choose by shape */
     size_t batch;               /* rows of a usual call, for that choice; 0 counts as 1 */
+    bool is_cold;               /* other weights are read between two calls, so that these come from memory even where they would fit a cache */
     size_t copies;              /* of the packed weights, at different addresses, for cold measurements; 0 counts as 1 */
     int threads;                /* that pack and touch first; 0: all allowed */
     tern_row_source *source;

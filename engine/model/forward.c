@@ -94,12 +94,16 @@ static void rotate(const struct work *w, float *x, size_t heads, size_t position
         w->vector->rope(x + h * d, w->s->cosine + position * (d / 2), w->s->sine + position * (d / 2), d);
 }
 
-static void remember(const struct work *w, uint32_t sequence, size_t position, const float *k, const float *v)
+/* Row by row within a group: the lines of its panel of keys stay in the first cache. */
+static void remember(const struct work *w, size_t from, size_t to)
 {
-    size_t d = w->c->head_size;
+    size_t d = w->c->head_size, kv = w->c->n_kv_heads * d;
     for (size_t g = 0; g < w->c->n_kv_heads; g++) {
-        tern_key_store(cache_of(w, w->s->keys, sequence, g), position, k + g * d, d);
-        memcpy(cache_of(w, w->s->values, sequence, g) + position * d, v + g * d, d * sizeof *v);
+        for (size_t r = from; r < to; r++) {
+            size_t p = w->positions[r];
+            tern_key_store(cache_of(w, w->s->keys, sequence_of(w, r), g), p, w->s->k + r * kv + g * d, d);
+            memcpy(cache_of(w, w->s->values, sequence_of(w, r), g) + p * d, w->s->v + r * kv + g * d, d * sizeof(float));
+        }
     }
 }
 
@@ -108,11 +112,10 @@ static void step_rotate(const struct work *w, int id, int n)
     size_t from, to, kv = (size_t)w->c->n_kv_heads * w->c->head_size;
     tern_share(w->n, id, n, &from, &to);
     for (size_t r = from; r < to; r++) {
-        size_t p = w->positions[r];
-        rotate(w, w->s->q + r * w->c->width, w->c->n_heads, p);
-        rotate(w, w->s->k + r * kv, w->c->n_kv_heads, p);
-        remember(w, sequence_of(w, r), p, w->s->k + r * kv, w->s->v + r * kv);
+        rotate(w, w->s->q + r * w->c->width, w->c->n_heads, w->positions[r]);
+        rotate(w, w->s->k + r * kv, w->c->n_kv_heads, w->positions[r]);
     }
+    remember(w, from, to);
 }
 
 /* Rows [from, to), one sequence's, one position after another, for one group of heads. */

@@ -58,7 +58,7 @@ static enum tern_status pack(struct tern_bound_matrix *m, const struct tern_matr
 {
     struct source source = {&m->matrix, 0};
     struct tern_linear_spec spec = {
-        .n = m->matrix.n_rows, .k = m->matrix.n_columns, .scale = scale * m->scale, .storage = how->storage, .batch = how->batch,
+        .n = m->matrix.n_rows, .k = m->matrix.n_columns, .scale = scale * m->scale, .storage = how->storage, .batch = how->batch, .is_cold = how->is_cold,
         .threads = how->threads, .source = source_row, .data = &source,
     };
     enum tern_status status = tern_linear_bind(how->backend, &spec, &m->linear, err);

@@ -34,6 +34,7 @@ struct tern_matrix_binding {
     size_t batch;              /* rows of a usual call */
     int threads;
     bool use_int8;             /* else DECODED */
+    bool is_cold;              /* the whole model does not fit in the last cache, so that each matrix comes from memory */
     const char *name;          /* of the tensor, for errors */
 };
 

@@ -116,7 +116,7 @@ static enum tern_status bind_run(struct tern_op *op, bool is_decode, struct tern
         status = tern_model_open(r->path, &r->settings.model, &r->model, error);
     if (status == TERN_OK)
         status = tern_plan_open(r->model, &r->settings.plan, &r->plan, error);
-    struct tern_session_options sizes = {.sequences = is_decode ? r->rows : 1, .context = r->behind + (is_decode ? 1 : r->rows), .rows = r->rows};
+    struct tern_session_options sizes = {.sequences = is_decode ? r->rows : 1, .context = r->behind + (is_decode ? 1 : r->rows), .rows = is_decode ? r->rows : 0};
     if (status == TERN_OK)
         status = tern_session_open(r->plan, &sizes, &r->session, error);
     if (status == TERN_OK)

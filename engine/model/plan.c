@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/plan.h"
 
+#include "core/cpu.h"
 #include "core/error.h"
 #include "model/page.h"
 
@@ -131,12 +132,18 @@ static enum tern_status decode_norms(struct tern_plan *p, struct tern_error *err
     return TERN_OK;
 }
 
+/* Whether a pass reads more weights than the last cache holds, at two bits each. */
+static bool is_cold(const struct tern_model *model)
+{
+    return tern_model_layer_weights(&model->config) / 4 > tern_cpu_cache(3);
+}
+
 static enum tern_status bind_layers(struct tern_plan *p, struct tern_error *err)
 {
     const struct tern_config *c = &p->model->config;
     char name[64];
     struct tern_matrix_binding how = {p->backend, p->options.storage, p->options.batch, p->options.threads,
-                                      p->options.precision == TERN_PRECISION_INT8, name};
+                                      p->options.precision == TERN_PRECISION_INT8, is_cold(p->model), name};
     p->layers = calloc(c->n_layers, sizeof *p->layers);
     if (!p->layers)
         return tern_error_memory(err, "a plan's layers", c->n_layers * sizeof *p->layers);

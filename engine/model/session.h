@@ -18,7 +18,7 @@
 struct tern_session_options {
     size_t sequences; /* 0: 1 */
     size_t context;   /* positions of each; 0: the model's, at most 4096 */
-    size_t rows;      /* of a pass; 0: 512 or the context, whichever is less */
+    size_t rows;      /* of a pass; 0: 64 or the context, whichever is less */
 };
 
 /* Where the time of passes goes: wall time of each step by the caller's clock, its barrier included. */
