@@ -12,7 +12,7 @@
 
 static const char *const level_names[] = {"none", "basic", "aggressive"};
 static const char *const output_names[] = {"exact", "int8", "int4", "auto"};
-static const char *const storage_names[] = {"int8", "2 bit", "1.6 bit", "bit planes", "the backend's choice"};
+static const char *const storage_names[] = {"int8", "2 bit", "1.6 bit", "1.6 bit for tables", "the backend's choice"};
 
 static const struct {
     const char *name;
