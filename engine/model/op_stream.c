@@ -26,8 +26,10 @@ struct lane {
 struct stream_op {
     struct tern_linear *linear;
     float *inputs; /* INPUTS x K; request i takes row i % INPUTS */
-    struct lane lanes[TERN_STREAM_WORKERS_MAX];
-    int n_lanes;
+    struct lane lanes[TERN_STREAM_WORKERS_MAX + 1]; /* the last is the submitter's */
+    int n_lanes, team;  /* team: threads that share one request of a sequential stream */
+    const uint64_t *now; /* the ids that the team serves */
+    size_t n_now;
     struct tern_stream_options options;
     struct tern_latency latency;
     struct tern_stream *stream;
@@ -43,7 +45,7 @@ static const struct tern_op_param params[] = {
     {"preset", "high_throughput", "high_throughput or low_latency"},
     {"load", "0.5", "timed: arrivals as a share of what one worker serves, one request a batch"},
     {"requests", "2000", "of one run"},
-    {"workers", "auto", "threads that serve"},
+    {"workers", "auto", "threads that serve: one request together (sequential), or batches beside each other"},
     {"byte_budget", "0", "bytes that a batch's activations may take; 0: no limit"},
     {"seed", "1", "of weights, inputs and arrivals"},
     {NULL, NULL, NULL},
@@ -54,14 +56,39 @@ static void seeded_row(const void *seed, size_t n, size_t k, int8_t *trits)
     tern_random_trits(tern_random_start(*(const uint64_t *)seed, TAG_WEIGHTS, n), 0.667, trits, k);
 }
 
+static void quantize(const struct stream_op *s, struct tern_activations *a, const uint64_t *ids, size_t n)
+{
+    const struct tern_kernels *kernels = &s->linear->backend->kernels;
+    for (size_t i = 0; i < n; i++)
+        a->scale[i] = kernels->quantize(s->inputs + ids[i] % INPUTS * s->k, s->k, a->q + i * a->stride, a->stride, &a->sum[i]);
+}
+
+/* By one worker, beside others. */
 static void serve(void *subject, int worker, const uint64_t *ids, size_t n)
 {
     struct stream_op *s = subject;
     struct lane *lane = &s->lanes[worker];
-    const struct tern_kernels *kernels = &s->linear->backend->kernels;
-    for (size_t i = 0; i < n; i++)
-        lane->a.scale[i] = kernels->quantize(s->inputs + ids[i] % INPUTS * s->k, s->k, lane->a.q + i * lane->a.stride, lane->a.stride, &lane->a.sum[i]);
+    quantize(s, &lane->a, ids, n);
     tern_linear_part(s->linear, &lane->a, n, 0, lane->y, 0, 1);
+}
+
+/* Each thread quantises for itself, which costs less than waiting for another to do it, and does its share of the outputs. */
+static void part(void *subject, int id, int n)
+{
+    struct stream_op *s = subject;
+    struct tern_activations *a = &s->lanes[id].a;
+    quantize(s, a, s->now, s->n_now);
+    tern_linear_part(s->linear, a, s->n_now, 0, s->lanes[0].y, id, n);
+}
+
+/* By all threads together: nothing else is there to do. */
+static void serve_together(void *subject, int worker, const uint64_t *ids, size_t n)
+{
+    struct stream_op *s = subject;
+    (void)worker;
+    s->now = ids;
+    s->n_now = n;
+    tern_team_run(s->team, part, s);
 }
 
 /* ---- bind */
@@ -80,16 +107,19 @@ static enum tern_status read_params(struct tern_op *op, struct stream_op *s, uin
     s->k = shape[1];
     tern_stream_preset(presets[preset], &s->options);
     s->options.mode = (enum tern_stream_mode)mode;
-    int usual = tern_threads_allowed() - (s->options.mode == TERN_STREAM_TIMED); /* who submits on time needs a CPU */
+    /* Who submits needs a CPU: to be on time, or to help. A sequential stream's threads serve one request together. */
+    int usual = tern_threads_allowed() - (s->options.mode != TERN_STREAM_SEQUENTIAL);
     usual = usual < 1 ? 1 : usual > TERN_STREAM_WORKERS_MAX ? TERN_STREAM_WORKERS_MAX : usual;
     if ((status = tern_op_threads(op, "workers", usual, &s->options.workers, error)))
         return status;
+    s->options.submitter_helps = s->options.mode == TERN_STREAM_PARALLEL;
+    s->team = s->options.workers;
     return s->options.workers <= TERN_STREAM_WORKERS_MAX ? TERN_OK : tern_error_set(error, TERN_INVALID, "stream: at most %d workers", TERN_STREAM_WORKERS_MAX);
 }
 
 static enum tern_status open_lanes(struct stream_op *s, struct tern_error *error)
 {
-    for (int i = 0; i < s->options.workers; i++) {
+    for (int i = 0; i < s->options.workers + s->options.submitter_helps; i++) {
         enum tern_status status = tern_activations_open(&s->lanes[i].a, TERN_STREAM_BUFFER_MAX, s->k, error);
         s->n_lanes = i + 1;
         s->lanes[i].y = calloc(TERN_STREAM_BUFFER_MAX * s->n, sizeof *s->lanes[i].y);
@@ -154,7 +184,7 @@ static enum tern_status bind_stream(struct tern_op *op, struct tern_error *error
         tern_random_floats(tern_random_start(seed, TAG_INPUTS, i), 1, s->inputs + i * s->k, s->k);
     calibrate(s);
     op->latency = latency_of;
-    s->options.serve = serve;
+    s->options.serve = s->options.mode == TERN_STREAM_SEQUENTIAL ? serve_together : serve;
     s->options.subject = s;
     s->options.request_bytes = s->k * (1 + sizeof(float)) + s->n * sizeof(float);
     if ((status = fix_arrivals(s, seed, error)) || (status = tern_latency_open(&s->latency, s->requests, error)))
@@ -198,7 +228,7 @@ static enum tern_status check_stream(struct tern_op *op, struct tern_error *erro
     float sum = 0;
     if (!trits)
         return tern_error_memory(error, "check", s->k);
-    serve(s, 0, &(uint64_t){3}, 1);
+    s->options.serve(s, 0, &(uint64_t){3}, 1);
     const struct lane *lane = &s->lanes[0];
     enum tern_status status = TERN_OK;
     for (size_t row = 0; row < s->n && status == TERN_OK; row += 17) {

@@ -113,6 +113,19 @@ static bool is_batch_ready(const struct tern_stream *s, uint64_t now)
                           now >= s->ring[s->first].due_ns + s->options.wait_ns);
 }
 
+/* Takes up to a batch of what waits. The lock is held. */
+static size_t pop(struct tern_stream *s, struct request *batch)
+{
+    size_t n = s->waiting < s->options.buffer ? s->waiting : s->options.buffer;
+    for (size_t i = 0; i < n; i++)
+        batch[i] = s->ring[(s->first + i) % s->options.queue];
+    s->first = (s->first + n) % s->options.queue;
+    s->waiting -= n;
+    s->in_service += n;
+    s->counts.batches++;
+    return n;
+}
+
 /* Waits for a batch and takes it; 0 when the stream is closing. The lock is held. */
 static size_t take_batch(struct tern_stream *s, struct request *batch)
 {
@@ -129,15 +142,24 @@ static size_t take_batch(struct tern_stream *s, struct request *batch)
         }
         s->waiting_workers--;
     }
-    size_t n = s->waiting < s->options.buffer ? s->waiting : s->options.buffer;
-    for (size_t i = 0; i < n; i++)
-        batch[i] = s->ring[(s->first + i) % s->options.queue];
-    s->first = (s->first + n) % s->options.queue;
-    s->waiting -= n;
-    s->in_service += n;
-    s->counts.batches++;
+    size_t n = pop(s, batch);
     pthread_cond_signal(&s->room);
     return n;
+}
+
+/* Serves a batch that was taken, as worker `number`, and delivers it. The lock is held, but not while serving. */
+static void serve_batch(struct tern_stream *s, const struct request *batch, size_t n, int number)
+{
+    uint64_t ids[TERN_STREAM_BUFFER_MAX];
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = batch[i].id;
+    s->options.serve(s->options.subject, number, ids, n);
+    uint64_t now = tern_stream_now();
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < n; i++)
+        arrive(s, &batch[i], false, now);
+    s->in_service -= n;
 }
 
 static void *work(void *argument)
@@ -145,18 +167,9 @@ static void *work(void *argument)
     const struct member *m = argument;
     struct tern_stream *s = m->stream;
     struct request batch[TERN_STREAM_BUFFER_MAX];
-    uint64_t ids[TERN_STREAM_BUFFER_MAX];
     pthread_mutex_lock(&s->lock);
     for (size_t n; (n = take_batch(s, batch)) > 0;) {
-        pthread_mutex_unlock(&s->lock);
-        for (size_t i = 0; i < n; i++)
-            ids[i] = batch[i].id;
-        s->options.serve(s->options.subject, m->number, ids, n);
-        uint64_t now = tern_stream_now();
-        pthread_mutex_lock(&s->lock);
-        for (size_t i = 0; i < n; i++)
-            arrive(s, &batch[i], false, now);
-        s->in_service -= n;
+        serve_batch(s, batch, n, m->number);
         pthread_cond_signal(&s->room); /* an ordered stream may have been full of requests that waited for one of these */
         if (s->waiting + s->in_service == 0)
             pthread_cond_broadcast(&s->done);
@@ -173,7 +186,7 @@ static enum tern_status check_options(const struct tern_stream_options *o, struc
         return tern_error_set(err, TERN_INVALID, "a stream's buffer has 1 to %d requests, not %zu", TERN_STREAM_BUFFER_MAX, o->buffer);
     if (o->queue < o->buffer || o->queue > 1u << 24)
         return tern_error_set(err, TERN_INVALID, "a stream's queue has at least its buffer's %zu requests and at most 2^24, not %zu", o->buffer, o->queue);
-    if (o->workers < 0 || o->workers > TERN_STREAM_WORKERS_MAX || (o->mode != TERN_STREAM_SEQUENTIAL && o->workers == 0))
+    if (o->workers < 0 || o->workers > TERN_STREAM_WORKERS_MAX || (o->mode != TERN_STREAM_SEQUENTIAL && o->workers == 0 && !(o->mode == TERN_STREAM_PARALLEL && o->submitter_helps)))
         return tern_error_set(err, TERN_INVALID, "a stream has 1 to %d workers, not %d", TERN_STREAM_WORKERS_MAX, o->workers);
     return TERN_OK;
 }
@@ -203,7 +216,7 @@ enum tern_status tern_stream_open(const struct tern_stream_options *options, str
     s->options = *options;
     s->options.buffer = tern_stream_batch(options->byte_budget, options->request_bytes, options->buffer);
     s->latency = latency;
-    s->window_size = options->queue + (size_t)options->workers * options->buffer + 1;
+    s->window_size = options->queue + ((size_t)options->workers + 1) * options->buffer + 1;
     s->ring = calloc(options->queue, sizeof *s->ring);
     s->window = calloc(s->window_size, sizeof *s->window);
     init_locks(s);
@@ -259,6 +272,16 @@ static bool has_room(const struct tern_stream *s)
     return s->waiting < s->options.queue && (!s->options.is_ordered || s->counts.submitted - s->next_number < s->window_size);
 }
 
+/* A submitter that would have to wait serves a batch instead, where it may; false when there is none to take. The lock is held. */
+static bool help(struct tern_stream *s)
+{
+    struct request batch[TERN_STREAM_BUFFER_MAX];
+    if (s->options.mode != TERN_STREAM_PARALLEL || !s->options.submitter_helps || !s->waiting)
+        return false;
+    serve_batch(s, batch, pop(s, batch), s->options.workers);
+    return true;
+}
+
 bool tern_stream_submit(struct tern_stream *s, uint64_t id, uint64_t due_ns, bool can_wait)
 {
     due_ns = due_ns ? due_ns : tern_stream_now();
@@ -269,7 +292,8 @@ bool tern_stream_submit(struct tern_stream *s, uint64_t id, uint64_t due_ns, boo
     pthread_mutex_lock(&s->lock);
     s->counts.waits += !has_room(s);
     while (can_wait && !has_room(s))
-        pthread_cond_wait(&s->room, &s->lock);
+        if (!help(s))
+            pthread_cond_wait(&s->room, &s->lock);
     bool taken = has_room(s);
     if (taken) {
         s->ring[(s->first + s->waiting++) % s->options.queue] = (struct request){id, due_ns, s->counts.submitted++};
@@ -288,7 +312,8 @@ void tern_stream_drain(struct tern_stream *s)
     s->is_draining = true;
     pthread_cond_broadcast(&s->work);
     while (s->waiting + s->in_service)
-        pthread_cond_wait(&s->done, &s->lock);
+        if (!help(s))
+            pthread_cond_wait(&s->done, &s->lock);
     s->is_draining = false;
     pthread_mutex_unlock(&s->lock);
 }

@@ -34,6 +34,7 @@ struct tern_stream_options {
     uint64_t wait_ns;
     bool is_ordered;
     int workers;
+    bool submitter_helps; /* parallel: who submits to a full queue, or drains, serves batches as worker number `workers` meanwhile */
     size_t byte_budget, request_bytes; /* batches hold at most byte_budget / request_bytes requests, at least one; 0: no budget */
     tern_serve_fn *serve;
     void *subject;

@@ -108,6 +108,30 @@ static void test_back_pressure(void **state)
     tern_latency_close(&latency);
 }
 
+/* A submitter that helps does what a full queue holds back, with workers beside it and without any; every request is served once. */
+static void test_submitter_helps(void **state)
+{
+    (void)state;
+    for (int workers = 0; workers < 3; workers++) {
+        for (int ordered = 0; ordered < 2; ordered++) {
+            struct tern_stream_options o = {.mode = TERN_STREAM_PARALLEL, .workers = workers, .buffer = 4, .queue = 16, .wait_ns = 1000,
+                                            .is_ordered = ordered, .submitter_helps = true};
+            struct tern_latency latency;
+            reset();
+            struct tern_stream *s = open_stream(o, &latency);
+            for (uint64_t i = 0; i < 5000; i++)
+                assert_true(tern_stream_submit(s, i, 0, true));
+            tern_stream_drain(s);
+            for (size_t i = 0; i < 5000; i++)
+                assert_int_equal(seen.times[i], 1);
+            assert_int_equal(tern_stream_counts(s).delivered, 5000);
+            assert_true(atomic_load(&seen.largest) <= 4);
+            tern_stream_close(s);
+            tern_latency_close(&latency);
+        }
+    }
+}
+
 static void test_cancel(void **state)
 {
     (void)state;
@@ -218,7 +242,7 @@ static void test_quantiles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_once), cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_cancel),    cmocka_unit_test(test_due),
+        cmocka_unit_test(test_each_once), cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_submitter_helps), cmocka_unit_test(test_cancel),    cmocka_unit_test(test_due),
         cmocka_unit_test(test_batches),   cmocka_unit_test(test_refused),       cmocka_unit_test(test_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
