@@ -35,7 +35,7 @@ return {
   format = bench {
     about = "storage of the weights, hot",
     axes = {
-      { "format", { "auto", "int8", "2bit", "base3" } },
+      { "format", { "auto", "int8", "2bit", "base3", "table3" } },
       { "batch", { 1, 8 } },
       { "shape", { "768x768", "2560x2560", "6912x2560" } },
     },
@@ -44,13 +44,25 @@ return {
   cold = bench {
     about = "weights rotate through more than 600 MB, so that each call fetches them from memory",
     axes = {
-      { "format", { "auto", "2bit", "base3" } },
+      { "format", { "auto", "2bit", "base3", "table3" } },
       { "batch", { 1, 8 } },
       { "shape", { "2560x2560", "6912x2560", "2560x6912", "4096x14336" } },
       { "threads", { 1, 2 } },
     },
     setup = function(p)
       return tern.bind("bitlinear", { format = p.format, batch = p.batch, shape = p.shape, threads = p.threads, cold = 1 })
+    end,
+    compare = { axis = "format", base = "2bit" },
+  },
+  sparse = bench {
+    about = "weights of which few are not zero, from memory: bit planes fetch a bit for each and one more for those that are not",
+    axes = {
+      { "format", { "2bit", "table3", "planes" } },
+      { "density", { 0.05, 0.2, 0.5 } },
+      { "batch", { 1, 8 } },
+    },
+    setup = function(p)
+      return tern.bind("bitlinear", { format = p.format, density = p.density, batch = p.batch, shape = "4096x14336", cold = 1 })
     end,
     compare = { axis = "format", base = "2bit" },
   },

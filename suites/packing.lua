@@ -6,7 +6,7 @@ local tern = require "tern"
 return {
   about = "64 rows of 2560 weights",
   axes = {
-    { "format", { "int8", "2bit", "base3", "i2_s", "tq1_0", "tq2_0" } },
+    { "format", { "int8", "2bit", "base3", "table3", "planes", "i2_s", "tq1_0", "tq2_0" } },
     { "way", { "pack", "unpack", "bind" } },
     { "density", { 0.05, 0.5, 1 } },
   },

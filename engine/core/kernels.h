@@ -14,6 +14,10 @@
  *     table3, step 20    as base3, five fields in a byte that two look-ups of 64 entries take apart (format/table3.h)
  *     int8, step 4       the same with one field
  *
+ * planes, step 4, is for sparse weights and has no lines but bits: first, for each step, a word of 64 bits for each group, bit 4 r + j for the weight
+ * of row r in column step + j: set where it is not zero. Then one bit for each that is not zero, in the same order: set where it is -1. So a
+ * weight takes 1 bit and as much again as the weights are dense. Panels of one matrix are as far apart as the largest needs.
+ *
  * So a vector of any width holds whole rows, four activations are broadcast to all of them, and outputs come out side by side.
  * Codes are trit + 1 (0, 1, 2); kernels subtract the sum of the activations once per output. Padding has code 1; the
  * activations over it are zero.
@@ -27,15 +31,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TERN_GROUP = 16, TERN_PANEL = 64, TERN_GROUPS = 4, TERN_LINE = 64, TERN_STEP = TERN_GROUPS * TERN_LINE };
+enum { TERN_GROUP = 16, TERN_PANEL = 64, TERN_GROUPS = 4, TERN_LINE = 64, TERN_STEP = TERN_GROUPS * TERN_LINE,
+       TERN_PLANE_STEP = TERN_GROUPS * 8 /* bytes of the first plane in a step of planes */ };
 
 /* How weights lie in memory for the kernels. */
-enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TERN_STORAGE_TABLE3, TERN_STORAGES };
+enum tern_storage { TERN_STORAGE_INT8, TERN_STORAGE_2BIT, TERN_STORAGE_BASE3, TERN_STORAGE_TABLE3, TERN_STORAGE_PLANES, TERN_STORAGES };
 
 /*
  * y[b][n] = (scale[b] * weight_scale) * s   or, with scale null, s itself as int32;   s = sum_k t[n][k] x[b][k]
  *
- *   w      panels of one storage; panel i starts at w + i * panel_bytes and has `steps` steps of four lines
+ *   w      panels of one storage; panel i starts at w + i * panel_bytes and has `steps` steps of four lines. 16 bytes beyond the last are readable
  *   x      batch rows of int8, x_stride bytes apart (a multiple of 64, 64-byte aligned), zero beyond K up to the last line's end
  *   x_sum  batch sums of the rows of x
  *   y      batch rows of n float or int32, n apart; must not overlap x or w

@@ -7,6 +7,7 @@
 #include "format/lines.h"
 #include "format/weights.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,36 +68,71 @@ void tern_packed_row(const void *packed_rows, size_t n, size_t k, int8_t *trits)
     p->format->unpack(p->data + n * p->row_bytes, k, trits);
 }
 
-/* Panel g of every copy; `trits` is room for its rows. The first copy is packed, the others are copied from it. */
-static void pack_panel(const struct tern_linear *l, const struct tern_linear_spec *spec, size_t g, int8_t *trits)
+/* What the parts of packing share. */
+struct packing {
+    struct tern_linear *linear;
+    const struct tern_linear_spec *spec;
+    _Atomic bool failed;
+    _Atomic size_t panel_bytes; /* the most that any panel needs */
+};
+
+/* Rows of panel g as trits, zeros beyond N and K. */
+static void read_panel(const struct packing *s, size_t g, int8_t *trits)
 {
+    const struct tern_linear *l = s->linear;
     size_t stride = stride_for(l->k);
     memset(trits, 0, TERN_PANEL * stride);
     for (size_t r = 0; r < TERN_PANEL && g * TERN_PANEL + r < l->n; r++)
-        spec->source(spec->data, g * TERN_PANEL + r, l->k, trits + r * stride);
+        s->spec->source(s->spec->data, g * TERN_PANEL + r, l->k, trits + r * stride);
+}
+
+/* Panel g of every copy. The first copy is packed, the others are copied from it. */
+static void pack_panel(struct packing *s, size_t g, int8_t *trits)
+{
+    const struct tern_linear *l = s->linear;
     uint8_t *first = l->w + g * l->panel_bytes;
-    tern_lines_pack(l->storage, trits, stride, l->k, first);
+    read_panel(s, g, trits);
+    tern_lines_pack(l->storage, trits, stride_for(l->k), l->k, first);
     for (size_t c = 1; c < l->copies; c++)
         memcpy(first + c * l->copy_bytes, first, l->panel_bytes);
 }
 
-/* Static schedule: a thread touches first what it will read, as parts take contiguous shares of the panels. */
-static bool pack_all(const struct tern_linear *l, const struct tern_linear_spec *spec)
+static void size_panel(struct packing *s, size_t g, int8_t *trits)
 {
-    int threads = spec->threads > 0 ? spec->threads : tern_threads_allowed();
-    bool ok = true;
-    tern_threads_used_openmp();
-#pragma omp parallel num_threads(threads) if (threads > 1) reduction(&& : ok)
-    {
-        int8_t *trits = malloc(TERN_PANEL * stride_for(l->k));
-        ok = trits != NULL;
-#pragma omp for schedule(static)
-        for (size_t g = 0; g < l->panels; g++)
-            if (trits)
-                pack_panel(l, spec, g, trits);
-        free(trits);
-    }
-    return ok;
+    read_panel(s, g, trits);
+    size_t bytes = tern_lines_bytes(s->linear->storage, trits, stride_for(s->linear->k), s->linear->k);
+    for (size_t most = atomic_load(&s->panel_bytes); bytes > most && !atomic_compare_exchange_weak(&s->panel_bytes, &most, bytes);)
+        ;
+}
+
+static void each_panel(struct packing *s, int id, int n, void (*todo)(struct packing *, size_t, int8_t *))
+{
+    size_t from, to;
+    int8_t *trits = malloc(TERN_PANEL * stride_for(s->linear->k));
+    tern_share(s->linear->panels, id, n, &from, &to);
+    for (; trits && from < to; from++)
+        todo(s, from, trits);
+    if (!trits)
+        s->failed = true;
+    free(trits);
+}
+
+static void part_pack(void *data, int id, int n)
+{
+    each_panel(data, id, n, pack_panel);
+}
+
+static void part_size(void *data, int id, int n)
+{
+    each_panel(data, id, n, size_panel);
+}
+
+/* By the threads that will read: each touches first the share of the panels that will be its own, so that pages come from its memory node. */
+static bool on_the_team(struct packing *s, tern_part_fn *part)
+{
+    int threads = s->spec->threads > 0 ? s->spec->threads : tern_threads_allowed();
+    tern_team_run_together(threads, part, s);
+    return !s->failed;
 }
 
 /*
@@ -160,9 +196,20 @@ static enum tern_status size_up(struct tern_linear *l, const struct tern_linear_
     l->steps = tern_lines_count(l->storage, spec->k);
     l->panel_bytes = l->steps * TERN_STEP;
     l->copies = spec->copies ? spec->copies : 1;
+    return TERN_OK;
+}
+
+/* Planes are as large as their weights are dense, which takes a look at all of them. */
+static bool size_panels(struct tern_linear *l, struct packing *s)
+{
+    if (l->storage == TERN_STORAGE_PLANES) {
+        if (!on_the_team(s, part_size))
+            return false;
+        l->panel_bytes = s->panel_bytes;
+    }
     l->copy_bytes = l->panels * l->panel_bytes;
     l->bytes = l->copy_bytes * l->copies;
-    return TERN_OK;
+    return true;
 }
 
 enum tern_status tern_linear_bind(const struct tern_backend *backend, const struct tern_linear_spec *spec, struct tern_linear **out,
@@ -172,10 +219,13 @@ enum tern_status tern_linear_bind(const struct tern_backend *backend, const stru
     if (!l)
         return tern_error_memory(error, "layer", sizeof *l);
     l->backend = backend;
+    struct packing packing = { .linear = l, .spec = spec };
     enum tern_status status = size_up(l, spec, error);
+    if (!status && !size_panels(l, &packing))
+        status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
     if (!status && !(l->w = tern_block_open(l->bytes + 4096)))
         status = tern_error_memory(error, "packed weights", l->bytes);
-    if (!status && !pack_all(l, spec))
+    if (!status && !on_the_team(&packing, part_pack))
         status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
     if (status)
         tern_linear_close(l);

@@ -143,7 +143,7 @@ static enum tern_status open_activations(struct layer *s, size_t k, struct tern_
 
 static size_t copies_for(enum tern_storage storage, size_t n, size_t k, bool cold)
 {
-    size_t bytes = n * k / (storage == TERN_STORAGE_INT8 ? 1 : storage == TERN_STORAGE_2BIT ? 4 : 5) + 64;
+    size_t bytes = n * k / (storage == TERN_STORAGE_INT8 ? 1 : storage == TERN_STORAGE_2BIT ? 4 : storage == TERN_STORAGE_PLANES ? 8 : 5) + 64;
     return cold ? cold_bytes / bytes + 2 : 1;
 }
 

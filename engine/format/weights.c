@@ -75,6 +75,34 @@ static void unpack_table3(const uint8_t *row, size_t k, int8_t *trits)
     }
 }
 
+/* Bit planes: ceil(k / 8) bytes say which weights are not zero; then a bit for each of those says which are negative. The row has room for all, but
+ * what sparse rows leave of it stays zero. */
+static void pack_planes(const int8_t *trits, size_t k, uint8_t *row)
+{
+    uint8_t *signs = row + (k + 7) / 8;
+    size_t at = 0;
+    memset(row, 0, (k + 7) / 8 * 2);
+    for (size_t i = 0; i < k; i++) {
+        if (!trits[i])
+            continue;
+        row[i / 8] = (uint8_t)(row[i / 8] | 1 << i % 8);
+        signs[at / 8] = (uint8_t)(signs[at / 8] | (trits[i] < 0) << at % 8);
+        at++;
+    }
+}
+
+static void unpack_planes(const uint8_t *row, size_t k, int8_t *trits)
+{
+    const uint8_t *signs = row + (k + 7) / 8;
+    for (size_t i = 0, at = 0; i < k; i++) {
+        trits[i] = 0;
+        if (row[i / 8] >> i % 8 & 1) {
+            trits[i] = signs[at / 8] >> at % 8 & 1 ? -1 : 1;
+            at++;
+        }
+    }
+}
+
 /* Layouts of files, by the code that reads and writes files (format/quants.h). A row of I2_S stands here without the tensor's scale. */
 static void pack_tq(enum tern_type type, const int8_t *trits, size_t k, uint8_t *row)
 {

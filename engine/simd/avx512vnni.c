@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * AVX-512 with VNNI: vpdpbusd adds four u8 x s8 products per lane to int32 in one instruction, without saturation. */
-#include "simd/avx512vnni_table.h"
+#include "simd/avx512vnni_kernels.h"
 #include "simd/head.h"
 #include "simd/x86_512.h"
-
-/* As an asm statement, because gcc (12 at least) copies and spills accumulators of the intrinsic: half the speed with sixteen of them. */
-static inline __attribute__((always_inline)) __m512i dot(__m512i a, __m512i w, __m512i x)
-{
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(a) : "v"(w), "v"(x));
-    return a;
-}
+#include "simd/x86_512_put.h"
 
 #define ISA avx512vnni
 #define A __m512i
 #define A_ZERO _mm512_setzero_si512()
-#define A_DOT(a, w, x) dot(a, w, x)
+#define A_DOT(a, w, x) dot_u8(a, w, x)
 #define A_DOT_U8 A_DOT
 #define A_QUADS 0
 #define S_ADD(s, a) ((void)(s), (a))
@@ -33,5 +27,6 @@ void tern_avx512vnni_overlay(struct tern_kernels *t)
     overlay_products(t);
     t->quantize = quantize_avx512vnni;
     tern_avx512vnni_table_overlay(t);
+    tern_avx512vnni_planes_overlay(t);
     tern_avx512vnni_head_overlay(&t->head);
 }

@@ -3,41 +3,24 @@
  * AVX-512 with VNNI and VBMI: weights of 1.6 bits by two look-ups a line (format/table3.h), 13 instructions for 320 weights where base 3 takes
  * 20. Fields stay where they are, as in row_2bit of product.h: a sum of field f is 4^f times what it should be until the end.
  */
-#include "simd/avx512vnni_table.h"
+#include "simd/avx512vnni_kernels.h"
 #include "core/cpu.h"
 #include "format/table3.h"
 #include "simd/x86_512.h"
+#include "simd/x86_512_put.h"
 
-enum { AHEAD = 4096 }; /* bytes of prefetch: 231 GOP/s from memory against 181 at 1024 (Intel Xeon with AMX, 2 threads, 2560x2560, 2026-11-26) */
+/* Bytes of prefetch, to L2 and to L1. From memory on 2 threads of an Intel Xeon with AMX, 4096x14336, 2026-11-26: 152 GOP/s without (a hardware
+ * prefetcher stops at each page), 187 with 1024 to L1, 243 with 4096 to L1, 272 with these two. */
+enum { AHEAD_L2 = 8192, AHEAD_L1 = 1024 };
 
 #define INLINE static inline __attribute__((always_inline, target("avx512vbmi")))
 
 static uint8_t low[64], fix[64];
 
-INLINE __m512i dot(__m512i a, __m512i w, __m512i x)
-{
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(a) : "v"(w), "v"(x)); /* as in avx512vnni.c */
-    return a;
-}
-
 /* (a ^ b) & mask */
 INLINE __m512i differ(__m512i a, __m512i b, __m512i mask)
 {
     return _mm512_ternarylogic_epi32(a, b, mask, 0x28);
-}
-
-/* Sums of 16 rows, of which n are outputs, to column b. */
-INLINE void put(const struct tern_product *p, size_t n, size_t b, __m512i s)
-{
-    if (n >= p->n)
-        return;
-    __mmask16 mask = (__mmask16)(0xffffu >> (p->n - n < 16 ? 16 - (p->n - n) : 0));
-    char *y = (char *)p->y + (b * p->n + n) * 4;
-    s = _mm512_sub_epi32(s, _mm512_set1_epi32(p->x_sum[b]));
-    if (p->scale)
-        _mm512_mask_storeu_ps(y, mask, _mm512_mul_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(p->scale[b] * p->weight_scale)));
-    else
-        _mm512_mask_storeu_epi32(y, mask, s);
 }
 
 struct tables {
@@ -48,12 +31,13 @@ struct tables {
 INLINE void line(const uint8_t *w, __m512i a[4], const __m512i x[5], struct tables t)
 {
     __m512i v = V_LOAD(w), e = _mm512_permutexvar_epi8(_mm512_subs_epu8(v, t.mask3), t.fix), u = _mm512_permutexvar_epi8(v, t.low);
-    __builtin_prefetch(w + AHEAD);
-    a[0] = dot(a[0], differ(u, e, t.mask0), x[0]);
-    a[1] = dot(a[1], differ(u, e, t.mask1), x[1]);
-    a[2] = dot(a[2], differ(u, e, t.mask2), x[2]);
-    a[3] = dot(a[3], _mm512_and_si512(u, t.mask3), x[3]);
-    a[3] = dot(a[3], differ(v, e, t.mask3), x[4]);
+    __builtin_prefetch(w + AHEAD_L2, 0, 2);
+    __builtin_prefetch(w + AHEAD_L1);
+    a[0] = dot_u8(a[0], differ(u, e, t.mask0), x[0]);
+    a[1] = dot_u8(a[1], differ(u, e, t.mask1), x[1]);
+    a[2] = dot_u8(a[2], differ(u, e, t.mask2), x[2]);
+    a[3] = dot_u8(a[3], _mm512_and_si512(u, t.mask3), x[3]);
+    a[3] = dot_u8(a[3], differ(v, e, t.mask3), x[4]);
 }
 
 INLINE void panel_column(const struct tern_product *p, size_t panel, size_t b, struct tables t)
@@ -74,7 +58,7 @@ INLINE void panel_column(const struct tern_product *p, size_t panel, size_t b, s
     for (size_t g = 0; g < TERN_GROUPS; g++) {
         __m512i s = _mm512_add_epi32(a[g][0], _mm512_srai_epi32(a[g][1], 2));
         s = _mm512_add_epi32(s, _mm512_add_epi32(_mm512_srai_epi32(a[g][2], 4), _mm512_srai_epi32(a[g][3], 6)));
-        put(p, panel * TERN_PANEL + g * TERN_GROUP, b, s);
+        put_group(p, panel * TERN_PANEL + g * TERN_GROUP, b, s);
     }
 }
 

@@ -2,7 +2,7 @@
  * AVX-VNNI: vpdpbusd on 256-bit vectors, for CPUs that have it without AVX-512. */
 #include "simd/x86_256.h"
 
-/* An asm statement for the reason given in avx512vnni.c. */
+/* An asm statement for the reason given in x86_512_put.h. */
 static inline __attribute__((always_inline)) __m256i dot(__m256i a, __m256i w, __m256i x)
 {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(a) : "x"(w), "x"(x));

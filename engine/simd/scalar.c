@@ -27,27 +27,35 @@ static inline __attribute__((always_inline)) void add_2bit(const uint8_t *w, con
     }
 }
 
-static inline __attribute__((always_inline)) void add_base3(const uint8_t *w, const int8_t *x, int32_t *sum)
+/* Five codes of every byte, by storage: looking up is as fast as the loads of a plain loop over int8, dividing is not. */
+static uint8_t base3_codes[256][5], table3_codes[256][5];
+
+static void base3_digits(uint8_t byte, uint8_t codes[5])
 {
-    for (int j = 0; j < 4; j++) {
-        uint32_t q = w[j];
-        for (int f = 0; f < 5; f++) {
-            q *= 3;
-            sum[0] += (int32_t)(q >> 8) * x[4 * f + j];
-            q &= 255;
-        }
+    uint32_t q = byte;
+    for (int f = 0; f < 5; f++, q &= 255) {
+        q *= 3;
+        codes[f] = (uint8_t)(q >> 8);
     }
 }
 
-static uint8_t table3_codes[256][5];
-
-static inline __attribute__((always_inline)) void add_table3(const uint8_t *w, const int8_t *x, int32_t *sum)
+static inline __attribute__((always_inline)) void add_five(const uint8_t codes_of[256][5], const uint8_t *w, const int8_t *x, int32_t *sum)
 {
     for (int j = 0; j < 4; j++) {
-        const uint8_t *codes = table3_codes[w[j]];
+        const uint8_t *codes = codes_of[w[j]];
         for (int f = 0; f < 5; f++)
             sum[0] += codes[f] * x[4 * f + j];
     }
+}
+
+static inline __attribute__((always_inline)) void add_base3(const uint8_t *w, const int8_t *x, int32_t *sum)
+{
+    add_five(base3_codes, w, x, sum);
+}
+
+static inline __attribute__((always_inline)) void add_table3(const uint8_t *w, const int8_t *x, int32_t *sum)
+{
+    add_five(table3_codes, w, x, sum);
 }
 
 static void store(const struct tern_product *p, size_t b, size_t n, int32_t s)
@@ -97,6 +105,34 @@ static void matmul_base3_i8_scalar(const struct tern_product *p, size_t from, si
 static void matmul_table3_i8_scalar(const struct tern_product *p, size_t from, size_t to)
 {
     product(p, from, to, 20, add_table3);
+}
+
+/* Sums of one panel of planes (core/kernels.h). */
+static void panel_planes(const struct tern_product *p, const uint8_t *w, const int8_t *x, int32_t sums[TERN_PANEL])
+{
+    const uint8_t *signs = w + p->steps * TERN_PLANE_STEP;
+    size_t at = 0;
+    memset(sums, 0, TERN_PANEL * sizeof *sums);
+    for (size_t i = 0; i < p->steps * TERN_GROUPS; i++) {
+        uint64_t word;
+        memcpy(&word, w + 8 * i, 8);
+        for (; word; word &= word - 1, at++) {
+            size_t bit = (size_t)__builtin_ctzll(word);
+            int32_t value = x[i / TERN_GROUPS * 4 + bit % 4];
+            sums[i % TERN_GROUPS * TERN_GROUP + bit / 4] += signs[at / 8] >> at % 8 & 1 ? -value : value;
+        }
+    }
+}
+
+static void matmul_planes_i8_scalar(const struct tern_product *p, size_t from, size_t to)
+{
+    int32_t sums[TERN_PANEL];
+    for (size_t panel = from; panel < to; panel++)
+        for (size_t b = 0; b < p->batch; b++) {
+            panel_planes(p, p->w + panel * p->panel_bytes, p->x + b * p->x_stride, sums);
+            for (size_t r = 0; r < TERN_PANEL; r++)
+                store(p, b, panel * TERN_PANEL + r, sums[r] + p->x_sum[b]);
+        }
 }
 
 /* Adding 1.5 * 2^23 rounds |v| < 2^22 to an integer, half to even, and leaves it in the low bits (IEEE 754 default rounding). */
@@ -168,9 +204,12 @@ void tern_scalar_overlay(struct tern_kernels *t)
         [TERN_STORAGE_2BIT] = ALL(matmul_2bit_i8),
         [TERN_STORAGE_BASE3] = ALL(matmul_base3_i8),
         [TERN_STORAGE_TABLE3] = ALL(matmul_table3_i8),
+        [TERN_STORAGE_PLANES] = ALL(matmul_planes_i8),
     };
-    for (int byte = 0; byte < 256; byte++)
+    for (int byte = 0; byte < 256; byte++) {
+        base3_digits((uint8_t)byte, base3_codes[byte]);
         tern_table3_codes((uint8_t)byte, table3_codes[byte]);
+    }
     memcpy(t->product, products, sizeof products);
     t->quantize = quantize_scalar;
     tern_scalar_vector_overlay(&t->vector);

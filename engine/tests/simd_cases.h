@@ -79,15 +79,16 @@ struct matrices {
     uint8_t *w;
 };
 
-/* Extreme values one time in four: the largest sums are where accumulators overflow. */
+/* Extreme values one time in four: the largest sums are where accumulators overflow. Of the others half are sparse. */
 static void fill_matrices(struct matrices *m)
 {
     int extreme = below(4) == 0;
+    size_t density = below(2) ? 100 : below(20);
     int8_t sign = below(2) ? 1 : -1;
     memset(m->trits, 0, m->panels * TERN_PANEL * m->stride);
     for (size_t r = 0; r < m->n; r++)
         for (size_t i = 0; i < m->k; i++)
-            m->trits[r * m->stride + i] = extreme ? sign : (int8_t)((int)below(3) - 1);
+            m->trits[r * m->stride + i] = extreme ? sign : below(100) < density ? (int8_t)((int)below(3) - 1) : 0;
     memset(m->x, 0, m->batch * m->stride);
     for (size_t b = 0; b < m->batch; b++) {
         m->sum[b] = 0;
