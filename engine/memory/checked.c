@@ -312,7 +312,7 @@ void *tern_checked_take(struct tern_pool *pool, size_t bytes, size_t align, enum
         return NULL;
     }
     /* A span even when small, so that the guard page is a page of this block alone. */
-    const size_t need = record.raw_bytes + guard, least = guard ? TERN_RUN_BYTES + 1 : 0;
+    const size_t need = record.raw_bytes + guard, least = guard ? TERN_CLASS_BYTES + 1 : 0;
     record.raw = tern_pool_take_plain(pool, need > least ? need : least, guard && align < TERN_PAGE ? TERN_PAGE : align, tag, NULL);
     if (!record.raw)
         return tern_pool_refuse(pool, bytes, tag, error);

@@ -3,13 +3,14 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static struct tern_thread nobody; /* never written: zeros that cost no memory */
 _Thread_local struct tern_thread *tern_thread = &nobody;
 
 /* One lock for the tables of all threads: held when a shelf, a thread or a pool comes or goes. */
 static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
-static struct tern_thread *spare_threads;
+static struct tern_thread_table *spare_tables;
 static unsigned n_threads;
 static pthread_key_t at_exit;
 static bool has_exit;
@@ -19,19 +20,11 @@ static bool has_exit;
 /* Most blocks that a bin may hold: 256 KiB of them, but not below some, so that a bin rides out what random use makes of it. */
 static unsigned slots_of(unsigned class)
 {
-    const unsigned bytes = tern_classes.at[class].bytes, most = (256u << 10) / bytes, least = bytes > 128u << 10 ? 2 : 16;
-    return most < least ? least : most > TERN_BIN_SLOTS ? TERN_BIN_SLOTS : most;
+    const unsigned most = (256u << 10) / tern_classes.at[class].bytes;
+    return most < 16 ? 16 : most > TERN_BIN_SLOTS ? TERN_BIN_SLOTS : most;
 }
 
-static size_t slots_bytes(void)
-{
-    size_t slots = 0;
-    for (unsigned class = 1; class < TERN_CLASSES; class++)
-        slots += slots_of(class) + 2;
-    return slots * sizeof(void *);
-}
-
-static void set_slot(struct tern_bin *bin, void **slot)
+static void set_slot(struct tern_bin *bin, uint32_t slot)
 {
     __atomic_store_n(&bin->slot, slot, __ATOMIC_RELAXED);
 }
@@ -39,41 +32,47 @@ static void set_slot(struct tern_bin *bin, void **slot)
 /* Without accounting: a block that comes from or goes to the pool is nobody's. */
 static void stack(struct tern_bin *bin, void *block)
 {
-    bin->slot[1] = bin->top;
-    bin->top = block;
-    set_slot(bin, bin->slot + 1);
+    *tern_slot_at(tern_thread, bin->slot + (uint32_t)sizeof(void *)) = block;
+    set_slot(bin, bin->slot + (uint32_t)sizeof(void *));
 }
 
-static void *unstack(struct tern_bin *bin)
+/* The n blocks on top, the last one last; the bin holds them no longer. */
+static void **unstack(struct tern_bin *bin, unsigned n)
 {
-    void *block = bin->top;
-    bin->top = *bin->slot;
-    set_slot(bin, bin->slot - 1);
-    return block;
+    set_slot(bin, bin->slot - n * (uint32_t)sizeof(void *));
+    return tern_slot_at(tern_thread, bin->slot) + 1;
 }
 
 /* Under the pool's lock, as whoever counts blocks is: one on its way from a shelf to its run is on neither. */
 static void empty(struct tern_shelf *shelf)
 {
     tern_lock(&shelf->pool->lock);
-    for (unsigned class = 1; class < TERN_CLASSES; class++) {
-        struct tern_bin *bin = &shelf->bin[class];
-        while (bin->top) {
-            void *block = unstack(bin);
-            tern_pool_return(shelf->pool, class, shelf->tag, &block, 1);
-        }
+    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class)) {
+        struct tern_bin *bin = tern_shelf_bin(shelf, class);
+        const unsigned n = tern_bin_count(bin);
+        if (n)
+            tern_pool_return(shelf->pool, class, shelf->tag, unstack(bin, n), n);
     }
     tern_unlock(&shelf->pool->lock);
 }
 
 void tern_shelf_forget(struct tern_shelf *shelf)
 {
-    for (unsigned class = 1; class < TERN_CLASSES; class++) {
-        struct tern_bin *bin = &shelf->bin[class];
-        set_slot(bin, bin->slot - tern_bin_count(bin));
-        bin->top = NULL;
-    }
+    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
+        set_slot(tern_shelf_bin(shelf, class), tern_shelf_bin(shelf, class)->low);
     shelf->slack = 0;
+}
+
+static struct tern_account *account_of(struct tern_shelf *shelf, unsigned tier)
+{
+    return tier == TERN_TIER_SMALL ? &shelf->small_account : tern_shelf_span_account(shelf, (enum tern_tier)tier);
+}
+
+/* The table that the shelf lies in, and its number there. */
+static struct tern_thread_table *table_of(struct tern_shelf *shelf, size_t *i)
+{
+    *i = (shelf->pool->key >> TERN_KEY_TAG) + shelf->tag;
+    return (struct tern_thread_table *)(shelf - *i);
 }
 
 /* Unhooks the shelf from its pool and its thread; the caller holds `tables`. */
@@ -88,77 +87,82 @@ static void remove_shelf(struct tern_shelf *shelf)
             break;
         }
     for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
-        tern_tracker_leave(&shelf->account[tier]);
+        tern_tracker_leave(account_of(shelf, tier));
     pool->asked += shelf->asked;
     pool->rounded += shelf->rounded;
     pool->slack += shelf->slack;
-    tern_space_unmap(shelf->slots, slots_bytes());
+    size_t i;
+    struct tern_thread_table *table = table_of(shelf, &i);
+    madvise(table->slots[i], sizeof table->slots[i], MADV_DONTNEED);
     memset(shelf, 0, sizeof *shelf);
     tern_unlock(&pool->lock);
 }
 
-static void leave(void *thread_pointer)
+static void leave(void *table_pointer)
 {
-    struct tern_thread *thread = thread_pointer;
+    struct tern_thread_table *table = table_pointer;
     pthread_mutex_lock(&tables);
     for (unsigned i = 0; i < TERN_SHELVES; i++)
-        if (thread->shelf[i].pool) {
-            empty(&thread->shelf[i]);
-            remove_shelf(&thread->shelf[i]);
+        if (table->thread.shelf[i].pool) {
+            empty(&table->thread.shelf[i]);
+            remove_shelf(&table->thread.shelf[i]);
         }
-    thread->next = spare_threads;
-    spare_threads = thread;
+    table->next = spare_tables;
+    spare_tables = table;
     tern_thread = &nobody;
     pthread_mutex_unlock(&tables);
 }
 
 /* The calling thread's own table; null: no memory. The caller holds `tables`. */
-static struct tern_thread *own_table(void)
+static struct tern_thread_table *own_table(void)
 {
     if (tern_thread != &nobody)
-        return tern_thread;
+        return (struct tern_thread_table *)tern_thread;
     if (!has_exit && pthread_key_create(&at_exit, leave))
         return NULL;
     has_exit = true;
-    struct tern_thread *thread = spare_threads;
-    if (thread) {
-        spare_threads = thread->next;
+    struct tern_thread_table *table = spare_tables;
+    if (table) {
+        spare_tables = table->next;
     } else {
-        if (!(thread = tern_space_map(sizeof *thread)))
+        char *at = tern_space_map(sizeof *table); /* aligned to pages, which is enough: shelves are half of one */
+        if (!at)
             return NULL;
-        thread->number = n_threads++;
+        table = (struct tern_thread_table *)at;
+        table->number = n_threads++;
     }
-    if (pthread_setspecific(at_exit, thread)) {
-        thread->next = spare_threads;
-        spare_threads = thread;
+    if (pthread_setspecific(at_exit, table)) {
+        table->next = spare_tables;
+        spare_tables = table;
         return NULL;
     }
-    return tern_thread = thread;
+    tern_thread = &table->thread;
+    return table;
 }
 
-static bool make_shelf(struct tern_shelf *shelf, struct tern_pool *pool, enum tern_tag tag)
+static void make_bins(struct tern_shelf *shelf, uint32_t slot)
 {
-    if (!(shelf->slots = tern_space_map(slots_bytes())))
-        return false;
+    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class)) {
+        *tern_shelf_bin(shelf, class) = (struct tern_bin){.slot = slot, .end = slot, .low = slot, .bytes = tern_classes.at[class].bytes};
+        slot += (slots_of(class) + 1) * (uint32_t)sizeof(void *);
+    }
+}
+
+static void make_shelf(struct tern_thread_table *table, struct tern_shelf *shelf, struct tern_pool *pool, enum tern_tag tag)
+{
+    size_t i;
     shelf->pool = pool;
     shelf->tag = (uint8_t)tag;
-    void **slot = shelf->slots;
-    for (unsigned class = 1; class < TERN_CLASSES; class++) {
-        struct tern_bin *bin = &shelf->bin[class];
-        bin->bytes = tern_classes.at[class].bytes;
-        bin->slot = slot;
-        bin->low = bin->end = (uint16_t)(uintptr_t)slot;
-        bin->account = &shelf->account[class > TERN_CLASS_SMALL ? TERN_TIER_SLAB : TERN_TIER_SMALL];
-        slot += slots_of(class) + 2;
-    }
+    shelf->shard = (uint8_t)(table->number % pool->n_shards);
+    table_of(shelf, &i);
+    make_bins(shelf, (uint32_t)((uintptr_t)table->slots[i] - (uintptr_t)table));
     for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
-        tern_tracker_join(&pool->tracker, &shelf->account[tier], tag, (enum tern_tier)tier);
+        tern_tracker_join(&pool->tracker, account_of(shelf, tier), tag, (enum tern_tier)tier);
     tern_lock(&pool->lock);
     shelf->next = pool->shelves;
     pool->shelves = shelf;
     __atomic_fetch_add(&pool->n_shelves, 1, __ATOMIC_RELAXED);
     tern_unlock(&pool->lock);
-    return true;
 }
 
 struct tern_shelf *tern_shelf_of(struct tern_pool *pool, enum tern_tag tag)
@@ -169,12 +173,10 @@ struct tern_shelf *tern_shelf_of(struct tern_pool *pool, enum tern_tag tag)
     if (shelf->pool)
         return shelf;
     pthread_mutex_lock(&tables);
-    struct tern_thread *thread = own_table();
-    shelf = thread ? tern_shelf_at(thread, pool->key, tag) : NULL;
-    if (shelf && make_shelf(shelf, pool, tag))
-        shelf->shard = (uint8_t)(thread->number % pool->n_shards);
-    else
-        shelf = NULL;
+    struct tern_thread_table *table = own_table();
+    shelf = table ? tern_shelf_at(&table->thread, pool->key, tag) : NULL;
+    if (shelf)
+        make_shelf(table, shelf, pool, tag);
     pthread_mutex_unlock(&tables);
     return shelf;
 }
@@ -200,13 +202,13 @@ void tern_shelf_empty(struct tern_pool *pool)
 
 static unsigned capacity_of(const struct tern_bin *bin)
 {
-    return (uint16_t)(bin->end - bin->low) / (unsigned)sizeof(void *);
+    return (bin->end - bin->low) / (unsigned)sizeof(void *);
 }
 
 /* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock. */
 static void widen(struct tern_shelf *shelf, unsigned class)
 {
-    struct tern_bin *bin = &shelf->bin[class];
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
     if (shelf->stock + bin->bytes > TERN_STOCK) /* the common end of it, without a division */
         return;
     const unsigned now = capacity_of(bin), more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
@@ -216,62 +218,53 @@ static void widen(struct tern_shelf *shelf, unsigned class)
     if (shelf->stock + growth > (share > TERN_STOCK_LEAST ? share : TERN_STOCK_LEAST))
         return;
     shelf->stock += growth;
-    bin->end = (uint16_t)(bin->low + capacity * sizeof(void *));
+    bin->end = bin->low + capacity * (uint32_t)sizeof(void *);
 }
 
 void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
 {
-    struct tern_bin *bin = &shelf->bin[class];
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
     void *block[TERN_BIN_SLOTS];
-    if (!bin->top) {
+    if (!tern_bin_count(bin)) {
         widen(shelf, class);
         const unsigned capacity = capacity_of(bin), want = capacity > 1 ? capacity / 2 : 1;
-        unsigned n = tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
+        unsigned n = tern_pool_fetch(shelf->pool, class, shelf->tag, block, want);
         if (!n)
             return NULL;
-        while (n) { /* lowest address on top */
-            n--;
-            if (class > TERN_CLASS_SMALL)
-                tern_fast_stock(block[n], class);
-            stack(bin, block[n]);
-        }
+        while (n) /* lowest address on top */
+            stack(bin, block[--n]);
         shelf->asked += asked;
         shelf->rounded += bin->bytes;
     }
-    tern_tracker_take(bin->account, bin->bytes);
-    return unstack(bin);
+    void *top = *unstack(bin, 1);
+    *tern_block_word(top) = 0;
+    tern_tracker_take(tern_bin_account(bin), bin->bytes);
+    return top;
 }
 
 /* The older half goes: what was given last is still in the caches of the core. */
 static void drain(struct tern_shelf *shelf, unsigned class)
 {
-    struct tern_bin *bin = &shelf->bin[class];
-    const unsigned n = tern_bin_count(bin), goes = (n + 1) / 2, stays = n - goes;
-    void **first = bin->slot - n + 2; /* the oldest block's place, when it is not the top */
-    if (!n)
-        return;
-    if (!stays) {
-        first[goes - 1] = bin->top;
-        bin->top = NULL;
-    }
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
+    const unsigned n = tern_bin_count(bin), goes = (n + 1) / 2;
+    void **first = tern_slot_at(tern_thread, bin->low) + 1;
     tern_pool_return(shelf->pool, class, shelf->tag, first, goes);
-    if (stays > 1)
-        memmove(first, first + goes, (stays - 1) * sizeof *first);
-    set_slot(bin, bin->slot - goes);
+    memmove(first, first + goes, (n - goes) * sizeof *first);
+    set_slot(bin, bin->slot - goes * (uint32_t)sizeof *first);
 }
 
 bool tern_shelf_give(struct tern_shelf *shelf, unsigned class, void *block)
 {
-    struct tern_bin *bin = &shelf->bin[class];
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
     if (tern_bin_is_full(bin))
         widen(shelf, class);
     if (tern_bin_is_full(bin))
         drain(shelf, class);
-    tern_fast_stock(block, class);
+    *tern_block_word(block) = tern_space.base;
     if (!tern_bin_is_full(bin))
         stack(bin, block);
     else if (!tern_pool_return(shelf->pool, class, shelf->tag, &block, 1))
         return false;
-    tern_tracker_give(bin->account, bin->bytes);
+    tern_tracker_give(tern_bin_account(bin), bin->bytes);
     return true;
 }

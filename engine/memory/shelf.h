@@ -3,20 +3,18 @@
  * What is inside a pool, and the threads' shelves in front of it.
  *
  *   shelf   a thread's stock for one pool and tag: for each class a bin, a stack of free blocks
- *   thread  all shelves a thread may have, one page each, by pool and tag; those it does not have are pages of zeros
+ *   thread  all shelves a thread may have, 2 KiB each, by pool and tag, and behind them the places of their stacks; those it does
+ *           not have are zeros that cost addresses only
  *
- *   thread  | shelf of pool 0, tag 0 | pool 0, tag 1 | … | pool 127, tag 7 |       a key's class, tag and pool are the distance
- *   shelf   | bin 0 | bin 1 | … | bin 112 | accounts, owner |                      of a bin from the start
+ *   thread  | shelf of pool 0, tag 0 | pool 0, tag 1 | … | pool 127, tag 7 | places of shelf 0 | …    a key's class, tag and pool
+ *   shelf   | bins of small classes | account | … | bins of slab classes | account | … |              are the distance of a bin
  *
- * A take is: class, bin, top of the stack. A give is: record of the page, bin, onto the stack. A bin of a shelf that does not exist
- * holds nothing and has room for nothing, so the fast path has no test for it: new threads, unknown pointers, mapped blocks,
- * checked and recorded pools all end in the slow path by themselves. The top of a stack lies in the bin itself: a block that is
- * given and taken at once then costs one store and one load to pass on, not two.
+ * A take is: class, bin, top of the stack. A give is: key of the page, bin, onto the stack. A bin of a shelf that does not exist
+ * holds nothing and has room for nothing, so the fast path has no test for it: new threads, unknown pointers, spans, checked and
+ * recorded pools all end in the slow path by themselves.
  *
- * A free block of the small tier carries a mark in its second 8 bytes, its own address and the process's secret; a block given
- * twice shows it, and take wipes it. A block of at least a page is not touched: blocks on page boundaries compete for few lines of
- * the caches, so its mark is a bit in the key of its first page. What the fast path cannot see is seen when the stock goes back
- * to its runs (run.h).
+ * A free block carries a mark in its second 8 bytes, the address of the space, which nobody is given; a block given twice shows it,
+ * and take wipes it. What the fast path cannot see is seen when the stock goes back to its runs (run.h).
  */
 #ifndef TERN_MEMORY_SHELF_H
 #define TERN_MEMORY_SHELF_H
@@ -24,36 +22,44 @@
 #include "memory/run.h"
 #include "memory/tracker.h"
 
-enum { TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 8 << 20, TERN_STOCK_LEAST = 512 << 10, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS };
-
-/*
- * n blocks: top, and below it those in slot[0], slot[-1] … slot[2 - n]; slot[1 - n] is null. The places of a bin are less than
- * 64 KiB of one array, so the low 16 bits of their addresses tell them apart: n = (slot - low) / 8.
- */
-struct tern_bin {
-    void *top;
-    void **slot;                  /* the last place in use */
-    struct tern_account *account;
-    uint32_t bytes;               /* of a block */
-    uint16_t low, end;            /* slot of an empty bin, and of one that is full for now */
+enum {
+    TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 8 << 20, TERN_STOCK_LEAST = 512 << 10, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
+    TERN_SHELF_BYTES = 1 << TERN_KEY_TAG, TERN_SHELF_HALF = TERN_SHELF_BYTES / 2, TERN_SHELF_SLOTS = 1 << 16
 };
 
+/* Places of blocks, 8 bytes each, as distances from the thread: n blocks lie in low + 8 … slot, n = (slot - low) / 8, and null in low. */
+struct tern_bin {
+    uint32_t slot;  /* the last place in use */
+    uint32_t end;   /* slot of a bin that is full for now */
+    uint32_t low;
+    uint32_t bytes; /* of a block */
+};
+
+/* What follows the bins of a tier lies at the same place in both halves. */
 struct tern_shelf {
-    struct tern_bin bin[TERN_CLASSES];
+    struct tern_bin small[TERN_CLASS_SMALL + 1];
+    struct tern_account small_account;
+    struct tern_account mapped_account;
     struct tern_pool *pool;       /* null: this thread has no such shelf */
-    struct tern_account account[TERN_N_TIERS];
     struct tern_shelf *next;      /* of the same pool */
-    void **slots;
     size_t stock;                 /* bytes that the bins may hold now */
     uint64_t asked, rounded;      /* bytes, of the takes that refilled a bin: the sample that `internal` is made of */
-    int64_t slack;                /* bytes of rounding in spans without a class taken, less those given */
+    int64_t slack;                /* bytes of rounding in spans taken, less those given */
     uint8_t tag, shard;
-} __attribute__((aligned(TERN_PAGE)));
+    struct tern_bin slab[TERN_CLASS_SMALL + 1] __attribute__((aligned(TERN_SHELF_HALF))); /* classes from TERN_CLASS_SLAB */
+    struct tern_account slab_account;
+} __attribute__((aligned(TERN_SHELF_BYTES)));
 
 struct tern_thread {
     struct tern_shelf shelf[TERN_SHELVES];
-    struct tern_thread *next;     /* while not in use */
+};
+
+/* What a thread's table is mapped as: the places of shelf i at slots[i]. */
+struct tern_thread_table {
+    struct tern_thread thread;
+    struct tern_thread_table *next; /* while not in use */
     unsigned number;
+    unsigned char slots[TERN_SHELVES][TERN_SHELF_SLOTS] __attribute__((aligned(TERN_PAGE)));
 };
 
 /* Never null: threads without shelves share one table of zeros. */
@@ -88,8 +94,11 @@ struct tern_pool {
     struct tern_centre centre[TERN_N_TAGS][TERN_CLASSES];
 };
 
-_Static_assert(sizeof(struct tern_shelf) == TERN_PAGE, "a shelf is a page");
+_Static_assert(sizeof(struct tern_shelf) == TERN_SHELF_BYTES, "a key's tag is the distance of a shelf");
 _Static_assert(sizeof(struct tern_bin) == 1 << TERN_KEY_CLASS, "a key's class is the distance of a bin");
+_Static_assert(offsetof(struct tern_shelf, slab_account) == offsetof(struct tern_shelf, small_account) + TERN_SHELF_HALF, "same place");
+_Static_assert(TERN_CLASS_SLAB * sizeof(struct tern_bin) == TERN_SHELF_HALF, "slab classes start the second half");
+_Static_assert(sizeof(struct tern_thread_table) < 1u << 31, "places are told by 32 bits");
 
 /* The calling thread's shelf, made when there is none; null: no memory, or a pool without shelves. */
 struct tern_shelf *tern_shelf_of(struct tern_pool *pool, enum tern_tag tag);
@@ -107,8 +116,8 @@ void tern_shelf_forget(struct tern_shelf *shelf);
 /* Counts a misuse and tells the hook. */
 enum tern_status tern_pool_misuse(struct tern_pool *pool, const void *block, const char *what);
 
-/* Up to k blocks of the class from the runs or the heap of pages that it comes from, and back. Right ones are counted out or in. */
-unsigned tern_pool_fetch(struct tern_pool *pool, unsigned shard, unsigned class, unsigned tag, void **block, unsigned k);
+/* Up to k blocks of the class from its runs, and back. Right ones are counted out or in. */
+unsigned tern_pool_fetch(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k);
 unsigned tern_pool_return(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k);
 
 /* Takes and gives that use no shelf, for checked and recorded pools; checked ones count for themselves. */
@@ -125,24 +134,40 @@ static inline struct tern_shelf *tern_shelf_at(struct tern_thread *thread, uint3
     return &thread->shelf[(pool_key >> TERN_KEY_TAG) + tag];
 }
 
+static inline struct tern_bin *tern_shelf_bin(const struct tern_shelf *shelf, unsigned class)
+{
+    return (struct tern_bin *)(uintptr_t)shelf + class;
+}
+
+static inline struct tern_account *tern_shelf_span_account(struct tern_shelf *shelf, enum tern_tier tier)
+{
+    return tier == TERN_TIER_MAPPED ? &shelf->mapped_account : &shelf->slab_account;
+}
+
+/* Of the bins in the same half of the shelf. */
+static inline struct tern_account *tern_bin_account(const struct tern_bin *bin)
+{
+    return (struct tern_account *)(((uintptr_t)bin & ~(uintptr_t)(TERN_SHELF_HALF - 1)) + offsetof(struct tern_shelf, small_account));
+}
+
+static inline void **tern_slot_at(const struct tern_thread *thread, uint32_t slot)
+{
+    return (void **)((uintptr_t)thread + slot);
+}
+
 static inline unsigned tern_bin_count(const struct tern_bin *bin)
 {
-    return (uint16_t)((uint16_t)(uintptr_t)__atomic_load_n(&bin->slot, __ATOMIC_RELAXED) - bin->low) / (unsigned)sizeof(void *);
+    return (__atomic_load_n(&bin->slot, __ATOMIC_RELAXED) - bin->low) / (unsigned)sizeof(void *);
 }
 
 static inline bool tern_bin_is_full(const struct tern_bin *bin)
 {
-    return (uint16_t)(uintptr_t)bin->slot == bin->end;
+    return bin->slot == bin->end;
 }
 
-static inline uint64_t tern_block_mark(const void *block)
+static inline uintptr_t *tern_block_word(void *block)
 {
-    return (uint64_t)(uintptr_t)block ^ tern_space.secret;
-}
-
-static inline uint64_t *tern_block_word(void *block)
-{
-    return (uint64_t *)block + 1;
+    return (uintptr_t *)block + 1;
 }
 
 #endif

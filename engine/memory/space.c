@@ -2,8 +2,6 @@
 #include "memory/space.h"
 
 #include <pthread.h>
-#include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -57,8 +55,8 @@ static void reserve(void)
             tern_space.base = ((uintptr_t)at + huge - 1) & ~(uintptr_t)(huge - 1);
             tern_space.key = (uint32_t *)records;
             tern_space.page = (struct tern_page *)(records + keys);
-            memcpy(&tern_space.secret, (const void *)getauxval(AT_RANDOM), sizeof tern_space.secret);
             tern_space.bytes = bytes;
+            tern_space.grains = bytes / 16;
             regions.top = 1;
             return;
         }

@@ -6,9 +6,8 @@
  *   page    4 KiB; number 0 is never handed out, so it means none
  *   region  pages that a pool has taken out of the space; it comes back zeroed, records included
  *
- * A key, from the lowest bit: state (3) | stocked (1) | 0 (1) | class (7) | tag (3) | pool (7) | shard (4). Class, tag and pool where
- * they stand are the distance of a bin from the start of a thread's shelves (shelf.h). Stocked: the block that starts in this page,
- * of a class of at least a page, lies on a shelf.
+ * A key, from the lowest bit: state (3) | 0 (1) | class (7) | tag (3) | pool (7) | shard (4). Class, tag and pool where
+ * they stand are the distance of a bin from the start of a thread's shelves (shelf.h).
  */
 #ifndef TERN_MEMORY_SPACE_H
 #define TERN_MEMORY_SPACE_H
@@ -19,15 +18,15 @@
 
 enum { TERN_PAGE_SHIFT = 12, TERN_PAGE = 1 << TERN_PAGE_SHIFT, TERN_HUGE_PAGES = 512 };
 enum {
-    TERN_KEY_STATE = 0, TERN_KEY_CLASS = 5, TERN_KEY_TAG = 12, TERN_KEY_POOL = 15, TERN_KEY_SHARD = 22,
-    TERN_KEY_STOCKED = 8, TERN_KEY_BIN = 0x3fffe0, TERN_KEY_ALL_POOLS = 0x3f8000, TERN_POOLS = 128
+    TERN_KEY_STATE = 0, TERN_KEY_CLASS = 4, TERN_KEY_TAG = 11, TERN_KEY_POOL = 14, TERN_KEY_SHARD = 21,
+    TERN_KEY_BIN = 0x1ffff0, TERN_KEY_ALL_POOLS = 0x1fc000, TERN_POOLS = 128
 };
 
 enum tern_page_state {
     TERN_PAGE_NONE,  /* inside a span, or nobody's */
     TERN_PAGE_RUN,   /* of a run of blocks of one class: `run` holds */
     TERN_PAGE_BUDDY, /* first of a free piece of a buddy's chunk: span is its order */
-    TERN_PAGE_USED,  /* first of a span in use: span is its pages; without a class, next is the bytes of rounding */
+    TERN_PAGE_USED,  /* first of a span in use: span is its pages, next the bytes of rounding, prev as in span.h */
     TERN_PAGE_TAIL,  /* last of a span in use that has more than one */
     TERN_PAGE_DIRTY, /* first or last of a free span whose pages the system holds */
     TERN_PAGE_CLEAN  /* the same, whose pages it does not hold */
@@ -50,7 +49,7 @@ struct tern_space {
     size_t bytes;
     uint32_t *key;           /* of each page, read without a lock */
     struct tern_page *page;
-    uint64_t secret; /* of the mark in free blocks, different in each process */
+    size_t grains;           /* of 16 bytes */
 };
 
 extern struct tern_space tern_space;

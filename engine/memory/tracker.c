@@ -7,7 +7,7 @@ struct sums {
 
 static int64_t live_of(const struct tern_account *account)
 {
-    return __atomic_load_n(&account->taken, __ATOMIC_RELAXED) - __atomic_load_n(&account->given, __ATOMIC_RELAXED);
+    return __atomic_load_n(&account->live, __ATOMIC_RELAXED);
 }
 
 static void set_limit(struct tern_account *account, int64_t limit)
@@ -69,13 +69,10 @@ void *tern_tracker_ask(struct tern_account *account, void *block)
         return block;
     }
     tern_lock(&tracker->lock);
-    bool is_alone = true;
-    for (struct tern_account *other = tracker->first; other; other = other->next) {
-        const int64_t taken = __atomic_load_n(&other->taken, __ATOMIC_RELAXED);
-        is_alone &= other == account || other->seen == taken;
-        other->seen = taken;
+    const bool is_alone = tracker->asked == account;
+    tracker->asked = account;
+    for (struct tern_account *other = tracker->first; other; other = other->next)
         set_limit(other, live_of(other));
-    }
     const struct sums sums = sum_up(tracker);
     const int64_t room = lift_all(tracker, &sums, account->tier, account->tag);
     set_limit(account, live_of(account) + (is_alone ? room : room / 2));
@@ -101,6 +98,8 @@ void tern_tracker_leave(struct tern_account *account)
             *at = account->next;
             break;
         }
+    if (tracker->asked == account)
+        tracker->asked = NULL;
     tracker->retired[account->tag][account->tier] += live_of(account);
     tracker->retired_blocks[account->tag][account->tier] += account->blocks;
     tern_unlock(&tracker->lock);
@@ -112,7 +111,7 @@ void tern_tracker_reset(struct tern_tracker *tracker)
     const struct sums sums = sum_up(tracker);
     lift_all(tracker, &sums, 0, 0);
     for (struct tern_account *account = tracker->first; account; account = account->next) {
-        account->taken = account->given = account->blocks = 0;
+        account->live = account->blocks = 0;
         set_limit(account, 0);
     }
     for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)

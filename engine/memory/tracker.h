@@ -4,13 +4,13 @@
  * give: each thread counts for itself, and only a take that might make a new peak meets the others.
  *
  *   account  what one thread has taken less what it has given, of one tag and tier; negative where it gives others' blocks.
- *            Only its thread writes `taken` and `given`.
+ *            Only its thread writes `live`.
  *   limit    how far an account may rise without asking. For every group g (all accounts, those of a tag, those of a tier)
  *            sum of limits in g <= peak of g, and live <= limit, so no peak passes unseen.
  *
  * A take that passes its limit sums all accounts: where the sum is above the peak it is the new peak; where it is below, what is
- * left goes to the account that asked, all of it when no other has taken since the last one asked, else half; the limits of all
- * others fall to what they have. A growing heap asks at each take (some 15 ns), one that moves below its peak hardly ever.
+ * left goes to the account that asked, all of it when it was also the last one that asked, else half; the limits of all others
+ * fall to what they have. A growing heap asks at each take (some 15 ns), one that moves below its peak hardly ever.
  */
 #ifndef TERN_MEMORY_TRACKER_H
 #define TERN_MEMORY_TRACKER_H
@@ -19,9 +19,8 @@
 #include "memory/pool.h"
 
 struct tern_account {
-    int64_t taken, given, limit; /* bytes; live = taken - given. Two counts, so that a take need not wait for the give before it */
+    int64_t live, limit; /* bytes */
     int64_t blocks;      /* spans only; blocks of classes are counted by their centres */
-    int64_t seen;        /* taken when the last one asked */
     struct tern_tracker *tracker;
     struct tern_account *next;
     uint8_t tier, tag;
@@ -29,7 +28,7 @@ struct tern_account {
 
 struct tern_tracker {
     struct tern_lock lock;
-    struct tern_account *first;
+    struct tern_account *first, *asked; /* asked: the last one that did */
     int64_t retired[TERN_N_TAGS][TERN_N_TIERS];        /* live of accounts that are gone */
     int64_t retired_blocks[TERN_N_TAGS][TERN_N_TIERS];
     int64_t peak, peak_tier[TERN_N_TIERS], peak_tag[TERN_N_TAGS];
@@ -50,9 +49,9 @@ void *tern_tracker_ask(struct tern_account *account, void *block); /* take's slo
 /* Counts; true when the limit is passed and the tracker is to be asked. */
 static inline bool tern_tracker_add(struct tern_account *account, size_t bytes)
 {
-    const int64_t taken = account->taken + (int64_t)bytes;
-    __atomic_store_n(&account->taken, taken, __ATOMIC_RELAXED);
-    return taken - account->given > __atomic_load_n(&account->limit, __ATOMIC_RELAXED);
+    const int64_t live = account->live + (int64_t)bytes;
+    __atomic_store_n(&account->live, live, __ATOMIC_RELAXED);
+    return live > __atomic_load_n(&account->limit, __ATOMIC_RELAXED);
 }
 
 static inline void tern_tracker_take(struct tern_account *account, size_t bytes)
@@ -63,7 +62,7 @@ static inline void tern_tracker_take(struct tern_account *account, size_t bytes)
 
 static inline void tern_tracker_give(struct tern_account *account, size_t bytes)
 {
-    __atomic_store_n(&account->given, account->given + (int64_t)bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&account->live, account->live - (int64_t)bytes, __ATOMIC_RELAXED);
 }
 
 #endif
