@@ -33,6 +33,7 @@
 ---@field run? ternmark.native|fun(state: any, n: integer, p: ternmark.params): any does the thing n times
 ---@field check? fun(state: any, p: ternmark.params): boolean?, string? true, or nil and why not; before timing
 ---@field work? ternmark.work|fun(state: any, p: ternmark.params): ternmark.work
+---@field observe? fun(state: any, p: ternmark.params): table<string, number> metrics over time; between turns, outside any clock
 ---@field teardown? fun(state: any)
 ---@field tags? string[]|fun(p: ternmark.params): string[] "ci": judged by `ternmark gate`
 ---@field tolerance? number|string|fun(p: ternmark.params): number|string 0.05 or "5%"

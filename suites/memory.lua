@@ -107,6 +107,13 @@ return {
     skip = function(p) return absent(p.allocator) end,
     setup = function(p) return exercise { allocator = p.allocator, pattern = "random", low = 16, high = 2^20, live = 6000, touch = "pages" } end,
     run = body, work = { items = 1 }, teardown = close,
+    observe = function(e)
+      local report = ffi.new "struct tern_exercise_report"
+      lib.tern_exercise_read(e, report)
+      local held = report.pool_held > 0 and report.pool_held or report.resident_bytes
+      local live = report.pool_held > 0 and report.pool_live or report.live_bytes
+      return { live_bytes = live, held_bytes = held, fragmentation_share = held > 0 and math.max(0, 1 - live / held) or 0 }
+    end,
     check = function(e)
       local report = ffi.new "struct tern_exercise_report"
       lib.tern_exercise_run(e, 30000)

@@ -373,7 +373,7 @@ static void show(struct gate *gate)
     snprintf(folder, sizeof folder, "%s", gate->out);
     char *slash = strrchr(folder, '/');
     snprintf(slash ? slash : folder, slash ? sizeof folder - (size_t)(slash - folder) : sizeof folder, "%s", slash ? "" : ".");
-    if (report_write(&gate->top, 1, folder, &fault))
+    if (report_write(&(struct picture_source){.runs = &gate->top, .n_runs = 1, .main = gate->top}, folder, &fault))
         printf("report: %s/index.html\n", folder);
     else
         printf("no report: %s\n", fault.text);

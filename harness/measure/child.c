@@ -8,6 +8,8 @@
 #include "measure/stream.h"
 #include "measure/turn.h"
 #include "probe/counters.h"
+#include "probe/energy.h"
+#include "probe/heat.h"
 #include "script/script.h"
 #include "text.h"
 
@@ -26,6 +28,8 @@ struct child {
     double memory_bytes;
     uint64_t seed;
     char counters_absent[128];  /* why there are none, or "" */
+    char energy_absent[128];    /* the same of energy */
+    double throttles;           /* events so far when the cell was opened */
 };
 
 bool worker_is_child(int argc, char **argv)
@@ -85,7 +89,22 @@ static json_t *do_open(struct child *child, const json_t *request, struct fault 
     json_object_set_new(info, "pinned", json_boolean(pinned));
     if (child->counters_absent[0])
         json_object_set_new(info, "counters_absent", json_string(child->counters_absent));
+    if (child->energy_absent[0])
+        json_object_set_new(info, "energy_absent", json_string(child->energy_absent));
+    char why[128];
+    heat_throttles(HEAT_ROOT, &child->throttles, why, sizeof why);
     return info;
+}
+
+/* How warm the processor has become, and throttling events while the cell was open; or why that is not known. */
+static void add_heat(const struct child *child, json_t *info)
+{
+    double value;
+    char why[128];
+    bool known = heat_celsius(HEAT_ROOT, &value, why, sizeof why);
+    json_object_set_new(info, known ? "temperature_c" : "temperature_absent", known ? json_real(value) : json_string(why));
+    known = heat_throttles(HEAT_ROOT, &value, why, sizeof why);
+    json_object_set_new(info, known ? "throttles" : "throttles_absent", known ? json_real(value - child->throttles) : json_string(why));
 }
 
 static json_t *do_close(struct child *child, const json_t *request, struct fault *fault)
@@ -94,8 +113,10 @@ static json_t *do_close(struct child *child, const json_t *request, struct fault
     limits_unpin();
     child->open = false;
     json_t *info = script_ask(child->subject.script, "close", request, fault);
-    if (info)
+    if (info) {
         json_object_set_new(info, "peak_bytes", json_real(peak));
+        add_heat(child, info);
+    }
     return info;
 }
 
@@ -123,6 +144,7 @@ static bool take_stream(struct child *child, struct fault *fault)
                                : fault_set(fault, EXIT_CODE_FAILED, "the cell is no stream");
     struct worker_usage after = turn_usage();
     child->page->usage = turn_usage_between(&before, &after);
+    ok = ok && script_observe(child->subject.script, fault);
     child->page->failed = !ok;
     channel_hand(&child->page->mover, WORKER_MOVER_PARENT);
     if (ok)
@@ -183,6 +205,8 @@ int worker_main(void)
     channel_close_others();
     if (counters_open(child.counters_absent, sizeof child.counters_absent))
         child.counters_absent[0] = 0;
+    if (energy_open(ENERGY_ROOT, child.energy_absent, sizeof child.energy_absent))
+        child.energy_absent[0] = 0;
     while (serve(&child))
         ;
     script_close(child.subject.script);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/record.h"
 
+#include "measure/derived.h"
 #include "probe/counters.h"
 #include "stats/summary.h"
 #include "store/canonical.h"
@@ -190,8 +191,9 @@ static json_t *metrics_of(const json_t *generations)
             add_metric(metrics, metric_rows[i].name, fold(generations, &metric_rows[i]), metric_rows[i].unit);
     if (json_object_get(first, "throughput"))
         add_stream_metrics(metrics, generations);
-    for (int i = 0; first && i < COUNTERS; i++)
-        add_counter(metrics, generations, counter_names[i]);
+    static const enum counter kept[] = {COUNTER_cycles, COUNTER_instructions, COUNTER_branch_misses, COUNTER_cache_references, COUNTER_cache_misses};
+    for (size_t i = 0; first && i < sizeof kept / sizeof *kept; i++)
+        add_counter(metrics, generations, counter_names[kept[i]]);
     return metrics;
 }
 
@@ -259,13 +261,15 @@ json_t *record_cell(const json_t *planned, const json_t *generations, const stru
         reason = "interpreted: the loop was not compiled";
     if (ok && !reason && is_suspicious(measured))
         reason = "suspicious: most of the time of its turns lies in no sample";
-    return json_pack("{s:O,s:O,s:O,s:O,s:s,s:s,s:s?,s:o,s:o,s:o,s:o,s:o,s:f,s:O,s:o,s:n,s:[]}", "id", json_object_get(planned, "id"), "suite",
+    json_t *cell = json_pack("{s:O,s:O,s:O,s:O,s:s,s:s,s:s?,s:o,s:o,s:o,s:o,s:o,s:f,s:O,s:o,s:n,s:[]}", "id", json_object_get(planned, "id"), "suite",
                      json_object_get(planned, "suite"), "bench", json_object_get(planned, "bench"), "params", json_object_get(planned, "params"),
                      "workload_hash", workload_of(planned, first), "status", status, "reason", reason, "backend",
                      or_null(json_object_get(first, "backend")), "runs", ok ? runs_of(measured, run) : json_array(), "summary",
                      ok ? summary_json(measured) : json_null(), "metrics", metrics_of(measured), "work", work_of(first), "tolerance",
                      json_is_number(tolerance) ? json_number_value(tolerance) : run->tolerance, "tags", json_object_get(planned, "tags"), "compiled",
                      or_null(json_object_get(first, "compiled")), "paired", "verdicts");
+    derived_add(cell, measured);
+    return cell;
 }
 
 /* ---- compare */
@@ -314,6 +318,7 @@ void record_compare(const json_t *planned, json_t *cells)
 {
     for (size_t i = 0; i < json_array_size(cells); i++)
         compare_cell(planned, cells, i);
+    derived_shares(cells);
 }
 
 /* ---- targets */

@@ -128,6 +128,7 @@ static void add_usage(struct worker_usage *sum, const struct worker_usage *one)
     sum->switches += one->switches;
     sum->peak_bytes = fmax(sum->peak_bytes, one->peak_bytes);
     sum->wall_ns += one->wall_ns;
+    sum->energy_j = sum->energy_j < 0 || one->energy_j < 0 ? -1 : sum->energy_j + one->energy_j;
     for (int i = 0; i < COUNTERS; i++)
         sum->counters[i] = sum->counters[i] < 0 || one->counters[i] < 0 ? -1 : sum->counters[i] + one->counters[i];
 }
@@ -179,6 +180,15 @@ static json_t *counters_of(const struct worker_usage *usage, double iterations)
     return counters;
 }
 
+/* Energy per iteration and power, where they can be read. */
+static void add_energy(json_t *generation, const struct worker_usage *usage, double iterations)
+{
+    if (usage->energy_j < 0 || usage->wall_ns <= 0)
+        return;
+    json_object_set_new(generation, "energy_j", json_real(usage->energy_j / iterations));
+    json_object_set_new(generation, "power_w", json_real(usage->energy_j / usage->wall_ns * 1e9));
+}
+
 static json_t *describe(const struct taken *taken, uint64_t iterations, double empty_ns)
 {
     json_t *samples = json_array();
@@ -189,10 +199,12 @@ static json_t *describe(const struct taken *taken, uint64_t iterations, double e
         json_array_append_new(samples, json_real(taken->ns[i] / per));
     double all = per * (double)(taken->n + taken->voided);
     double unexplained = taken->usage.wall_ns > 0 ? 1 - taken->total_ns / taken->usage.wall_ns : 0;
-    return json_pack("{s:I,s:o,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "iterations", (json_int_t)iterations, "samples_ns", samples, "voided",
+    json_t *generation = json_pack("{s:I,s:o,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "iterations", (json_int_t)iterations, "samples_ns", samples, "voided",
                      (json_int_t)taken->voided, "overhead", s.median > 0 ? empty_ns / s.median : 0.0, "empty_ns", empty_ns, "cpu_ns",
                      taken->usage.cpu_ns / all, "faults", taken->usage.faults / all, "switches", taken->usage.switches, "peak_bytes",
                      taken->usage.peak_bytes, "unexplained", unexplained, "counters", counters_of(&taken->usage, all));
+    add_energy(generation, &taken->usage, all);
+    return generation;
 }
 
 json_t *sampling_generation(struct worker *worker, const struct sampling *s, struct fault *fault)

@@ -36,7 +36,7 @@ double sampling_floor_ns(const struct clock_quality *clock);
 /*
  * Samples the open cell. Gives a new object, a generation as the journal holds it, less its cell:
  *   {iterations, samples_ns [per iteration], voided, overhead, empty_ns, cpu_ns, faults, switches, peak_bytes,
- *    unexplained, counters {name: per iteration}}
+ *    unexplained, counters {name: per iteration}, energy_j [per iteration] and power_w where they can be read}
  * unexplained is the share of the turns' time, by the harness's own clock, that lies in no sample (hand-over, parking, or a forger).
  * overhead is the time of an empty body of the same iterations over the median sample. EXIT_CODE_CANNOT_JUDGE: more than 1 % of
  * the samples were voided by the clock. Other faults are worker_turn's.

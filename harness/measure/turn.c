@@ -4,6 +4,7 @@
 #include "measure/clock.h"
 #include "measure/spawn.h"
 #include "probe/counters.h"
+#include "probe/energy.h"
 
 #include <sys/resource.h>
 
@@ -99,6 +100,7 @@ struct worker_usage turn_usage(void)
         .cpu_ns = (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e9 + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e3,
         .faults = (double)(r.ru_minflt + r.ru_majflt),
         .switches = (double)(r.ru_nvcsw + r.ru_nivcsw),
+        .energy_j = energy_read(),
     };
     counters_read(now.counters);
     return now;
@@ -107,6 +109,7 @@ struct worker_usage turn_usage(void)
 struct worker_usage turn_usage_between(const struct worker_usage *before, const struct worker_usage *after)
 {
     struct worker_usage d = {.cpu_ns = after->cpu_ns - before->cpu_ns, .faults = after->faults - before->faults, .switches = after->switches - before->switches};
+    d.energy_j = after->energy_j < 0 || before->energy_j < 0 ? -1 : after->energy_j - before->energy_j;
     for (int i = 0; i < COUNTERS; i++)
         d.counters[i] = after->counters[i] < 0 || before->counters[i] < 0 ? -1 : after->counters[i] - before->counters[i];
     return d;
@@ -134,6 +137,7 @@ bool turn_run(struct subject *subject, struct worker_page *page, struct fault *f
     if (subject->body.park)
         subject->body.park();
     set_usage(page, &call, &before);
+    ok = ok && (call.empty || script_observe(subject->script, fault));
     page->failed = !ok;
     return ok;
 }

@@ -51,7 +51,8 @@ struct worker_usage {
     double faults;    /* page faults, minor and major */
     double switches;  /* context switches, voluntary and not */
     double peak_bytes;  /* largest resident set of a command; 0 otherwise */
-    double counters[8]; /* hardware counters, in the order of probe/counters.h; negative where absent */
+    double counters[12]; /* hardware counters, in the order of probe/counters.h; negative where absent */
+    double energy_j;    /* of the processor's packages, whatever ran there; negative where absent */
     double wall_ns;     /* of the whole turn, by the harness's own clock */
 };
 

@@ -2,9 +2,9 @@
 #include "probe/fitness.h"
 
 #include "measure/clock.h"
+#include "probe/heat.h"
 #include "stats/summary.h"
 
-#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,30 +35,13 @@ static double cpu_s(int who)
     return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e-6;
 }
 
-static double sum_of_files(const char *pattern)
-{
-    glob_t found;
-    double sum = 0;
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return 0;
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        double value = 0;
-        FILE *file = fopen(found.gl_pathv[i], "re");
-        if (file && fscanf(file, "%lf", &value) == 1)
-            sum += value;
-        if (file)
-            fclose(file);
-    }
-    globfree(&found);
-    return sum;
-}
-
 struct fitness_snapshot fitness_take(void)
 {
     struct fitness_snapshot s = {.at_ns = clock_now_ns(), .cpus = cpuset_now()};
     read_stat(&s);
     s.own_s = cpu_s(RUSAGE_SELF) + cpu_s(RUSAGE_CHILDREN);
-    s.core_throttles = sum_of_files("/sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count");
+    char why[128];
+    heat_throttles(HEAT_ROOT, &s.core_throttles, why, sizeof why);
     return s;
 }
 

@@ -71,7 +71,8 @@ json_t *curves_group(const json_t *run, const char *const *x_axes)
     for (size_t i = 0; i < json_array_size(cells); i++) {
         const json_t *cell = json_array_get(cells, i);
         const char *axis = x_axis_of(cell, x_axes);
-        if (!axis || !json_is_object(json_object_get(cell, "summary")))
+        bool ablation = *view_text(json_object_get(cell, "params"), "without"); /* has a picture of its own */
+        if (!axis || ablation || !json_is_object(json_object_get(cell, "summary")))
             continue;
         char *key = NULL;
         size_t size;

@@ -153,10 +153,32 @@ static void print_rows(FILE *out, const json_t *run, const json_t *cell)
         print_row(out, run, cell, NULL);
 }
 
+/* How many cells of each bench were set aside: one row a bench. */
+static void print_aside(FILE *out, const json_t *const *cells, size_t n)
+{
+    json_t *counts = json_object(), *count;
+    const char *name;
+    for (size_t i = 0; i < n; i++) {
+        char key[256];
+        snprintf(key, sizeof key, "%.120s/%.120s", view_text(cells[i], "suite"), view_text(cells[i], "bench"));
+        if (view_is_aside(cells[i]))
+            json_object_set_new(counts, key, json_integer(json_integer_value(json_object_get(counts, key)) + 1));
+    }
+    json_object_foreach(counts, name, count)
+    {
+        fprintf(out, "<li>not selected: %lld of <code>", (long long)json_integer_value(count));
+        print_element(out, "", name, "</code></li>\n");
+    }
+    json_decref(counts);
+}
+
 static void print_left_out(FILE *out, const json_t *const *cells, size_t n)
 {
     fprintf(out, "<details class=\"rest\"><summary>%zu cells were not measured</summary><ul>\n", n);
+    print_aside(out, cells, n);
     for (size_t i = 0; i < n; i++) {
+        if (view_is_aside(cells[i]))
+            continue;
         fprintf(out, "<li>%s: <code>", view_cell_state(cells[i])->label);
         print_element(out, "", view_text(cells[i], "id"), "</code> ");
         print_element(out, "", view_text(cells[i], "reason"), "</li>\n");

@@ -13,11 +13,11 @@
 #include <stddef.h>
 
 /*
- * Writes into `dir` (made if need be): index.html, report.md, page.js, pictures, data/. The last of `runs` is the one judged
+ * Writes into `dir` (made if need be): index.html, report.md, page.js, pictures, data/. `main` of the source is the run judged
  * and shown first; the others serve the pictures over time and across machines. Runs were loaded by runfile_load, n >= 1.
  * Without gnuplot the report has no pictures and says so. EXIT_CODE_USAGE where something can't be written.
  */
-bool report_write(json_t *const *runs, size_t n, const char *dir, struct fault *fault);
+bool report_write(const struct picture_source *source, const char *dir, struct fault *fault);
 
 /* The page alone, to `out`; `why` says why pictures are missing ("" when none is). For report_write and tests. */
 void html_page(FILE *out, const struct picture_source *source, const char *dir, const struct picture_drawn *drawn, size_t n_drawn, const char *why);

@@ -103,7 +103,8 @@ void markdown_print(FILE *out, const json_t *run, size_t limit)
         fputs(json_object_get(run, "gate") ? "| verdict | cell | change | interval | metric | why |\n|---|---|---:|---|---|---|\n"
                                            : "| state | cell | median | rate | | why |\n|---|---|---:|---:|---|---|\n", out);
     for (size_t i = 0; i < n; i++)
-        left += left || !rows_fit(out, cells[i], limit, &used);
+        if (!view_is_aside(cells[i]))
+            left += left || !rows_fit(out, cells[i], limit, &used);
     free(cells);
     if (left)
         fprintf(out, "\n%zu more cells are in the report.\n", left);

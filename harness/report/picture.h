@@ -18,6 +18,8 @@ struct picture_source {
     json_t *const *runs;
     size_t n_runs;
     const json_t *main;
+    const struct sheet *sheets; /* operating curves of the gate; may be none */
+    size_t n_sheets;
 };
 
 /*

@@ -19,6 +19,16 @@ static bool is_percentile(const char *name)
     return p && p[1] && p[1 + strspn(p + 1, "0123456789.")] == 0;
 }
 
+/* Of how the measuring went, for the table, and what has a picture of its own. */
+static bool is_aside(const char *name, const json_t *metric)
+{
+    static const char *const names[] = {"overhead", "voided_samples", "unexplained", "context_switches", "page_faults", "variation", "work_per_core", "work_per_memory"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return json_object_get(metric, "series") != NULL;
+}
+
 static bool is_wanted(const json_t *cell, const char *name, const char *unit)
 {
     const json_t *metric = json_object_get(json_object_get(cell, "metrics"), name);
@@ -41,7 +51,7 @@ static bool pick(const json_t *cells, size_t index, const char **name, const cha
     for (size_t i = 0; !found && i < json_array_size(cells); i++)
         json_object_foreach(json_object_get(json_array_get(cells, i), "metrics"), *name, metric)
         {
-            if (json_object_get(seen, *name) || is_percentile(*name) || !json_object_get(metric, "value"))
+            if (json_object_get(seen, *name) || is_percentile(*name) || is_aside(*name, metric) || !json_object_get(metric, "value"))
                 continue;
             json_object_set_new(seen, *name, json_true());
             *unit = view_text(metric, "unit");

@@ -87,14 +87,13 @@ static bool write_script(const char *dir, struct fault *fault)
     return ok;
 }
 
-bool report_write(json_t *const *runs, size_t n, const char *dir, struct fault *fault)
+bool report_write(const struct picture_source *source, const char *dir, struct fault *fault)
 {
-    struct picture_source source = {runs, n, runs[n - 1]};
     struct picture_drawn *drawn = NULL;
     size_t n_drawn = 0;
     char why[512] = "";
-    bool ok = make_folder(dir, fault) && picture_draw_all(&source, dir, &drawn, &n_drawn, why, fault) && write_results(&source, dir, fault) &&
-              write_markdown(source.main, dir, fault) && write_script(dir, fault) && write_page(&source, dir, drawn, n_drawn, why, fault);
+    bool ok = make_folder(dir, fault) && picture_draw_all(source, dir, &drawn, &n_drawn, why, fault) && write_results(source, dir, fault) &&
+              write_markdown(source->main, dir, fault) && write_script(dir, fault) && write_page(source, dir, drawn, n_drawn, why, fault);
     free(drawn);
     return ok;
 }

@@ -104,6 +104,8 @@ void table_print(FILE *out, const json_t *run)
     else if (n)
         fprintf(out, "  %-14s %10s  %-10s %-9s %-16s %s\n", "cell is", "median", "spread", "clock", "rate", "cell");
     for (size_t c = 0; c < n; c++) {
+        if (view_is_aside(cells[c])) /* the last line counts them */
+            continue;
         const json_t *verdicts = json_object_get(cells[c], "verdicts");
         for (size_t i = 0; i < json_array_size(verdicts); i++)
             print_verdict(out, cells[c], json_array_get(verdicts, i), colour);

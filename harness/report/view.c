@@ -86,6 +86,11 @@ const struct view_state *view_cell_state(const json_t *cell)
     return state_named(strcmp(status, "not selected") == 0 ? "not_selected" : status);
 }
 
+bool view_is_aside(const json_t *cell)
+{
+    return view_cell_state(cell)->severity == STATE_not_selected && !*view_text(cell, "reason");
+}
+
 static double distance(const json_t *cell)
 {
     double ratio = view_number(view_lead(cell), "ratio", 1);

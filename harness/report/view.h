@@ -40,6 +40,9 @@ const struct view_state *view_state_row(int severity);
 /* The verdict that decides a cell (the worst; the first of equals), or NULL where it has none. */
 const json_t *view_lead(const json_t *cell);
 
+/* Whether nobody asked for the cell and nothing is to be said of it: such cells are counted, not listed. */
+bool view_is_aside(const json_t *cell);
+
 /* The cells, worst first, then by how far the ratio is from 1, then by id. free() the array. NULL when there are none. */
 const json_t **view_sorted(const json_t *run, size_t *n);
 

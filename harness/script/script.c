@@ -17,6 +17,7 @@ struct script {
     int empty;
     int state;
     int params;
+    int observe; /* LUA_REFNIL where the bench observes nothing */
     char **argv;
 };
 
@@ -89,7 +90,7 @@ struct script *script_open(const json_t *settings, struct fault *fault)
         return NULL;
     }
     script->L = L;
-    script->run = script->empty = script->state = script->params = LUA_NOREF;
+    script->run = script->empty = script->state = script->params = script->observe = LUA_NOREF;
     lua_pushcfunction(L, open_host);
     lua_pushlightuserdata(L, (void *)(uintptr_t)settings);
     if (lua_pcall(L, 1, 1, 0) != 0) {
@@ -225,6 +226,7 @@ bool script_body(struct script *script, struct body *body, struct fault *fault)
     keep(L, &script->empty, "empty");
     keep(L, &script->state, "state");
     keep(L, &script->params, "params");
+    keep(L, &script->observe, "observe");
     body->native = (void (*)(void *, uint64_t))address(L, "native");
     body->park = (void (*)(void))address(L, "park");
     body->elapsed = (double (*)(void *))address(L, "elapsed");
@@ -246,6 +248,19 @@ bool script_run(struct script *script, uint64_t n, bool empty, struct fault *fau
     if (lua_pcall(L, 3, 0, 0) == 0)
         return true;
     fault_of(L, "run", fault);
+    lua_pop(L, 1);
+    return false;
+}
+
+bool script_observe(struct script *script, struct fault *fault)
+{
+    lua_State *L = script->L;
+    if (script->observe == LUA_REFNIL)
+        return true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, script->observe);
+    if (lua_pcall(L, 0, 0, 0) == 0)
+        return true;
+    fault_of(L, "observe", fault);
     lua_pop(L, 1);
     return false;
 }

@@ -51,6 +51,9 @@ bool script_body(struct script *script, struct body *body, struct fault *fault);
 /* Calls the open cell's Lua body for `n` iterations; `empty` calls a loop that does nothing instead. */
 bool script_run(struct script *script, uint64_t n, bool empty, struct fault *fault);
 
+/* Calls what the open cell's bench gives as `observe`, if anything, and keeps the numbers for "close". False when it fails. */
+bool script_observe(struct script *script, struct fault *fault);
+
 /* Collects garbage, so that what setup left is not collected inside a sample. */
 void script_collect(struct script *script);
 

@@ -179,8 +179,10 @@ SHAPE cell_runs = {.kind = SHAPE_LIST, .of = &cell_run};
 SHAPE summary = {.kind = SHAPE_RECORD, .nullable = true, .fields = LIST({"median", &not_negative, 0}, {"mad", &not_negative, 0}, {"p50", &not_negative, 0},
     {"p95", &not_negative, 0}, {"p99", &not_negative, 0}, {"min", &not_negative, 0}, {"max", &not_negative, 0})};
 SHAPE metric_value = {.kind = SHAPE_RECORD, .fields = LIST({"value", &number, 0}, {"unit", &text, 0})};
+SHAPE numbers = {.kind = SHAPE_LIST, .of = &number};
+SHAPE metric_series = {.kind = SHAPE_RECORD, .fields = LIST({"series", &numbers, 0}, {"value", &number, 0}, {"unit", &text, 0})};
 SHAPE metric_absent = {.kind = SHAPE_RECORD, .fields = LIST({"absent", &text, 0})};
-SHAPE metric = {.kind = SHAPE_EITHER, .either = (const struct shape *const[]){&metric_value, &metric_absent, NULL}, .name = "{value, unit} or {absent}"};
+SHAPE metric = {.kind = SHAPE_EITHER, .either = (const struct shape *const[]){&metric_series, &metric_value, &metric_absent, NULL}, .name = "{value, unit}, {value, unit, series} or {absent}"};
 SHAPE metrics = {.kind = SHAPE_MAP, .of = &metric};
 SHAPE work = {.kind = SHAPE_RECORD, .nullable = true, .fields = LIST({"ops", &not_negative_or_null, 0}, {"bytes", &not_negative_or_null, 0}, {"items", &not_negative_or_null, 0})};
 SHAPE builds = {.kind = SHAPE_RECORD, .fields = LIST({"base", &sha256, 0}, {"base2", &sha256, 0}, {"head", &sha256, 0})};

@@ -128,8 +128,25 @@ static inline void made_roofline(json_t *cells)
             rows[i].is_bytes ? 0 : rows[i].rate * 1e6, rows[i].is_bytes ? rows[i].rate * 1e6 : 0, 0));
 }
 
+/* Cells that leave one thing out, and one that observed its memory. */
+static inline void made_ablation(json_t *cells)
+{
+    static const struct {
+        const char *without;
+        double median;
+    } rows[] = {{"nothing", 1e5}, {"vectors", 4e6}, {"second-thread", 1.9e5}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        json_array_append_new(cells, made_cell("ablation", "layer", json_pack("{s:s, s:i}", "without", rows[i].without, "batch", 1), rows[i].median, 1e7, 1e6, 0));
+    json_t *cell = made_cell("memory", "churn", json_pack("{s:s}", "allocator", "pool"), 1e3, 0, 0, 0), *series = json_array();
+    for (int i = 0; i < 60; i++)
+        json_array_append_new(series, json_real(5e8 + 1e7 * i));
+    json_object_set_new(json_object_get(cell, "metrics"), "held_bytes", json_pack("{s:f, s:s, s:o}", "value", 1.09e9, "unit", "bytes", "series", series));
+    json_array_append_new(cells, cell);
+}
+
 static inline void made_others(json_t *cells)
 {
+    made_ablation(cells);
     static const double percentiles[] = {50, 90, 95, 99, 99.9};
     for (int t = 1; t <= 4; t *= 2)
         json_array_append_new(cells, made_cell("threads", "bitlinear", json_pack("{s:s, s:i}", "backend", "avx2", "threads", t), 1e5 / pow(t, 0.93), 1e7, 1e6, 0));

@@ -3,15 +3,23 @@
 #include "probe/checks.h"
 #include "probe/cpuinfo.h"
 #include "probe/cpuset.h"
+#include "probe/counters.h"
+#include "probe/energy.h"
 #include "probe/fitness.h"
 #include "probe/git.h"
+#include "probe/heat.h"
 #include "probe/host.h"
 #include "probe/topology.h"
+
+#include "near.h"
 
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 static void the_clock_is_measured(void **state)
@@ -125,6 +133,110 @@ static void a_burn_in_shows_the_speed(void **state)
     assert_true(burn.spread >= 0);
 }
 
+/* A tree of made-up kernel files under a new folder. */
+static void make_file(const char *root, const char *name, const char *text)
+{
+    char path[300], folder[300];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    for (char *at = path + strlen(root); (at = strchr(at + 1, '/'));) {
+        snprintf(folder, sizeof folder, "%.*s", (int)(at - path), path);
+        mkdir(folder, 0777);
+    }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* Packages and memory count, cores inside a package do not; a counter that wrapped goes on. */
+static void energy_sums_packages_and_follows_a_wrap(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/ternmark-energy-XXXXXX", why[128];
+    assert_non_null(mkdtemp(root));
+    assert_false(energy_open(root, why, sizeof why));
+    assert_non_null(strstr(why, "no RAPL zone"));
+    assert_true(energy_read() < 0);
+    static const char *const zones[] = {"intel-rapl:0", "intel-rapl:0:0", "intel-rapl:0:1"}, *const names[] = {"package-0\n", "core\n", "dram\n"};
+    for (size_t i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/name", zones[i]);
+        make_file(root, name, names[i]);
+        snprintf(name, sizeof name, "%s/max_energy_range_uj", zones[i]);
+        make_file(root, name, "10000000\n");
+        snprintf(name, sizeof name, "%s/energy_uj", zones[i]);
+        make_file(root, name, "9000000\n");
+    }
+    assert_true(energy_open(root, why, sizeof why));
+    assert_near(energy_read(), 0, 1e-12);
+    make_file(root, "intel-rapl:0/energy_uj", "9500000\n");
+    make_file(root, "intel-rapl:0:0/energy_uj", "9900000\n");
+    assert_near(energy_read(), 0.5, 1e-9);
+    make_file(root, "intel-rapl:0/energy_uj", "500000\n");
+    make_file(root, "intel-rapl:0:1/energy_uj", "9250000\n");
+    assert_near(energy_read(), 0.5 + 1.0 + 0.25, 1e-9);
+    assert_false(energy_open("/nowhere", why, sizeof why));
+}
+
+static void heat_is_the_hottest_processor_sensor(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/ternmark-heat-XXXXXX", why[128];
+    double value;
+    assert_non_null(mkdtemp(root));
+    assert_false(heat_celsius(root, &value, why, sizeof why));
+    assert_false(heat_throttles(root, &value, why, sizeof why));
+    make_file(root, "class/hwmon/hwmon0/name", "k10temp\n");
+    make_file(root, "class/hwmon/hwmon0/temp1_input", "41250\n");
+    assert_true(heat_celsius(root, &value, why, sizeof why));
+    assert_near(value, 41.25, 1e-9);
+    static const char *const files[][2] = {{"type", "x86_pkg_temp\n"}, {"temp", "63000\n"}};
+    for (size_t i = 0; i < 2; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "class/thermal/thermal_zone1/%s", files[i][0]);
+        make_file(root, name, files[i][1]);
+    }
+    make_file(root, "class/thermal/thermal_zone2/type", "nvme\n");
+    make_file(root, "class/thermal/thermal_zone2/temp", "90000\n");
+    make_file(root, "devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "3\n");
+    make_file(root, "devices/system/cpu/cpu1/thermal_throttle/core_throttle_count", "4\n");
+    assert_true(heat_celsius(root, &value, why, sizeof why));
+    assert_near(value, 63, 1e-9);
+    assert_true(heat_throttles(root, &value, why, sizeof why));
+    assert_near(value, 7, 1e-9);
+}
+
+/* Hit rates by vendor; what lacks a count is negative, not zero. */
+static void rates_follow_from_counts(void **state)
+{
+    (void)state;
+    double counts[COUNTERS], rates[COUNTER_RATES];
+    for (int i = 0; i < COUNTERS; i++)
+        counts[i] = -1;
+    counters_rates(counts, false, rates);
+    for (int i = 0; i < COUNTER_RATES; i++)
+        assert_true(rates[i] < 0);
+    counts[COUNTER_cycles] = 100;
+    counts[COUNTER_instructions] = 250;
+    counts[COUNTER_branches] = 50;
+    counts[COUNTER_branch_misses] = 1;
+    counts[COUNTER_l1_loads] = 1000;
+    counts[COUNTER_l1_load_misses] = 100;
+    counts[COUNTER_llc_loads] = 20;
+    counts[COUNTER_llc_load_misses] = 5;
+    counts[COUNTER_cache_references] = 200;
+    counts[COUNTER_cache_misses] = 10;
+    static const struct {
+        bool is_amd;
+        double rates[COUNTER_RATES];
+    } rows[] = {{false, {2.5, 0.02, 0.9, 0.8, 0.75}}, {true, {2.5, 0.02, 0.9, 0.95, -1}}};
+    for (size_t i = 0; i < 2; i++) {
+        counters_rates(counts, rows[i].is_amd, rates);
+        for (int r = 0; r < COUNTER_RATES; r++)
+            assert_near(rates[r], rows[i].rates[r], 1e-12);
+    }
+}
+
 /* Each check that finds something says what to do. */
 static void every_complaint_has_advice(void **state)
 {
@@ -178,7 +290,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_clock_is_measured), cmocka_unit_test(the_key_is_stable_and_readable), cmocka_unit_test(affinity_belongs_to_the_key),
         cmocka_unit_test(slugs), cmocka_unit_test(what_happened_meanwhile_is_judged), cmocka_unit_test(a_burn_in_shows_the_speed),
-        cmocka_unit_test(every_complaint_has_advice), cmocka_unit_test(the_machine_is_described), cmocka_unit_test(git_answers_or_is_absent),
+        cmocka_unit_test(energy_sums_packages_and_follows_a_wrap), cmocka_unit_test(heat_is_the_hottest_processor_sensor),
+        cmocka_unit_test(rates_follow_from_counts), cmocka_unit_test(every_complaint_has_advice), cmocka_unit_test(the_machine_is_described), cmocka_unit_test(git_answers_or_is_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

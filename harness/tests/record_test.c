@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/derived.h"
 #include "measure/record.h"
 #include "measure/top.h"
 #include "store/runfile.h"
 
 #include "near.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -42,6 +44,55 @@ static const char two_generations[] =
 static const char *text(const json_t *o, const char *key)
 {
     return json_string_value(json_object_get(o, key));
+}
+
+static double metric(const json_t *cell, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(json_object_get(cell, "metrics"), name), "value");
+    return json_is_number(value) ? json_number_value(value) : -1;
+}
+
+/* Metrics that follow from others, by hand: two generations with counters, energy and what the bench observed. */
+static void metrics_that_follow_from_others(void **state)
+{
+    (void)state;
+    static const char base[] = "\"iterations\":10,\"samples_ns\":[4,4,4],\"cpu_ns\":8,\"peak_bytes\":100,\"work\":{\"ops\":8},\"energy_j\":2e-6,\"power_w\":9,\"throttles\":1,";
+    char made[1024];
+    snprintf(made, sizeof made,
+             "[{%s\"temperature_c\":60,\"counters\":{\"cycles\":2,\"instructions\":6,\"l1_loads\":10,\"l1_load_misses\":1},\"series\":{\"held_bytes\":[1,2,3]}},"
+             "{%s\"temperature_c\":70,\"counters\":{\"cycles\":4,\"instructions\":6,\"l1_loads\":10,\"l1_load_misses\":3},\"series\":{\"held_bytes\":[5]}}]", base, base);
+    json_t *plan = planned("{}", "{}"), *generations = read_json(made), *cell = record_cell(plan, generations, &common);
+    static const struct {
+        const char *name;
+        double value;
+    } rows[] = {{"instructions_per_cycle", 2}, {"l1_hit_rate", 0.8}, {"energy", 2e-6}, {"power", 9}, {"temperature", 70}, {"throttles", 2},
+                {"work_per_core", 1e9}, {"work_per_watt", 4e6}, {"work_per_memory", 2e9 / 100}, {"variation", 0}, {"held_bytes", 4}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_near(metric(cell, rows[i].name), rows[i].value, 1e-9 * fmax(1, rows[i].value));
+    const json_t *metrics = json_object_get(cell, "metrics"), *held = json_object_get(metrics, "held_bytes");
+    assert_int_equal(json_array_size(json_object_get(held, "series")), 4);
+    assert_string_equal(text(held, "unit"), "bytes");
+    assert_non_null(text(json_object_get(metrics, "l3_hit_rate"), "absent"));
+    json_decref(plan);
+    json_decref(generations);
+    json_decref(cell);
+}
+
+/* Shares are of ceilings in the same run: 40 of 80 op/ns, 1 of 16 B/ns; another backend has no ceiling here and says so. */
+static void shares_of_ceilings_of_the_same_run(void **state)
+{
+    (void)state;
+    json_t *cells = read_json(
+        "[{\"suite\":\"roofline\",\"backend\":\"avx2\",\"params\":{\"backend\":\"avx2\"},\"summary\":{\"median\":1},\"work\":{\"ops\":80},\"metrics\":{}},"
+        "{\"suite\":\"roofline\",\"backend\":\"avx2\",\"params\":{\"level\":\"dram\"},\"summary\":{\"median\":2},\"work\":{\"bytes\":32},\"metrics\":{}},"
+        "{\"suite\":\"s\",\"backend\":\"avx2\",\"params\":{},\"summary\":{\"median\":10},\"work\":{\"ops\":400,\"bytes\":10},\"metrics\":{}},"
+        "{\"suite\":\"s\",\"backend\":\"scalar\",\"params\":{},\"summary\":{\"median\":10},\"work\":{\"ops\":400},\"metrics\":{}}]");
+    derived_shares(cells);
+    assert_near(metric(json_array_get(cells, 2), "peak_share"), 0.5, 1e-12);
+    assert_near(metric(json_array_get(cells, 2), "bandwidth_share"), 1.0 / 16, 1e-12);
+    assert_non_null(text(json_object_get(json_object_get(json_array_get(cells, 3), "metrics"), "peak_share"), "absent"));
+    assert_int_equal(json_object_size(json_object_get(json_array_get(cells, 0), "metrics")), 0);
+    json_decref(cells);
 }
 
 static void a_measured_cell_holds_everything(void **state)
@@ -186,6 +237,7 @@ static void the_store_accepts_the_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics_that_follow_from_others), cmocka_unit_test(shares_of_ceilings_of_the_same_run),
         cmocka_unit_test(a_measured_cell_holds_everything), cmocka_unit_test(what_was_not_measured_says_why),
         cmocka_unit_test(done_means_nothing_left_to_measure), cmocka_unit_test(speedups_are_against_the_base_of_the_same_parameters),
         cmocka_unit_test(targets_are_judged), cmocka_unit_test(the_store_accepts_the_whole),

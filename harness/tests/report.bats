@@ -28,6 +28,32 @@ P
   "$TERNMARK" report out/data/run-01.json --out again >/dev/null
 }
 
+@test "an operating curve is drawn from its file, and a broken one is exit 2 with its line" {
+  printf 'true_change,runs,red,low,high\n0.10,400,0.99,0.97,1\n0,400,0,0,0.009\n' >power.csv
+  run "$TERNMARK" report gate.json power.csv --out out
+  [ "$status" = 0 ]
+  [ -s out/power-01.svg ]
+  [ ! -s out/data/gnuplot.log ]
+  [ "$(sed -n 2p out/data/power-01.tsv)" = $'0\t0\t0\t0.9\t400' ]
+  run "$TERNMARK" report power.csv
+  [ "$status" = 2 ]
+  for bad in 'true_change,runs,red' $'true_change,runs,red,low,high' $'true_change,runs,red,low,high\n0,400,nan,0,1' $'true_change,runs,red,low,high\n0,400,0.5,0.6,1' $'true_change,runs,red,low,high\n0,4,0.5,0.1,1,2'; do
+    printf '%s\n' "$bad" >bad.csv
+    run "$TERNMARK" report gate.json bad.csv --out out
+    [ "$status" = 2 ]
+    [[ "$output" == *"bad.csv"* ]]
+  done
+}
+
+@test "cells that nobody selected are counted, not listed" {
+  change gate.json 'for cell in run["cells"][:3]: cell.update(status="not selected", verdicts=[], paired=None, runs=[], summary=None)'
+  run "$TERNMARK" report gate.json --out out
+  [[ "$output" != *"batch=0"* ]]
+  [[ "$output" == *"3 not selected"* ]]
+  grep -q 'not selected: 3 of <code>many/bench' out/index.html
+  ! grep -q 'batch=0' out/report.md
+}
+
 @test "without gnuplot there is a report that says so" {
   command -v unshare >/dev/null && unshare -m true 2>/dev/null || skip "mount namespaces are not allowed here"
   unshare -m sh -c "mount --bind /dev/null /usr/bin/gnuplot && '$TERNMARK' report gate.json --out out"

@@ -7,6 +7,7 @@
 #include "report/table.h"
 #include "report/templates.h"
 #include "report/view.h"
+#include "report/sheet.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +66,9 @@ static void writes_page_markdown_and_every_picture(void **state)
     (void)state;
     struct fault fault = {0};
     json_t *runs[] = {made_run(3, 20, "other-cpu-8c-32gib-99887766"), made_run(2, 21, "some-cpu-2c-8gib-0a1b2c3d"), made_run(4, 22, "some-cpu-2c-8gib-0a1b2c3d"), made_run(1, 23, "some-cpu-2c-8gib-0a1b2c3d")};
-    if (!report_write(runs, 4, folder, &fault))
+    struct sheet_row points[] = {{0, 400, 0, 0, 0.01}, {0.05, 400, 0.01, 0, 0.03}, {0.1, 400, 0.99, 0.97, 1}};
+    const struct sheet curve = {.name = "operating curve", .rows = points, .n = 3};
+    if (!report_write(&(struct picture_source){.runs = runs, .n_runs = 4, .main = runs[3], .sheets = &curve, .n_sheets = 1}, folder, &fault))
         fail_msg("%s", fault.text);
     assert_file("index.html", "bitlinear/bitlinear/backend=avx2/batch=8/shape=768x768");
     assert_file("index.html", "ternmark gate --base &#39;HEAD^&#39; --filter &#39;^bitlinear/bitlinear/backend=avx2/batch=8/shape=768x768$&#39;");
@@ -133,7 +136,7 @@ static void a_run_without_anything_still_has_a_page(void **state)
     json_array_clear(json_object_get(run, "cells"));
     char where[128];
     snprintf(where, sizeof where, "%s/deep/er", folder);
-    assert_true(report_write(&run, 1, where, &fault));
+    assert_true(report_write(&(struct picture_source){.runs = &run, .n_runs = 1, .main = run}, where, &fault));
     assert_file("deep/er/index.html", "There is nothing more to draw");
     json_decref(run);
 }
@@ -143,7 +146,7 @@ static void unwritable_folders_are_said(void **state)
     (void)state;
     struct fault fault = {0};
     json_t *run = sample_run();
-    assert_false(report_write(&run, 1, "/dev/null/report", &fault));
+    assert_false(report_write(&(struct picture_source){.runs = &run, .n_runs = 1, .main = run}, "/dev/null/report", &fault));
     assert_int_equal(fault.code, EXIT_CODE_USAGE);
     json_decref(run);
 }

@@ -207,6 +207,19 @@ EOF
 
 # ---- run
 
+@test "what a bench observes becomes metrics over time, and a wrong answer fails its cell alone" {
+  suite seen <<EOF
+return {
+  good = { setup = function() return { t = 0 } end, run = $body, observe = function(s) s.t = s.t + 1; return { held_bytes = 1000 * s.t } end },
+  bad  = { run = $body, observe = function() return { x = "many" } end },
+}
+EOF
+  run "$TERNMARK" run seen.lua --budget 400ms --out r.json
+  [ "$status" -eq 4 ]
+  [[ "$output" == *"field 'observe.x': expected a number, found nothing"* ]]
+  [ "$(json r.json "[(c['metrics']['held_bytes']['unit'], len(c['metrics']['held_bytes']['series']) > 3, c['metrics']['held_bytes']['value'] >= 1000) for c in r['cells'] if c['status'] == 'ok']")" = "[('bytes', True, True)]" ]
+}
+
 @test "run writes a whole result: samples of each generation, metrics, work, hash" {
   suite demo <<EOF
 return { axes = { { "k", { 1, 2 } } }, run = $body, work = { items = 1 }, tags = { "ci" }, tolerance = 0.1 }

@@ -107,7 +107,7 @@ static void refuses_each_broken_rule_by_name(void **state)
         {"\"status\":\"ok\"", "\"status\":\"fine\"", "cells[0].status: expected a status"},
         {"\"mad\":3.5,", "", "cells[0].summary.mad: missing"},
         {"\"unit\":\"ns\"", "\"units\":\"ns\"", "cells[0].metrics.time_p99.units: unknown key"},
-        {"\"absent\":", "\"why\":", "cells[0].metrics.energy: expected {value, unit} or {absent}"},
+        {"\"absent\":", "\"why\":", "cells[0].metrics.energy: expected {value, unit}, {value, unit, series} or {absent}"},
         {"\"ops\":1e6", "\"ops\":-1", "cells[0].work.ops: expected a number not below 0"},
         {"\"base\":\"sha256:ba", "\"base\":\"sha256:BA", "cells[0].paired.builds.base: expected sha256:"},
         {"[\"base\",\"head\",\"base2\"]", "[\"base\",\"head\",\"tail\"]", "cells[0].paired.rounds[0].order[2]: expected base, base2 or head"},

@@ -96,6 +96,7 @@ fields.rows = {
   { "run", "a function (state, n, parameters), tern.run or bench.native(f)", run_body },
   { "check", "a function of the state that gives true, or nil and why not", callable },
   { "work", "a function of the state that gives { ops =, bytes =, items = }", either(callable, is "table") },
+  { "observe", "a function of the state that gives { name = number }, called between turns", callable },
   { "teardown", "a function of the state", callable },
   { "tags", "a list of names, or a function of the parameters", either(callable, list_of(named)) },
   { "tolerance", "a ratio like 0.05 or \"5%\", or a function of the parameters", either(callable, ratio) },

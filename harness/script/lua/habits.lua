@@ -49,7 +49,7 @@ end
 -- ---- tokens
 
 -- Which argument of a field's function holds the parameters of the cell.
-local place = { skip = 1, setup = 1, run = 3, check = 2, work = 2, teardown = 2, tags = 1, tolerance = 1, command = 1, stream = 1, inputs = 1 }
+local place = { skip = 1, setup = 1, run = 3, check = 2, work = 2, observe = 2, teardown = 2, tags = 1, tolerance = 1, command = 1, stream = 1, inputs = 1 }
 local opens = { ["function"] = true, ["if"] = true, ["do"] = true, ["repeat"] = true }
 
 -- The names between the brackets that follow list[at], and where the second bracket is.

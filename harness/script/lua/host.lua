@@ -355,15 +355,47 @@ local function backend_of(state, params)
   return type(params.backend) == "string" and params.backend or nil
 end
 
+local SERIES = 200  -- points kept of each; more are thinned, so that they span the cell's whole time
+
+local function thin(list)
+  local half = {}
+  for i = 2, #list, 2 do half[#half + 1] = list[i] end
+  return half
+end
+
+-- The numbers of one call go to the ends of their series.
+local function observe(cell)
+  local numbers = cell.bench.observe(cell.state, cell.params)
+  if type(numbers) ~= "table" then error("field 'observe': expected a table of numbers, found " .. fields.describe(numbers), 0) end
+  cell.seen = cell.seen + 1
+  if cell.seen % cell.every ~= 0 then return end
+  for name, value in pairs(numbers) do
+    value = tonumber(value)
+    if type(name) ~= "string" or not value or value ~= value or math.abs(value) == math.huge then
+      error("field 'observe." .. tostring(name) .. "': expected a number, found " .. fields.describe(value), 0)
+    end
+    local list = cell.series[name] or {}
+    list[#list + 1] = value
+    cell.series[name] = list
+    cell.longest = math.max(cell.longest, #list)
+  end
+  if cell.longest >= SERIES then
+    for name, list in pairs(cell.series) do cell.series[name] = thin(list) end
+    cell.every, cell.longest = 2 * cell.every, SERIES / 2
+  end
+end
+
 -- { bench =, params = } → { kind, work, backend, workload_hash, artifacts }
 function host_functions.open(request)
   local bench, params = the_bench(request.bench), request.params
-  open = { bench = bench, params = params }
+  open = { bench = bench, params = params, series = {}, seen = 0, every = 1, longest = 0 }
   open.state = bench.setup and bench.setup(params)
   check(bench, open.state, params)
   local work = work_of(bench, open.state, params)
   local body = body_of(bench, open.state, params)
   body.state, body.params = open.state, params
+  local cell = open
+  body.observe = bench.observe and function() observe(cell) end
   host_functions.body = body
   return {
     kind = kind_of(bench), work = work, backend = backend_of(open.state, params),
@@ -374,7 +406,7 @@ end
 -- `ternmark model`: one action on a model file.
 function host_functions.model(request) return prelude("model", host)(request) end
 
--- → { compiled, interpreted }; the cell is closed even where its teardown fails.
+-- → { compiled, interpreted, series { name = [number] } }; the cell is closed even where its teardown fails.
 function host_functions.close()
   local cell = open
   open, host_functions.body = nil, nil
@@ -382,6 +414,8 @@ function host_functions.close()
   local answer = setmetatable({}, nil)
   if kind_of(cell.bench) == "lua" then answer.compiled, answer.interpreted = watch.result(cell.bench.run) end
   if cell.bench.teardown then cell.bench.teardown(cell.state, cell.params) end
+  for name, list in pairs(cell.series) do cell.series[name] = setmetatable(list, json_list) end
+  if next(cell.series) then answer.series = cell.series end
   cell.state = nil
   return answer
 end
