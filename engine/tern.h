@@ -234,6 +234,8 @@ TERN_API enum tern_status tern_runner_write_logits(struct tern_runner *runner, c
 TERN_API size_t tern_runner_vocabulary(const struct tern_runner *runner);
 /* What the plan does, in lines. Returns the bytes the text has; what exceeds `size` is cut. */
 TERN_API size_t tern_runner_explain(const struct tern_runner *runner, char *text, size_t size);
+/* What each optimisation level turns on, and what the presets are, in lines. As explain. */
+TERN_API size_t tern_model_levels(char *text, size_t size);
 /* Where the time of passes went since the last call, a line a step of a pass: time, share, and what products reach. As explain. */
 TERN_API size_t tern_runner_times(struct tern_runner *runner, char *text, size_t size);
 

@@ -1,17 +1,28 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Decoding at the shape of BitNet b1.58 2B-4T: tokens a second, and the read roof of the same run beside it.
+-- Decoding at the shape of BitNet b1.58 2B-4T: tokens a second, and what share of the read roof of the same run they reach.
 local tern = require "tern"
+
+local function token(p)
+  return tern.bind("decode", { model = "2b4t", level = "aggressive", output = p.output or "int4", storage = p.storage or "auto", threads = 2 })
+end
 
 return {
   token = {
-    about = "one token of the 2B-4T shape, 128 positions behind it, by how the output matrix is packed",
-    axes = { { "output", { "int8", "int4" } }, { "storage", { "2bit", "base3" } } },
-    setup = function(p) return tern.bind("decode", { model = "2b4t", output = p.output, storage = p.storage }) end,
-    run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
+    about = "one token, 128 positions behind it, by how the output matrix and the layers are packed",
+    axes = { { "output", { "int8", "int4" } }, { "storage", { "2bit", "auto" } } },
+    setup = token, run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
   },
   roof = {
-    about = "bytes read from memory in order, by all threads: what a token's bytes are measured against",
-    setup = function() return tern.bind("read", { bytes = 2 ^ 30, ahead = 1024, threads = 2 }) end,
+    about = "one token, against reading as many bytes from memory in order by the same threads",
+    axes = { { "what", { "token", "read" } } },
+    setup = function(p)
+      local op = token {}
+      if p.what == "token" then return op end
+      local bytes = tern.work(op).bytes
+      tern.close(op)
+      return tern.bind("read", { bytes = bytes, ahead = 1024, threads = 2 })
+    end,
     run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
+    compare = { axis = "what", base = "read" },
   },
 }

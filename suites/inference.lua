@@ -25,6 +25,19 @@ return {
     tags = function(p) return is_ci(p) and { "ci" } or {} end,
     compare = { axis = "backend", base = "scalar" },
   },
+  floor = {
+    about = "one token of the small model, against reading as many bytes over and over: what the cache level that holds them gives",
+    axes = { { "what", { "pass", "read" } } },
+    setup = function(p)
+      local pass = bind {}
+      if p.what == "pass" then return pass end
+      local bytes = tern.work(pass).bytes
+      tern.close(pass)
+      return tern.bind("read", { bytes = bytes, ahead = 1024, threads = tern.threads() })
+    end,
+    run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
+    compare = { axis = "what", base = "read" },
+  },
   latency = {
     about = "one token of the small model on the strongest backend, against the project's targets",
     setup = bind, run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,

@@ -318,4 +318,11 @@ size_t tern_gguf_size(const struct tern_gguf *g) { return g->size; }
 const uint8_t *tern_gguf_bytes(const struct tern_gguf *g) { return g->bytes; }
 const char *tern_gguf_name(const struct tern_gguf *g) { return g->name; }
 bool tern_gguf_is_mapped(const struct tern_gguf *g) { return g->ownership == MAPPED; }
+
+void tern_gguf_rest(const struct tern_gguf *g)
+{
+    if (g->ownership == MAPPED)
+        madvise((void *)(uintptr_t)g->bytes, g->size, MADV_DONTNEED); /* read-only and private: nothing can be lost */
+}
+
 bool tern_gguf_is_cached(const struct tern_gguf *g) { return g->is_cached; }

@@ -97,6 +97,8 @@ size_t tern_gguf_size(const struct tern_gguf *gguf); /* bytes of the file */
 const uint8_t *tern_gguf_bytes(const struct tern_gguf *gguf);
 const char *tern_gguf_name(const struct tern_gguf *gguf); /* the path it was opened by */
 bool tern_gguf_is_mapped(const struct tern_gguf *gguf);
+/* Says that the bytes are not needed for now: a mapped file's pages leave the process's memory, and come back from the file at the next touch. */
+void tern_gguf_rest(const struct tern_gguf *gguf);
 bool tern_gguf_is_cached(const struct tern_gguf *gguf); /* the header came from the cache */
 const char *tern_gguf_type_name(enum tern_gguf_type type);
 

@@ -59,6 +59,7 @@ static enum tern_status read_settings(const struct tern_op *op, struct run *r, s
             params[n++] = (struct tern_param){op->row->params[i].name, op->values[i]};
     enum tern_status status = tern_settings_read(params, n, &r->settings, error);
     r->settings.plan.batch = r->rows;
+    r->settings.model.file.map_from = 1; /* packed at once, so that a copy of the file would only lie there */
     return status;
 }
 

@@ -157,6 +157,7 @@ static enum tern_status bind_layers(struct tern_plan *p, struct tern_error *err)
                 return status;
             p->matrix_bytes += tern_bound_matrix_bytes(&p->layers[layer][r]);
         }
+        tern_gguf_rest(p->model->gguf); /* what was packed is not read again */
     }
     return TERN_OK;
 }
@@ -182,6 +183,7 @@ enum tern_status tern_plan_open(const struct tern_model *model, const struct ter
         *out = p;
     else
         tern_plan_close(p);
+    tern_gguf_rest(model->gguf);
     return status;
 }
 

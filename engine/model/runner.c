@@ -141,6 +141,11 @@ size_t tern_runner_explain(const struct tern_runner *r, char *text, size_t size)
     return tern_plan_explain(r->plan, text, size);
 }
 
+size_t tern_model_levels(char *text, size_t size)
+{
+    return tern_levels_explain(text, size);
+}
+
 size_t tern_runner_times(struct tern_runner *r, char *text, size_t size)
 {
     size_t used = tern_session_times_explain(r->session, text, size);

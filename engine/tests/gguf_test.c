@@ -345,6 +345,9 @@ static void test_map_read_and_cache(void **state)
         struct tern_gguf_options options = {opens[i].map_from, opens[i].no_cache};
         assert_int_equal(tern_gguf_open(path, &options, &gguf, &err), TERN_OK);
         assert_int_equal(tern_gguf_is_mapped(gguf), opens[i].mapped);
+        uint8_t first = tern_gguf_bytes(gguf)[0];
+        tern_gguf_rest(gguf); /* pages that went come back from the file */
+        assert_int_equal(tern_gguf_bytes(gguf)[0], first);
         assert_int_equal(tern_gguf_is_cached(gguf), opens[i].cached);
         assert_int_equal(tern_gguf_size(gguf), b.n);
         assert_memory_equal(tern_gguf_bytes(gguf), b.at, b.n);

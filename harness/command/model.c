@@ -12,18 +12,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What each action needs beside its file. */
+/* What each action needs. */
 static const struct action {
     const char *name;
-    bool needs_tokens, needs_out;
-} actions[] = {{"make", false, false}, {"inspect", false, false}, {"check", false, false}, {"logits", true, true}, {"generate", true, false}};
+    bool needs_file, needs_tokens, needs_out;
+} actions[] = {{"make", true, false, false},  {"inspect", true, false, false}, {"check", true, false, false},
+               {"logits", true, true, true}, {"generate", true, true, false}, {"levels", false, false, false}};
 
-static const struct action *find_action(const char *name)
+/* The action of the first word, when the words after it are as many as it needs. */
+static const struct action *find_action(const char *const *words, size_t n)
 {
-    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
-        if (strcmp(actions[i].name, name) == 0)
-            return &actions[i];
+    for (size_t i = 0; n && i < sizeof actions / sizeof *actions; i++)
+        if (strcmp(actions[i].name, words[0]) == 0)
+            return n == 1 + (size_t)actions[i].needs_file ? &actions[i] : NULL;
     return NULL;
+}
+
+static const char *file_of(const struct options *o, const struct action *action)
+{
+    return action->needs_file ? o->operands.items[1] : "";
 }
 
 /* "1,2,3" as a new array; NULL with the fault. */
@@ -87,7 +94,7 @@ static json_t *request_of(const struct options *o, const struct action *action, 
     json_t *params = params_of(o, action);
     if (action->needs_tokens) /* the cache has room for what will be fed, and no more */
         json_object_set_new(params, "context", json_integer((json_int_t)json_array_size(tokens) + (action->needs_out ? 0 : o->predict)));
-    json_t *request = json_pack("{s:s,s:s,s:s,s:o,s:o,s:I}", "do", "model", "action", action->name, "file", o->operands.items[1], "tokens", tokens,
+    json_t *request = json_pack("{s:s,s:s,s:s,s:o,s:o,s:I}", "do", "model", "action", action->name, "file", file_of(o, action), "tokens", tokens,
                                 "params", params, "n", (json_int_t)o->predict);
     if (request && o->out)
         json_object_set_new(request, "out", json_string(o->out));
@@ -123,9 +130,9 @@ static enum exit_code tell(const json_t *answer, const char *file, bool is_verbo
 
 enum exit_code command_model(const struct options *o, struct fault *fault)
 {
-    const struct action *action = o->operands.n == 2 ? find_action(o->operands.items[0]) : NULL;
+    const struct action *action = find_action(o->operands.items, o->operands.n);
     if (!action) {
-        fault_set(fault, EXIT_CODE_USAGE, "model: expected make, inspect, check, logits or generate, and one FILE");
+        fault_set(fault, EXIT_CODE_USAGE, "model: expected make, inspect, check, logits or generate and one FILE, or levels");
         return fault->code;
     }
     interrupt_install();
@@ -137,7 +144,7 @@ enum exit_code command_model(const struct options *o, struct fault *fault)
     json_t *answer = worker ? worker_ask(worker, request, fault) : NULL;
     if (!worker)
         json_decref(request);
-    enum exit_code code = answer ? tell(answer, o->operands.items[1], o->verbose, fault) : fault->code;
+    enum exit_code code = answer ? tell(answer, file_of(o, action), o->verbose, fault) : fault->code;
     json_decref(answer);
     worker_stop(worker);
     return code;

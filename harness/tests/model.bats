@@ -49,6 +49,11 @@ tiny() { "$TERNMARK" model make "$1" --like tiny "${@:2}"; }
   [ "$(grep -c "  gate, up .* ms .* % .* GOP/s .* GB/s of weights" <<< "$stderr")" = 2 ]
 }
 
+@test "levels tells what each level and preset turns on" {
+  run "$TERNMARK" model levels
+  [ "$status" = 0 ] && [[ "$output" == *"packed output  -     on    on"* && "$output" == *"optimized_for_memory: level none, batch 8"* ]]
+}
+
 @test "every type and architecture is made, loaded and run" {
   for weights in I2_S TQ1_0 TQ2_0; do
     tiny "$weights.gguf" --weights "$weights" --architecture bitnet --embedding F16

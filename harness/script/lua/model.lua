@@ -67,6 +67,10 @@ end
 function actions.inspect(lib, request) return text_of(lib, lib.tern_model_inspect, request.file) end
 function actions.check(lib, request) return text_of(lib, lib.tern_model_check, request.file) end
 
+function actions.levels(lib)
+  return explanation(function(_, text, size) return lib.tern_model_levels(text, size) end)
+end
+
 function actions.logits(lib, request)
   local runner = open(lib, request)
   local tokens, n = tokens_of(request)
