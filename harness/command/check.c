@@ -72,7 +72,7 @@ static size_t count_mistakes(const json_t *found)
 }
 
 /* Warnings are printed and are no mistakes. */
-enum exit_code command_check(const struct options *options, struct fault *fault)
+static enum exit_code check_suites(const struct options *options, struct fault *fault)
 {
     interrupt_install();
     struct plan_request request = request_of(options);
@@ -103,4 +103,9 @@ enum exit_code command_check(const struct options *options, struct fault *fault)
     json_decref(paths);
     json_decref(all);
     return clean ? EXIT_CODE_PASS : EXIT_CODE_USAGE;
+}
+
+enum exit_code command_check(const struct options *options, struct fault *fault)
+{
+    return request_with_project(options, check_suites, fault);
 }

@@ -53,7 +53,7 @@ static struct tally count(const json_t *cells)
     return t;
 }
 
-enum exit_code command_list(const struct options *options, struct fault *fault)
+static enum exit_code list_cells(const struct options *options, struct fault *fault)
 {
     interrupt_install();
     struct plan_request request = request_of(options);
@@ -74,4 +74,9 @@ enum exit_code command_list(const struct options *options, struct fault *fault)
     fputc('\n', stderr);
     json_decref(cells);
     return t.broken ? EXIT_CODE_FAILED : t.measured ? EXIT_CODE_PASS : EXIT_CODE_CANNOT_JUDGE;
+}
+
+enum exit_code command_list(const struct options *options, struct fault *fault)
+{
+    return request_with_project(options, list_cells, fault);
 }

@@ -303,9 +303,14 @@ static enum exit_code run_watching(const struct options *options, enum exit_code
     return interrupt_asked() ? EXIT_CODE_INTERRUPTED : code;
 }
 
-enum exit_code command_run(const struct options *options, struct fault *fault)
+static enum exit_code run_suites(const struct options *options, struct fault *fault)
 {
     interrupt_install();
     enum exit_code code = run_once(options, fault);
     return options->watch && !options->resume && !interrupt_asked() ? run_watching(options, code, fault) : code;
+}
+
+enum exit_code command_run(const struct options *options, struct fault *fault)
+{
+    return options->resume ? run_suites(options, fault) : request_with_project(options, run_suites, fault);
 }

@@ -9,6 +9,7 @@
 #include "probe/load.h"
 #include "stats/summary.h"
 #include "text.h"
+#include "units.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -273,11 +274,28 @@ static bool start_lanes(struct course *course, const char *file, enum lane *lost
     return course->lanes != NULL;
 }
 
+/* Verdicts so far, and how long it can still take. */
+static void show_verdicts(const struct course *course)
+{
+    size_t counts[DECISION_UNFIT + 1] = {0};
+    char left[32];
+    uint64_t now = clock_now_ns();
+    for (size_t i = 0; i < course->n; i++)
+        if (course->cells[i].is_settled && !course->cells[i].is_lost)
+            counts[course->cells[i].verdict.decision]++;
+    for (int d = DECISION_PASS; d <= DECISION_UNFIT; d++)
+        if (counts[d])
+            fprintf(course->contest->progress, "%zu %s, ", counts[d], decide_word((enum decision)d));
+    if (course->deadline > now && course->deadline != UINT64_MAX)
+        fprintf(course->contest->progress, "at most %s left  ", units_print(UNIT_TIME_NS, (double)(course->deadline - now), left, sizeof left));
+}
+
 static void show_progress(const struct course *course, const struct contest_cell *cell)
 {
     if (!course->contest->progress)
         return;
     fprintf(course->contest->progress, "\r\033[Kprocesses %zu  cell %zu of %zu  ", course->generation + 1, course->n_done + 1, course->n_due);
+    show_verdicts(course);
     text_print(course->contest->progress, text_of(cell->planned, "id"));
     fflush(course->contest->progress);
 }

@@ -8,6 +8,26 @@ setup() {
   make_repository "$BATS_TEST_TMPDIR/repo"
 }
 
+@test "run, list and check take artifacts and the folder of suites from ternmark.lua" {
+  mkdir "$BATS_TEST_TMPDIR/project" && cd "$BATS_TEST_TMPDIR/project"
+  mkdir bench
+  printf 'int thing(int x) { return x + 1; }\n' | cc -shared -fPIC -x c - -o thing.so
+  echo 'return { build = { "true" }, artifacts = { thing = "thing.so", absent = "none.so" }, suites = "bench" }' >ternmark.lua
+  cat >bench/thing.lua <<'EOF'
+local bench, ffi = require "bench", require "ffi"
+ffi.cdef "int thing(int x);"
+local lib = ffi.load(bench.artifact "thing")
+return { run = function(_, n) local x = 0; for _ = 1, n do x = lib.thing(x) end; return x end }
+EOF
+  "$TERNMARK" check bench/thing.lua
+  [[ "$("$TERNMARK" list)" == *"thing/thing"* ]]
+  "$TERNMARK" run --budget 300ms --out run.json
+  echo 'return { artefacts = {} }' >ternmark.lua
+  run "$TERNMARK" run --budget 300ms --out run.json
+  [ "$status" = 2 ]
+  [[ "$output" == *"artefacts"* ]]
+}
+
 @test "a change in a comment: identical subject, exit 0" {
   sed -i 's/mixes n words/mixes words/' sum.c; commit comment
   run "$TERNMARK" gate
