@@ -54,14 +54,15 @@ static enum tern_status common_scale(const struct tern_matrix *m, const char *na
     return TERN_OK;
 }
 
-static enum tern_status pack(struct tern_bound_matrix *m, const struct tern_matrix_binding *how, float scale, struct tern_error *err)
+static enum tern_status pack(const struct tern_bound_matrix *m, const struct tern_matrix_binding *how, size_t batch, float scale, struct tern_linear **out,
+                             struct tern_error *err)
 {
     struct source source = {&m->matrix, 0};
     struct tern_linear_spec spec = {
-        .n = m->matrix.n_rows, .k = m->matrix.n_columns, .scale = scale * m->scale, .storage = how->storage, .batch = how->batch, .is_cold = how->is_cold,
+        .n = m->matrix.n_rows, .k = m->matrix.n_columns, .scale = scale * m->scale, .storage = how->storage, .batch = batch, .is_cold = how->is_cold,
         .threads = how->threads, .source = source_row, .data = &source,
     };
-    enum tern_status status = tern_linear_bind(how->backend, &spec, &m->linear, err);
+    enum tern_status status = tern_linear_bind(how->backend, &spec, out, err);
     uint64_t bad = atomic_load(&source.bad);
     if (status == TERN_OK && bad)
         status = tern_error_set(err, TERN_INVALID, "tensor %s: row %" PRIu64 ", column %" PRIu64 " holds code 3, which is no trit", how->name,
@@ -92,7 +93,7 @@ enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, 
     float scale = 0;
     bool is_one = false;
     enum tern_status status = TERN_OK;
-    *out = (struct tern_bound_matrix){TERN_MATRIX_DECODED, weight->matrix, weight->scale, NULL, &how->backend->kernels};
+    *out = (struct tern_bound_matrix){TERN_MATRIX_DECODED, weight->matrix, weight->scale, NULL, NULL, &how->backend->kernels};
     if (!tern_type_is_ternary(weight->matrix.type))
         return TERN_OK;
     if ((status = common_scale(&weight->matrix, how->name, &scale, &is_one, err)) != TERN_OK)
@@ -100,13 +101,17 @@ enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, 
     if (!how->use_int8 || !is_one)
         return check_codes(out, how, err);
     out->kind = TERN_MATRIX_TERNARY;
-    return pack(out, how, scale, err);
+    status = pack(out, how, how->batch, scale, &out->linear, err);
+    if (status == TERN_OK && how->has_many && how->batch == 1 && out->linear->storage != TERN_STORAGE_2BIT)
+        status = pack(out, how, TERN_FEW_MAX + 1, scale, &out->many, err);
+    return status;
 }
 
 void tern_bound_matrix_close(struct tern_bound_matrix *m)
 {
     tern_linear_close(m->linear);
-    m->linear = NULL;
+    tern_linear_close(m->many);
+    m->linear = m->many = NULL;
 }
 
 /* sums[b] = sum_k w[k] x[b][k] in float, for x given as floats or as int8. */
@@ -143,7 +148,7 @@ static void decoded_part(const struct tern_bound_matrix *m, struct tern_input in
 void tern_bound_matrix_part(const struct tern_bound_matrix *m, struct tern_input in, size_t batch, float *y, float *room, int id, int n)
 {
     if (m->kind == TERN_MATRIX_TERNARY)
-        tern_linear_part(m->linear, in.a, batch, 0, y, id, n);
+        tern_linear_part(m->many && batch > 1 ? m->many : m->linear, in.a, batch, 0, y, id, n);
     else
         decoded_part(m, in, batch, y, room, id, n);
 }

@@ -18,7 +18,7 @@ struct tern_bound_matrix {
     enum tern_matrix_kind kind;
     struct tern_matrix matrix; /* the file's bytes */
     float scale;               /* of the ".scale" tensor */
-    struct tern_linear *linear;
+    struct tern_linear *linear, *many; /* many: for several rows, where `linear` is for one; NULL: it serves all */
     const struct tern_kernels *kernels;
 };
 
@@ -34,6 +34,7 @@ struct tern_matrix_binding {
     size_t batch;              /* rows of a usual call */
     int threads;
     bool use_int8;             /* else DECODED */
+    bool has_many;             /* where the backend chooses weights that are good for one row only: a second copy for more rows */
     bool is_cold;              /* the whole model does not fit in the last cache, so that each matrix comes from memory */
     const char *name;          /* of the tensor, for errors */
 };

@@ -12,7 +12,7 @@
 
 static const char *const level_names[] = {"none", "basic", "aggressive"};
 static const char *const output_names[] = {"exact", "int8", "int4", "auto"};
-static const char *const storage_names[] = {"int8", "2 bit", "1.6 bit", "1.6 bit for tables", "the backend's choice"};
+static const char *const storage_names[] = {"int8", "2 bit", "1.6 bit", "1.6 bit for tables", "bit planes", "the backend's choice"};
 
 static const struct {
     const char *name;
@@ -143,7 +143,8 @@ static enum tern_status bind_layers(struct tern_plan *p, struct tern_error *err)
     const struct tern_config *c = &p->model->config;
     char name[64];
     struct tern_matrix_binding how = {p->backend, p->options.storage, p->options.batch, p->options.threads,
-                                      p->options.precision == TERN_PRECISION_INT8, is_cold(p->model), name};
+                                      p->options.precision == TERN_PRECISION_INT8, p->features.use_many_weights && p->options.storage == TERN_STORAGES,
+                                      is_cold(p->model), name};
     p->layers = calloc(c->n_layers, sizeof *p->layers);
     if (!p->layers)
         return tern_error_memory(err, "a plan's layers", c->n_layers * sizeof *p->layers);
@@ -241,6 +242,9 @@ size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
     const struct tern_bound_matrix *up = &p->layers[0][TERN_ROLE_ffn_up];
     tern_page_say(&page, "level %s, backend %s, %d thread%s, activations %s\n", level_names[p->options.level], p->backend->name, p->options.threads,
         p->options.threads == 1 ? "" : "s", p->options.precision == TERN_PRECISION_INT8 ? "int8" : "f32");
+    if (up->linear && up->many)
+        tern_page_say(&page, "layers a second time for prompts and batches: %s, kernel of ffn_up: %s\n", storage_names[up->many->storage],
+            tern_linear_kernel(up->many, TERN_FEW_MAX + 1)->name);
     if (up->linear)
         tern_page_say(&page, "layers: %.1f MB, %s, kernel of ffn_up at batch %zu: %s\n", (double)p->matrix_bytes * 1e-6, storage_names[up->linear->storage],
             p->options.batch, tern_linear_kernel(up->linear, p->options.batch)->name);

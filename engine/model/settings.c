@@ -72,7 +72,7 @@ static bool take_output(const char *value, void *into)
 
 static bool take_storage(const char *value, void *into)
 {
-    static const char *const names[] = {"int8", "2bit", "base3", "table3", "auto", NULL};
+    static const char *const names[] = {"int8", "2bit", "base3", "table3", "planes", "auto", NULL};
     size_t i;
     bool ok = index_of(names, value, &i);
     ((struct tern_settings *)into)->plan.storage = (enum tern_storage)i;
@@ -119,7 +119,7 @@ static const struct row runner_rows[] = {
     {"level", take_level, "none, basic or aggressive"},
     {"preset", take_preset, "optimized_for_speed or optimized_for_memory"},
     {"output", take_output, "auto, exact, int8 or int4"},
-    {"storage", take_storage, "auto, int8, 2bit, base3 or table3"},
+    {"storage", take_storage, "auto, int8, 2bit, base3, table3 or planes"},
     {"i2s_order", take_order, "128, 64 or rows"},
     {"map_from", take_map_from, "a number of bytes"},
     {"context", take_context, "a number of positions"},

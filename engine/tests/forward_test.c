@@ -185,6 +185,50 @@ static void test_greedy(void **state)
 }
 
 /* Every way to run the same prompt gives the bits of the first. */
+/* Weights of a model that comes from memory may be packed twice, for one row and for several: the same products from both. */
+static void test_two_weights(void **state)
+{
+    (void)state;
+    enum { ROWS = 5 };
+    struct tern_synth synth = tiny();
+    struct tern_model *model = make(&synth);
+    const struct tern_model_weight *weight = &model->layers[1][TERN_ROLE_ffn_up];
+    size_t n = weight->matrix.n_rows, k = weight->matrix.n_columns;
+    const char *const *backends;
+    size_t n_backends;
+    struct tern_error err;
+    struct tern_activations a;
+    float *right = malloc(ROWS * n * sizeof *right), *got = malloc(ROWS * n * sizeof *got);
+    int8_t *x = malloc(ROWS * k);
+    for (size_t i = 0; i < ROWS * k; i++)
+        x[i] = (int8_t)(i * 37 % 255);
+    assert_int_equal(tern_activations_open(&a, ROWS, k, &err), TERN_OK);
+    tern_activations_copy(&a, x, 0, ROWS);
+    assert_int_equal(tern_backends(&backends, &n_backends, NULL), TERN_OK);
+    for (size_t b = 0; b < n_backends; b++) {
+        struct tern_matrix_binding how = {.storage = TERN_STORAGE_2BIT, .batch = 1, .threads = 1, .use_int8 = true, .name = "up"};
+        struct tern_bound_matrix plain, twice;
+        assert_int_equal(tern_backend_find(backends[b], &how.backend, &err), TERN_OK);
+        assert_int_equal(tern_bound_matrix_open(weight, &how, &plain, &err), TERN_OK);
+        how.storage = TERN_STORAGES;
+        how.is_cold = how.has_many = true;
+        assert_int_equal(tern_bound_matrix_open(weight, &how, &twice, &err), TERN_OK);
+        assert_true((twice.many != NULL) == (twice.linear->storage != TERN_STORAGE_2BIT));
+        for (size_t batch = 1; batch <= ROWS; batch += ROWS - 1) {
+            tern_bound_matrix_part(&plain, (struct tern_input){NULL, &a}, batch, right, NULL, 0, 1);
+            tern_bound_matrix_part(&twice, (struct tern_input){NULL, &a}, batch, got, NULL, 0, 1);
+            assert_memory_equal(got, right, batch * n * sizeof *got);
+        }
+        tern_bound_matrix_close(&plain);
+        tern_bound_matrix_close(&twice);
+    }
+    tern_activations_close(&a);
+    free(right);
+    free(got);
+    free(x);
+    tern_model_close(model);
+}
+
 static void test_same_bits(void **state)
 {
     (void)state;
@@ -328,7 +372,7 @@ static void test_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),   cmocka_unit_test(test_against_reference), cmocka_unit_test(test_greedy), cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_parts),   cmocka_unit_test(test_against_reference), cmocka_unit_test(test_greedy), cmocka_unit_test(test_two_weights), cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_batches), cmocka_unit_test(test_refused),           cmocka_unit_test(test_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
