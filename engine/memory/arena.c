@@ -26,6 +26,12 @@ static void hide_rest(const struct tern_arena *arena, uintptr_t from, uintptr_t 
     }
 }
 
+static void set_end(struct tern_arena *arena, uintptr_t end)
+{
+    arena->end = end;
+    arena->limit = arena->is_checked ? 0 : end;
+}
+
 static enum tern_status add_chunk(struct tern_arena *arena, size_t bytes, struct tern_error *error)
 {
     struct tern_arena_chunk *chunk = tern_pool_take(arena->pool, bytes, HEAD, arena->tag, error);
@@ -35,7 +41,7 @@ static enum tern_status add_chunk(struct tern_arena *arena, size_t bytes, struct
     arena->below = tern_arena_used(arena);
     arena->chunk = chunk;
     arena->at = (uintptr_t)start_of(chunk);
-    arena->end = (uintptr_t)chunk + bytes;
+    set_end(arena, (uintptr_t)chunk + bytes);
     hide_rest(arena, arena->at, arena->end);
     return TERN_OK;
 }
@@ -131,7 +137,7 @@ void tern_arena_release(struct tern_arena *arena, struct tern_arena_mark mark)
         drop_chunk(arena);
     arena->at = mark.at;
     arena->below = mark.below;
-    arena->end = arena->chunk ? (uintptr_t)arena->chunk + arena->chunk->bytes : 0;
+    set_end(arena, arena->chunk ? (uintptr_t)arena->chunk + arena->chunk->bytes : 0);
     hide_rest(arena, arena->at, used_to ? used_to : arena->end);
 }
 
@@ -141,7 +147,8 @@ void tern_arena_reset(struct tern_arena *arena)
     if (arena->chunk && arena->peak + HEAD > arena->chunk->bytes) {
         while (arena->chunk)
             drop_chunk(arena);
-        arena->at = arena->end = 0;
+        arena->at = 0;
+        set_end(arena, 0);
         arena->below = 0;
         arena->chunk_bytes = arena->peak + arena->peak / 8 + LEAST + HEAD; /* gaps of alignment fall anew */
         add_chunk(arena, arena->chunk_bytes, NULL); /* where that fails the next take tries again */

@@ -17,7 +17,8 @@
 struct tern_arena_chunk;
 
 struct tern_arena {
-    uintptr_t at, end;              /* next free byte and the end of the current chunk */
+    uintptr_t at, limit;            /* next free byte; the end of the current chunk, 0 where each piece is to be checked */
+    uintptr_t end;                  /* of the current chunk */
     struct tern_arena_chunk *chunk; /* current one; older ones hang behind it */
     struct tern_pool *pool;
     size_t below;                   /* bytes taken in older chunks */
@@ -49,7 +50,7 @@ static inline void *tern_arena_take(struct tern_arena *arena, size_t bytes, size
 {
     size_t mask = (align ? align : 64) - 1;
     uintptr_t at = (arena->at + mask) & ~(uintptr_t)mask;
-    if (__builtin_expect(at - 1 >= arena->end || bytes - 1 >= arena->end - at || (mask & (mask + 1)) || arena->is_checked, 0))
+    if (__builtin_expect(at - 1 >= arena->limit || bytes - 1 >= arena->limit - at || (mask & (mask + 1)), 0))
         return tern_arena_more(arena, bytes, align, error);
     arena->at = at + bytes;
     return (void *)at;

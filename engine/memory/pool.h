@@ -3,7 +3,7 @@
  * The engine's memory: one pool in front of three tiers by size, chosen by the bytes asked for.
  *
  *   small   1 B .. 4 KiB      size classes, blocks of one class and one tag cut from runs, runs supplied by a buddy
- *   slab    4 KiB .. 1 MiB    size classes too; blocks above 32 KiB are spans of whole pages, best fit, merged when free
+ *   slab    4 KiB .. 1 MiB    size classes too; blocks above 64 KiB are spans of whole pages, best fit, merged when free
  *   mapped  above 1 MiB       spans of whole pages kept apart; for weights and caches on huge pages
  *
  *   class    a rounded size: multiples of 16 B up to 128 B, then eight per doubling, so rounding wastes at most 15 B or 12.5 %
@@ -22,12 +22,10 @@
  * How exact. live, count and peak are exact for operations ordered by happens-before, in every thread; two takes that race may
  * be counted in either order, as may the peak between them. held is exact.
  *
- * When a general allocator is as good, or better: for bare speed tcmalloc (gperftools 2.10) is. On two cores of an EPYC (Zen 4),
- * interleaved in one process, it takes 6-8 ns for a pair of take and give up to 4 KiB where the pool takes 8-13, and it is up to
- * twice as fast from 4 KiB to 1 MiB and with two threads above. The pool is ahead of glibc nearly everywhere, and from 1 MiB up of
- * all four where blocks are given at once. What it adds is accounting by tag, ceilings, refusal of wrong gives, and a peak that stays
- * near glibc's: a churn of 16 B to 1 MiB holds 1.15-1.18 of its live peak (glibc 1.14, tcmalloc 1.19, mimalloc 1.36).
- * suites/memory.lua measures all of this again.
+ * When a general allocator is as good, or better: up to 64 bytes mimalloc and tcmalloc (gperftools 2.10) take 6.5-7.5 ns for a pair of
+ * take and give where the pool takes 7.5-9; where freed pages are kept at any price tcmalloc is ahead with blocks above 1 MiB. From
+ * 64 B to 64 KiB and on the engine's own traces the pool is ahead of all four where little else runs. What it adds is accounting by
+ * tag, ceilings and refusal of wrong gives. suites/memory.lua measures all of this again.
  */
 #ifndef TERN_MEMORY_POOL_H
 #define TERN_MEMORY_POOL_H
@@ -110,6 +108,8 @@ enum tern_status tern_pool_give_sized(struct tern_pool *pool, void *block, size_
 /* Bytes that may be used at `block`, at least those asked for; 0 when it is no live block of this pool. */
 size_t tern_pool_usable(struct tern_pool *pool, const void *block);
 
+/* Most bytes that the pool may hold from now on; 0: no limit. What is held above it stays. Null: the default pool. */
+void tern_pool_limit(struct tern_pool *pool, size_t ceiling);
 /* Gives all blocks back at once; pointers to them are foreign afterwards. Peaks stay. */
 void tern_pool_reset(struct tern_pool *pool);
 /* Returns empty runs, free pages and the calling thread's stock to the system; bytes returned. */

@@ -162,6 +162,12 @@ void tern_memory_give(void *block)
     tern_fast_give(NULL, DEFAULT, block, true, true);
 }
 
+void tern_pool_limit(struct tern_pool *pool, size_t ceiling)
+{
+    pool = pool ? pool : tern_pool_default();
+    __atomic_store_n(&pool->held.ceiling, ceiling ? tern_pages_of(ceiling) : 0, __ATOMIC_RELAXED);
+}
+
 void tern_pool_reset(struct tern_pool *pool)
 {
     if (pool->checked) {
