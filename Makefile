@@ -128,7 +128,7 @@ $(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_
 $(B)/engine/tests/cuda_emulated.o: engine/tests/cuda_emulated.cpp $(wildcard engine/cuda/kernels/*) $(wildcard engine/tests/cuda_emulated*.h) Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=c++17 -O2 -ffp-contract=off -fno-strict-aliasing -Wall -Wno-unknown-pragmas -Wno-psabi $(SANFLAGS) -Iengine -c $< -o $@
-$(B)/engine/tests/cuda_emulated_test: $(B)/engine/tests/cuda_emulated_test.o $(B)/engine/tests/cuda_emulated.o $(B)/engine/cuda/choice.o $(B)/engine/cuda/pack.o $(ENGINE_OBJ)
+$(B)/engine/tests/cuda_emulated_test: $(B)/engine/tests/cuda_emulated_test.o $(B)/engine/tests/cuda_emulated.o $(B)/engine/cuda/choice.o $(B)/engine/cuda/pack.o $(B)/engine/cuda/step.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)

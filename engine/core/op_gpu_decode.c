@@ -35,7 +35,7 @@ static const struct tern_op_param params[] = {
     { "model", "2b4t", "2b4t or tiny" },
     { "context", "512", "positions, the last of which is decoded" },
     { "seed", "1", "of the weights" },
-    { "fusing", "fastest", "norms within the products after them: fastest, never or always" },
+    { "fusing", "fastest", "fastest, whole (one launch a step), never or always (norms within the products after them)" },
     { NULL, NULL, NULL },
 };
 
@@ -72,7 +72,7 @@ static bool make_vectors(struct step *s)
 static enum tern_status read_params(struct tern_op *op, struct step *s, struct tern_error *error)
 {
     static const char *const names[] = { "2b4t", "tiny", NULL };
-    static const char *const fusings[] = { "fastest", "never", "always", NULL };
+    static const char *const fusings[] = { "fastest", "never", "always", "whole", NULL };
     size_t model, context, fusing;
     enum tern_status status;
     if ((status = tern_op_choice(op, "fusing", fusings, &fusing, error)) || (status = tern_op_choice(op, "model", names, &model, error)) || (status = tern_op_size(op, "context", 2, 32768, &context, error)) ||

@@ -5,6 +5,7 @@
 #include "cuda/kernels/decode.h"
 #include "cuda/kernels/layout.h"
 #include "cuda/pack.h"
+#include "cuda/step.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,10 @@ struct cuda_decode {
     size_t cache_bytes; /* keys, or values, of one layer */
     void *norm, *attend, *head; /* functions */
     struct cuda_loop loop;
+    unsigned blocks; /* of the one launch of a step; 0: many launches */
+    struct cuda_memory copies, epochs, boxes;
+    struct step_args step;
+    struct cuda_step_layer operands;
 };
 
 /* ---- one step, launch by launch */
@@ -127,12 +132,22 @@ static enum cuda_outcome start_layer(struct cuda_decode *d, size_t layer, struct
     return start_product(d, &gated, CUDA_DECODE_down, layer, added, fault);
 }
 
+static enum cuda_outcome start_step(struct cuda_decode *d, struct cuda_fault *fault)
+{
+    const struct step_args *a = &d->step;
+    struct step_layout l = step_lay(a->width, a->ffn, a->head, a->heads / a->groups, a->context);
+    void *arguments[] = {&d->step};
+    return cuda_start_together(d->device, d->norm, (struct cuda_grid){d->blocks, 1, STEP_THREADS + 32, (unsigned)l.bytes}, arguments, fault);
+}
+
 static enum cuda_outcome record(void *state, unsigned i, struct cuda_fault *fault)
 {
     struct cuda_decode *d = state;
     const struct norm last = {NORM_RESIDUAL, CUDA_DECODE_last_norm, d->x[0].at, d->added.at, d->x[1].at};
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     (void)i;
+    if (d->blocks)
+        return start_step(d, fault);
     for (size_t layer = 0; layer < d->layers && !o; layer++)
         o = start_layer(d, layer, fault);
     if (!o)
@@ -150,6 +165,8 @@ static enum cuda_outcome upload_variant(struct cuda_decode *d, enum cuda_decode_
     memset(packed, 0, m->bytes);
     for (size_t row = 0; row < m->n; row++) {
         d->spec.source(d->spec.data, variant, which, row, m->k, trits);
+        for (size_t i = 0; i < m->k && d->blocks; i++)
+            trits[i]++; /* as kernels/step.h keeps them */
         cuda_pack_row(packed, m->shape.quads, row, trits, m->k);
     }
     if ((o = cuda_try(device, device->driver.upload(m->w.at + variant * m->bytes, packed, m->bytes), "uploading weights", fault)))
@@ -318,6 +335,86 @@ static enum cuda_outcome choose_all(struct cuda_decode *d, struct cuda_fault *fa
     return o;
 }
 
+/* ---- the step as one launch */
+
+static struct step_args step_sizes(const struct cuda_decode_spec *s)
+{
+    return (struct step_args){
+        .eps = s->eps, .scale = s->scale, .layers = (int)s->layers, .width = (int)s->width, .heads = (int)s->heads, .groups = (int)s->groups, .head = (int)s->head,
+        .ffn = (int)s->ffn, .vocabulary = (int)s->vocabulary, .context = (int)s->context, .token = (int)s->token,
+    };
+}
+
+/* Where the blocks' words lie, all of them within d->boxes; returns how many there are. */
+static size_t place_boxes(struct cuda_decode *d)
+{
+    const struct cuda_decode_spec *s = &d->spec;
+    const struct {
+        uint64_t **box;
+        size_t n;
+    } all[] = {{&d->step.wide, (s->heads + 2 * s->groups) * s->head}, {&d->step.scores, s->heads * (size_t)step_score_stride((int)s->context)},
+               {&d->step.mixed, s->width}, {&d->step.added, s->width}, {&d->step.gated, s->ffn}, {&d->step.down, s->width}};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        *all[i].box = address(d->boxes.at + n * 8);
+        n += (all[i].n + 15) / 16 * 16;
+    }
+    return n;
+}
+
+/* The lists of copies for the layers at hand. */
+static enum cuda_outcome list_copies(struct cuda_decode *d, struct cuda_fault *fault)
+{
+    d->step.layers = (int)d->layers;
+    if (!d->blocks)
+        return CUDA_OUTCOME_ok;
+    struct step_copy *copies = cuda_step_copies(&d->step, &d->operands, d->blocks, &d->step.per_block);
+    size_t bytes = (size_t)d->step.per_block * d->blocks * sizeof *copies;
+    enum cuda_outcome o = copies ? CUDA_OUTCOME_ok : cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for lists of copies");
+    if (!o && !d->copies.at)
+        o = cuda_take(d->device, bytes, "lists of copies", &d->copies, fault);
+    if (!o)
+        o = cuda_try(d->device, d->device->driver.upload(d->copies.at, copies, bytes), "uploading lists of copies", fault);
+    d->step.copies = address(d->copies.at);
+    free(copies);
+    return o;
+}
+
+static enum cuda_outcome clear(struct cuda_decode *d, size_t words, const char *what, struct cuda_memory *to, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = cuda_take(d->device, words * 4, what, to, fault);
+    return o ? o : cuda_try(d->device, d->device->driver.fill(to->at, 0, words), what, fault);
+}
+
+static enum cuda_outcome open_step(struct cuda_decode *d, struct cuda_fault *fault)
+{
+    const struct cuda_decode_spec *s = &d->spec;
+    struct step_layout l = step_lay((int)s->width, (int)s->ffn, (int)s->head, (int)(s->heads / s->groups), (int)s->context);
+    enum cuda_outcome o;
+    if ((o = clear(d, 2 * place_boxes(d), "numbers on their way", &d->boxes, fault)) || (o = clear(d, d->blocks, "epochs", &d->epochs, fault)) ||
+        (o = cuda_kernel(d->device, s->head == 64 ? "decode_step_64" : "decode_step_128", (size_t)l.bytes, &d->norm, fault)))
+        return o;
+    place_boxes(d);
+    for (size_t i = 0; i < CUDA_DECODE_NORMS; i++)
+        d->step.norms[i] = address(d->norms[i].at);
+    for (size_t i = 0; i < CUDA_DECODE_MATRICES; i++) {
+        d->operands.matrices[i] = d->matrices[i].w.at;
+        d->operands.matrix_bytes[i] = d->matrices[i].bytes;
+    }
+    d->operands.keys = d->keys.at;
+    d->operands.values = d->values.at;
+    d->operands.cache_bytes = d->cache_bytes;
+    d->step.epochs = address(d->epochs.at);
+    d->step.cosine = address(d->angles.at);
+    d->step.sine = address(d->angles.at + s->head / 2 * sizeof(float));
+    d->step.scales = address(d->row_scales.at);
+    d->step.rows = address(d->rows.at);
+    d->step.keys = address(d->keys.at);
+    d->step.values = address(d->values.at);
+    d->step.logits = address(d->logits.at);
+    return list_copies(d, fault);
+}
+
 static enum cuda_outcome open_all(struct cuda_decode *d, struct cuda_fault *fault)
 {
     const struct cuda_decode_spec *s = &d->spec;
@@ -327,11 +424,15 @@ static enum cuda_outcome open_all(struct cuda_decode *d, struct cuda_fault *faul
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a model of width %zu, %zu heads of %zu, context %zu is not one the kernels serve", s->width, s->heads, s->head, s->context);
     d->cache_bytes = s->groups * s->context * s->head * 2;
     d->layers = s->layers;
+    d->step = step_sizes(s);
+    d->blocks = s->fusing == CUDA_DECODE_FASTEST || s->fusing == CUDA_DECODE_WHOLE ? cuda_step_blocks(&d->device->info, &d->step) : 0;
+    if (!d->blocks && s->fusing == CUDA_DECODE_WHOLE)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a step of width %zu, context %zu does not fit in one launch on this card", s->width, s->context);
     if ((o = take_buffers(d, fault)) || (o = open_vectors(d, fault)) || (o = fill_random(d, fault)) || (o = find_kernels(d, fault)))
         return o;
     for (size_t i = 0; i < CUDA_DECODE_MATRICES && !o; i++)
         o = open_matrix(d, (enum cuda_decode_matrix)i, fault);
-    if (o || (o = choose_all(d, fault)))
+    if (o || (o = d->blocks ? open_step(d, fault) : choose_all(d, fault)))
         return o;
     return cuda_loop_open(d->device, 0, record, d, &d->loop, fault);
 }
@@ -355,7 +456,7 @@ void cuda_decode_close(struct cuda_decode *d)
 {
     if (!d)
         return;
-    struct cuda_memory *const all[] = {&d->angles, &d->rows, &d->row_scales, &d->keys, &d->values, &d->x[0], &d->x[1], &d->wide, &d->tall, &d->mixed, &d->added, &d->q8, &d->sx, &d->logits};
+    struct cuda_memory *const all[] = {&d->angles, &d->rows, &d->row_scales, &d->keys, &d->values, &d->x[0], &d->x[1], &d->wide, &d->tall, &d->mixed, &d->added, &d->q8, &d->sx, &d->logits, &d->copies, &d->epochs, &d->boxes};
     cuda_loop_close(&d->loop);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda_give(d->device, all[i]);
@@ -386,11 +487,29 @@ static enum cuda_outcome run_part(struct cuda_decode *d, size_t layers, struct c
     d->layers = layers < d->spec.layers ? layers : d->spec.layers;
     enum cuda_outcome o = cuda_try(d->device, d->device->driver.fill(d->logits.at, 0xFFFFFFFFu, d->spec.vocabulary), "clearing logits", fault);
     if (!o)
+        o = list_copies(d, fault);
+    if (!o)
         o = cuda_loop_open(d->device, 0, record, d, &loop, fault);
     if (!o)
         o = cuda_loop_run(&loop, 1, &ns, fault);
     cuda_loop_close(&loop);
     d->layers = d->spec.layers;
+    return o ? o : list_copies(d, fault);
+}
+
+/* Values of layer 0 in order: the one launch keeps them in slices (kernels/step.h). */
+static enum cuda_outcome fetch_values(struct cuda_decode *d, uint16_t *to, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = fetch(d, to, d->values.at, d->cache_bytes, fault);
+    size_t head = d->spec.head, rows = d->cache_bytes / 2 / head, context = d->spec.context;
+    uint16_t *sliced = o || !to || !d->blocks ? NULL : malloc(d->cache_bytes);
+    if (!sliced)
+        return o || !to || !d->blocks ? o : cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for %zu bytes of values", d->cache_bytes);
+    memcpy(sliced, to, d->cache_bytes);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < head; i++)
+            to[row * head + i] = sliced[((row / context * (head / STEP_SLICE) + i / STEP_SLICE) * context + row % context) * STEP_SLICE + i % STEP_SLICE];
+    free(sliced);
     return o;
 }
 
@@ -399,7 +518,7 @@ enum cuda_outcome cuda_decode_look(struct cuda_decode *d, const struct cuda_deco
     size_t width = d->spec.width;
     enum cuda_outcome o = v->logits ? run_part(d, v->layers, fault) : CUDA_OUTCOME_ok;
     if (o || (o = fetch(d, v->logits, d->logits.at, d->spec.vocabulary * 4, fault)) || (o = fetch(d, v->keys, d->keys.at, d->cache_bytes, fault)) ||
-        (o = fetch(d, v->values, d->values.at, d->cache_bytes, fault)) || (o = fetch(d, v->embedding, d->rows.at + v->row * width, width, fault)))
+        (o = fetch_values(d, v->values, fault)) || (o = fetch(d, v->embedding, d->rows.at + v->row * width, width, fault)))
         return o;
     return fetch(d, v->embedding_scale, d->row_scales.at + v->row * 4, 4, fault);
 }
@@ -408,7 +527,9 @@ void cuda_decode_why(const struct cuda_decode *d, char *text, size_t size)
 {
     size_t at = 0;
     text[0] = 0;
-    for (size_t i = 0; i < CUDA_DECODE_MATRICES && at < size; i++) {
+    if (d->blocks)
+        snprintf(text, size, "one launch of %u blocks", d->blocks);
+    for (size_t i = 0; i < CUDA_DECODE_MATRICES && at < size && !d->blocks; i++) {
         const struct matrix *m = &d->matrices[i];
         at += (size_t)snprintf(text + at, size - at, "%s%s%s %u blocks %d stages of %d", i ? "; " : "", m->is_fused ? "norm+" : "", m->choice.row->name, m->choice.grid.x,
                                m->choice.stages, m->choice.units);

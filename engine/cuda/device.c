@@ -11,7 +11,7 @@
 extern const unsigned char cuda_image[];
 
 enum { ATTRIBUTE_MULTIPROCESSORS = 16, ATTRIBUTE_L2 = 38, ATTRIBUTE_MAJOR = 75, ATTRIBUTE_MINOR = 76, ATTRIBUTE_SHARED = 97 };
-enum { FUNCTION_SHARED = 8, LAUNCH_OVERLAPS = 6, CAPTURE_RELAXED = 2, STREAM_ALONE = 1 };
+enum { FUNCTION_SHARED = 8, LAUNCH_TOGETHER = 2, LAUNCH_OVERLAPS = 6, CAPTURE_RELAXED = 2, STREAM_ALONE = 1 };
 enum { LEAST_MAJOR = 8 };
 
 enum cuda_outcome cuda_try(struct cuda_device *device, int code, const char *what, struct cuda_fault *fault)
@@ -138,14 +138,24 @@ enum cuda_outcome cuda_kernel(struct cuda_device *d, const char *name, size_t sh
     return cuda_try(d, d->driver.set_function(*function, FUNCTION_SHARED, (int)shared_bytes), name, fault);
 }
 
-enum cuda_outcome cuda_start(struct cuda_device *d, void *function, struct cuda_grid grid, void **arguments, struct cuda_fault *fault)
+static enum cuda_outcome start(struct cuda_device *d, void *function, struct cuda_grid grid, void **arguments, unsigned attribute, struct cuda_fault *fault)
 {
-    struct cuda_attribute overlaps = {.id = LAUNCH_OVERLAPS, .value.flag = 1};
+    struct cuda_attribute asked = {.id = attribute, .value.flag = 1};
     struct cuda_launch launch = {
         .grid = {grid.x, grid.y, 1}, .block = {grid.threads, 1, 1}, .shared_bytes = grid.shared_bytes, .stream = d->stream,
-        .attributes = &overlaps, .n_attributes = d->info.major >= 9,
+        .attributes = &asked, .n_attributes = attribute != LAUNCH_OVERLAPS || d->info.major >= 9,
     };
     return cuda_try(d, d->driver.launch(&launch, function, arguments, NULL), "launching a kernel", fault);
+}
+
+enum cuda_outcome cuda_start(struct cuda_device *d, void *function, struct cuda_grid grid, void **arguments, struct cuda_fault *fault)
+{
+    return start(d, function, grid, arguments, LAUNCH_OVERLAPS, fault);
+}
+
+enum cuda_outcome cuda_start_together(struct cuda_device *d, void *function, struct cuda_grid grid, void **arguments, struct cuda_fault *fault)
+{
+    return start(d, function, grid, arguments, LAUNCH_TOGETHER, fault);
 }
 
 static double now(void)

@@ -50,6 +50,9 @@ struct cuda_grid {
 };
 enum cuda_outcome cuda_start(struct cuda_device *device, void *function, struct cuda_grid grid, void **arguments, struct cuda_fault *fault);
 
+/* A launch whose blocks all run at once, and may wait for each other. */
+enum cuda_outcome cuda_start_together(struct cuda_device *device, void *function, struct cuda_grid grid, void **arguments, struct cuda_fault *fault);
+
 /* Waits for the stream, at most `seconds`: timeout. */
 enum cuda_outcome cuda_finish(struct cuda_device *device, double seconds, struct cuda_fault *fault);
 

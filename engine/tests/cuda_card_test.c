@@ -144,10 +144,11 @@ static void a_decode_step_has_the_bits_of_scalar(void **state)
     static const char *const contexts[] = {"2", "31", "33", "300"};
     (void)state;
     need_card();
-    for (size_t i = 0; i < 8; i++) {
-        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i / 2]}, {"fusing", i & 1 ? "always" : "never"}};
+    static const char *const fusings[] = {"never", "always", "whole"};
+    for (size_t i = 0; i < 12; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i / 3]}, {"fusing", fusings[i % 3]}};
         if (check("gpu_decode", params, 3))
-            fail_msg("context %s, %s fused: %s", contexts[i / 2], params[2].value, error.text);
+            fail_msg("context %s, fusing %s: %s", contexts[i / 3], params[2].value, error.text);
     }
 }
 

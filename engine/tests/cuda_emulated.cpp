@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-enum { THREADS_MOST = 1024, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
+enum { THREADS_MOST = 1024, BLOCKS_MOST = 8, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
 
 unsigned char *emulated_shared;
 uint3_ emulated_thread, blockIdx, blockDim, gridDim;
@@ -23,12 +23,19 @@ struct copy_barrier {
     unsigned phase;
 };
 
-static fibre fibres[THREADS_MOST];
+/* What belongs to one block of those that run together. */
+struct team {
+    fibre fibres[THREADS_MOST];
+    meeting warps[THREADS_MOST / 32], block, part;
+    uint64_t lanes[THREADS_MOST / 32][32];
+    copy_barrier barriers[BARRIERS];
+    unsigned char *shared;
+    char *stacks;
+    unsigned left; /* fibres that are not done */
+};
+
 static ucontext_t scheduler;
-static meeting warps[THREADS_MOST / 32], block;
-static uint64_t lanes[THREADS_MOST / 32][32];
-static copy_barrier barriers[BARRIERS];
-static char *stacks;
+static team *teams, *here;
 static const emulated_kernel *kernel;
 static const void *kernel_arguments;
 
@@ -36,7 +43,7 @@ static const void *kernel_arguments;
 
 void emulated_yield()
 {
-    swapcontext(&fibres[emulated_thread.x].context, &scheduler);
+    swapcontext(&here->fibres[emulated_thread.x].context, &scheduler);
 }
 
 static void meet(meeting *m, unsigned all)
@@ -52,71 +59,114 @@ static void meet(meeting *m, unsigned all)
 
 void __syncwarp()
 {
-    meet(&warps[emulated_thread.x / 32], 32);
+    meet(&here->warps[emulated_thread.x / 32], 32);
 }
 
 void __syncthreads()
 {
-    meet(&block, blockDim.x);
+    meet(&here->block, blockDim.x);
+}
+
+/* One such barrier a kernel is enough. */
+void part_sync(int id, int threads)
+{
+    (void)id;
+    meet(&here->part, (unsigned)threads);
 }
 
 uint64_t *emulated_lanes()
 {
-    return lanes[emulated_thread.x / 32];
+    return here->lanes[emulated_thread.x / 32];
 }
 
 static void enter()
 {
     kernel->run(kernel_arguments);
-    fibres[emulated_thread.x].is_done = true;
+    here->fibres[emulated_thread.x].is_done = true;
+    here->left--;
     emulated_yield();
 }
 
-static void start(unsigned thread)
+static void start(team *t, unsigned thread)
 {
-    fibre *f = &fibres[thread];
+    fibre *f = &t->fibres[thread];
     f->is_done = false;
     getcontext(&f->context);
-    f->context.uc_stack.ss_sp = stacks + (size_t)thread * STACK_BYTES;
+    f->context.uc_stack.ss_sp = t->stacks + (size_t)thread * STACK_BYTES;
     f->context.uc_stack.ss_size = STACK_BYTES;
     f->context.uc_link = nullptr;
     makecontext(&f->context, enter, 0);
 }
 
+static void start_block(team *t)
+{
+    memset(t->warps, 0, sizeof t->warps);
+    memset(&t->block, 0, sizeof t->block);
+    memset(&t->part, 0, sizeof t->part);
+    memset(t->shared, 0xA5, EMULATED_SHARED_BYTES); /* as undefined as shared memory is */
+    t->left = blockDim.x;
+    for (unsigned i = 0; i < blockDim.x; i++) start(t, i);
+}
+
+/* A turn for every fibre of a block. */
+static void turn(team *t)
+{
+    here = t;
+    emulated_shared = t->shared;
+    for (unsigned i = 0; i < blockDim.x; i++) {
+        if (t->fibres[i].is_done) continue;
+        emulated_thread.x = i;
+        swapcontext(&scheduler, &t->fibres[i].context);
+    }
+}
+
 static void run_block()
 {
-    unsigned left = blockDim.x;
-    memset(warps, 0, sizeof warps);
-    memset(&block, 0, sizeof block);
-    memset(emulated_shared, 0xA5, EMULATED_SHARED_BYTES); /* as undefined as shared memory is */
-    for (unsigned t = 0; t < blockDim.x; t++) start(t);
+    start_block(&teams[0]);
+    while (teams[0].left) turn(&teams[0]);
+}
+
+static void run_together()
+{
+    unsigned left = gridDim.x;
+    for (unsigned b = 0; b < gridDim.x; b++) start_block(&teams[b]);
     while (left)
-        for (unsigned t = 0; t < blockDim.x; t++) {
-            if (fibres[t].is_done) continue;
-            emulated_thread.x = t;
-            swapcontext(&scheduler, &fibres[t].context);
-            left -= fibres[t].is_done;
+        for (unsigned b = 0; b < gridDim.x; b++) {
+            if (!teams[b].left) continue;
+            blockIdx.x = b;
+            turn(&teams[b]);
+            left -= !teams[b].left;
         }
 }
 
 /* ---- matrix product, copies */
 
-void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
+template <class A> static void product(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
 {
-    static unsigned as[THREADS_MOST / 32][32][4], bs[THREADS_MOST / 32][32][2];
-    const unsigned warp = emulated_thread.x / 32, lane = emulated_thread.x % 32;
-    memcpy(as[warp][lane], a, sizeof a);
-    bs[warp][lane][0] = b0;
-    bs[warp][lane][1] = b1;
+    static unsigned as[BLOCKS_MOST][THREADS_MOST / 32][32][4], bs[BLOCKS_MOST][THREADS_MOST / 32][32][2];
+    const unsigned warp = emulated_thread.x / 32, lane = emulated_thread.x % 32, team = (unsigned)(here - teams);
+    memcpy(as[team][warp][lane], a, sizeof a);
+    bs[team][warp][lane][0] = b0;
+    bs[team][warp][lane][1] = b1;
     __syncwarp();
     for (int i = 0; i < 4; i++) {
         const unsigned row = lane / 4 + (i >> 1) * 8, column = (lane & 3) * 2 + (i & 1);
         for (unsigned k = 0; k < 32; k++) {
-            const unsigned x = as[warp][row % 8 * 4 + k % 16 / 4][row / 8 + k / 16 * 2], y = bs[warp][column * 4 + k % 16 / 4][k / 16];
-            c[i] += (int8_t)(x >> 8 * (k % 4)) * (int8_t)(y >> 8 * (k % 4));
+            const unsigned x = as[team][warp][row % 8 * 4 + k % 16 / 4][row / 8 + k / 16 * 2], y = bs[team][warp][column * 4 + k % 16 / 4][k / 16];
+            c[i] += (A)(x >> 8 * (k % 4)) * (int8_t)(y >> 8 * (k % 4));
         }
     }
     __syncwarp();
+}
+
+void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
+{
+    product<int8_t>(c, a, b0, b1);
+}
+
+void mma_16x8x32_codes(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
+{
+    product<uint8_t>(c, a, b0, b1);
 }
 
 static void finish_phase(copy_barrier *b)
@@ -128,12 +178,12 @@ static void finish_phase(copy_barrier *b)
 
 void barrier_init(unsigned barrier, unsigned arrivals)
 {
-    barriers[barrier / 8] = {(int)arrivals, (int)arrivals, 0, 0};
+    here->barriers[barrier / 8] = {(int)arrivals, (int)arrivals, 0, 0};
 }
 
 void barrier_expect(unsigned barrier, unsigned bytes)
 {
-    copy_barrier *b = &barriers[barrier / 8];
+    copy_barrier *b = &here->barriers[barrier / 8];
     b->bytes += (int)bytes;
     b->pending--;
     finish_phase(b);
@@ -141,7 +191,7 @@ void barrier_expect(unsigned barrier, unsigned bytes)
 
 void bulk_copy(unsigned to, const void *from, unsigned bytes, unsigned barrier)
 {
-    copy_barrier *b = &barriers[barrier / 8];
+    copy_barrier *b = &here->barriers[barrier / 8];
     memcpy(emulated_shared + to, from, bytes);
     b->bytes -= (int)bytes;
     finish_phase(b);
@@ -149,7 +199,20 @@ void bulk_copy(unsigned to, const void *from, unsigned bytes, unsigned barrier)
 
 void barrier_wait(unsigned barrier, unsigned parity)
 {
-    while ((barriers[barrier / 8].phase & 1) == parity) emulated_yield();
+    while ((here->barriers[barrier / 8].phase & 1) == parity) emulated_yield();
+}
+
+void barrier_arrive(unsigned barrier)
+{
+    copy_barrier *b = &here->barriers[barrier / 8];
+    b->pending--;
+    finish_phase(b);
+}
+
+bool barrier_test(unsigned barrier, unsigned parity)
+{
+    emulated_yield();
+    return (here->barriers[barrier / 8].phase & 1) != parity;
 }
 
 /* ---- launches */
@@ -165,22 +228,38 @@ static const emulated_kernel kernels[] = {
 #include "cuda/kernels/linear.def"
     KERNEL(norm_f32_i8, norm_args) KERNEL(norm_t2_stream_8x1, norm_stream_args) KERNEL(norm_t2_stream_16x1, norm_stream_args)
     KERNEL(attend_f16_64, attend_args) KERNEL(attend_f16_128, attend_args) KERNEL(logits_i8, logits_args)
+    KERNEL(decode_step_64, step_args) KERNEL(decode_step_128, step_args)
 };
 
-int emulated_launch(const char *name, const unsigned grid[2], unsigned threads, const void *arguments)
+static void open_teams(unsigned n)
+{
+    teams = (team *)calloc(n, sizeof *teams);
+    for (unsigned i = 0; i < n; i++) {
+        teams[i].shared = (unsigned char *)aligned_alloc(1024, EMULATED_SHARED_BYTES);
+        teams[i].stacks = (char *)malloc((size_t)blockDim.x * STACK_BYTES);
+    }
+}
+
+static void close_teams(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) free(teams[i].shared), free(teams[i].stacks);
+    free(teams);
+}
+
+int emulated_launch(const char *name, const unsigned grid[2], unsigned threads, int together, const void *arguments)
 {
     kernel = nullptr;
     for (const emulated_kernel &k : kernels)
         if (!strcmp(k.name, name)) kernel = &k;
-    if (!kernel || threads > THREADS_MOST || threads % 32) return 0;
+    if (!kernel || threads > THREADS_MOST || threads % 32 || (together && (grid[0] > BLOCKS_MOST || grid[1] != 1))) return 0;
     kernel_arguments = arguments;
-    emulated_shared = (unsigned char *)aligned_alloc(1024, EMULATED_SHARED_BYTES);
-    stacks = (char *)malloc((size_t)THREADS_MOST * STACK_BYTES);
     gridDim = {grid[0], grid[1], 1};
     blockDim = {threads, 1, 1};
-    for (blockIdx.y = 0; blockIdx.y < grid[1]; blockIdx.y++)
+    blockIdx = {0, 0, 0};
+    open_teams(together ? grid[0] : 1);
+    if (together) run_together();
+    for (; !together && blockIdx.y < grid[1]; blockIdx.y++)
         for (blockIdx.x = 0; blockIdx.x < grid[0]; blockIdx.x++) run_block();
-    free(stacks);
-    free(emulated_shared);
+    close_teams(together ? grid[0] : 1);
     return 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A card on the CPU, slow and exact, for testing kernels where there is none: threads of a block are fibres of one thread, which change
- * at barriers, shuffles and matrix products only; blocks run one after another. It knows what the kernels in engine/cuda/kernels
+ * at barriers, shuffles and matrix products only; blocks run one after another, or all together where a launch asks for that. It knows what the kernels in engine/cuda/kernels
  * use except the warpgroup's matrix product and tensor copies. Copies into shared memory happen at once, but barriers count
  * their bytes and phases, so a wait that the hardware would not end does not end here either (the test is then killed).
  */
@@ -26,12 +26,13 @@
 struct uint3_ { unsigned x, y, z; };
 struct uint2 { unsigned x, y; } __attribute__((aligned(8)));
 struct uint4 { unsigned x, y, z, w; } __attribute__((aligned(16)));
+struct float4 { float x, y, z, w; } __attribute__((aligned(16)));
 struct char4 { signed char x, y, z, w; } __attribute__((aligned(4)));
 static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return uint4{x, y, z, w}; }
 
 enum { EMULATED_SHARED_BYTES = 232448 };
 extern unsigned char *emulated_shared;
-extern uint3_ emulated_thread, blockIdx, blockDim, gridDim;
+extern uint3_ emulated_thread, blockIdx, blockDim, gridDim; /* of the fibre at hand */
 #define threadIdx emulated_thread
 
 /* Leaves this fibre until the others have had a turn; barriers of a warp and of the block. */
@@ -86,7 +87,31 @@ template <class T> T __shfl_down_sync(unsigned, T v, int down, int width = 32)
     return emulated_exchange(v, to);
 }
 
+template <class T> T emulated_all(T v, T (*join)(T, T))
+{
+    uint64_t *lanes = emulated_lanes(), mine = 0;
+    memcpy(&mine, &v, sizeof v);
+    lanes[threadIdx.x & 31] = mine;
+    __syncwarp();
+    for (int i = 0; i < 32; i++) {
+        T other;
+        memcpy(&other, &lanes[i], sizeof other);
+        v = i ? join(v, other) : other;
+    }
+    __syncwarp();
+    return v;
+}
+static inline unsigned __reduce_max_sync(unsigned, unsigned v) { return emulated_all<unsigned>(v, [](unsigned a, unsigned b) { return a > b ? a : b; }); }
+static inline int __reduce_add_sync(unsigned, int v) { return emulated_all<int>(v, [](int a, int b) { return a + b; }); }
+
+/* A word that is not there yet comes from another fibre. */
+static inline uint64_t box_load(const uint64_t *p) { emulated_yield(); return *p; }
+static inline void box_load2(const uint64_t *p, uint64_t &a, uint64_t &b) { emulated_yield(); a = p[0], b = p[1]; }
+static inline void box_store(uint64_t *p, uint64_t v) { *p = v; }
+static inline uint64_t card_time() { return 1; }
+
 void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
+void mma_16x8x32_codes(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
 
 static inline void wait_for_earlier() {}
 static inline void let_later_start() {}
@@ -100,6 +125,9 @@ void barrier_init(unsigned barrier, unsigned arrivals);
 static inline void barrier_publish() {}
 void barrier_expect(unsigned barrier, unsigned bytes);
 void bulk_copy(unsigned to, const void *from, unsigned bytes, unsigned barrier);
+void barrier_arrive(unsigned barrier);
+bool barrier_test(unsigned barrier, unsigned parity);
 void barrier_wait(unsigned barrier, unsigned parity);
+void part_sync(int id, int threads);
 
 #endif

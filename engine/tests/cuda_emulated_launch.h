@@ -12,8 +12,8 @@ struct emulated_kernel {
     void (*run)(const void *arguments);
 };
 
-/* Runs a kernel over a grid of blocks; 0 when there is none of that name. Device pointers are the host's. */
-int emulated_launch(const char *name, const unsigned grid[2], unsigned threads, const void *arguments);
+/* Runs a kernel over a grid of blocks, one after another or `together` (few); 0 when there is none of that name. Device pointers are the host's. */
+int emulated_launch(const char *name, const unsigned grid[2], unsigned threads, int together, const void *arguments);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 #include "cuda/kernels/decode.h"
 #include "cuda/kernels/layout.h"
 #include "cuda/pack.h"
+#include "cuda/step.h"
 #include "format/quants.h"
 #include "tests/cuda_emulated_launch.h"
 
@@ -53,7 +54,7 @@ static void same_floats(const char *what, const float *found, const float *expec
 static void run(const char *name, unsigned x, unsigned y, unsigned threads, const void *arguments)
 {
     const unsigned grid[2] = {x, y};
-    if (!emulated_launch(name, grid, threads, arguments))
+    if (!emulated_launch(name, grid, threads, 0, arguments))
         fail_msg("no kernel %s", name);
 }
 
@@ -285,10 +286,166 @@ static void logits(void **state)
     free(rows), free(q), free(scales), free(found), free(expected);
 }
 
+/* ---- a whole step */
+
+enum { LAYERS = 2, WIDTH = 128, HEADS = 2, GROUPS = 1, HEAD = 64, FFN = 192, VOCABULARY = 301, TOKEN = 5 };
+
+/* A model, the step's operands, and the same on the CPU. */
+struct whole {
+    struct step_args a;
+    struct cuda_step_layer operands;
+    size_t context, stride;
+    int8_t *trits[4], *q; /* [layer][n][k] */
+    uint8_t *packed[4];
+    uint16_t *keys, *values; /* as the card has them */
+    float *x, *wide, *mixed, *added, *tall, *scores, *expected;
+};
+static const size_t ns[4] = {(HEADS + 2 * GROUPS) * HEAD, WIDTH, 2 * FFN, WIDTH}, ks[4] = {WIDTH, WIDTH, WIDTH, FFN};
+
+static void make_matrix(struct whole *w, size_t m)
+{
+    size_t n = ns[m], k = ks[m], bytes = cuda_pack_bytes(n, k);
+    int8_t codes[FFN];
+    w->trits[m] = room(LAYERS * n * k);
+    w->packed[m] = room(LAYERS * bytes);
+    memset(w->packed[m], 0, LAYERS * bytes);
+    for (size_t row = 0; row < LAYERS * n; row++) {
+        int8_t *trits = w->trits[m] + row * k;
+        tern_random_trits(tern_random_start(7, 20 + (uint32_t)m, row), 0.667, trits, k);
+        for (size_t i = 0; i < k; i++)
+            codes[i] = (int8_t)(trits[i] + 1);
+        cuda_pack_row(w->packed[m] + row / n * bytes, cuda_pack_quads(k), row % n, codes, k);
+    }
+    w->operands.matrices[m] = (uint64_t)(uintptr_t)w->packed[m];
+    w->operands.matrix_bytes[m] = bytes;
+}
+
+static void *cleared(size_t bytes)
+{
+    return memset(room(bytes), 0, bytes);
+}
+
+static void make_whole(struct whole *w, size_t context, unsigned blocks)
+{
+    size_t cache = GROUPS * context * HEAD;
+    float *halves = floats(30, 2 * LAYERS * cache);
+    int8_t *rows = room(VOCABULARY * WIDTH);
+    *w = (struct whole){.context = context, .stride = FFN + 64};
+    tern_random_int8(tern_random_start(7, 31, 0), rows, VOCABULARY * WIDTH);
+    for (size_t m = 0; m < 4; m++)
+        make_matrix(w, m);
+    w->keys = room(LAYERS * cache * 2), w->values = room(LAYERS * cache * 2), w->q = room(w->stride), w->x = room(WIDTH * 4), w->wide = room(ns[0] * 4);
+    w->mixed = room(WIDTH * 4), w->added = room(WIDTH * 4), w->tall = room(2 * FFN * 4), w->scores = room(context * 4), w->expected = room(VOCABULARY * 4);
+    for (size_t i = 0; i < LAYERS * cache; i++)
+        w->keys[i] = tern_float_to_half(halves[i]), w->values[i] = tern_float_to_half(halves[LAYERS * cache + i]);
+    free(halves);
+    w->a = (struct step_args){
+        .epochs = cleared(blocks * 4), .wide = cleared(ns[0] * 8), .scores = cleared(HEADS * (context + 1) * 8), .mixed = cleared(WIDTH * 8), .added = cleared(WIDTH * 8),
+        .gated = cleared(FFN * 8), .down = cleared(WIDTH * 8), .cosine = floats(32, HEAD / 2), .sine = floats(33, HEAD / 2), .scales = floats(34, VOCABULARY), .rows = rows,
+        .keys = w->keys, .values = w->values, .logits = room(VOCABULARY * 4), .eps = 1e-5f, .scale = 0.11f, .layers = LAYERS, .width = WIDTH, .heads = HEADS, .groups = GROUPS,
+        .head = HEAD, .ffn = FFN, .vocabulary = VOCABULARY, .context = (int)context, .token = TOKEN,
+    };
+    for (size_t i = 0; i < STEP_NORMS; i++)
+        w->a.norms[i] = floats(35 + i, FFN);
+    w->operands.keys = (uint64_t)(uintptr_t)w->keys, w->operands.values = (uint64_t)(uintptr_t)w->values, w->operands.cache_bytes = cache * 2;
+}
+
+static float whole_norm(struct whole *w, const float *x, enum step_norm norm, size_t n)
+{
+    int32_t sum;
+    return scalar()->vector.rms_norm_quantize(x, w->a.norms[norm], n, w->a.eps, w->q, w->stride, &sum);
+}
+
+static void whole_product(struct whole *w, size_t layer, size_t m, float scale, float *y)
+{
+    for (size_t n = 0; n < ns[m]; n++) {
+        int32_t sum = 0;
+        for (size_t k = 0; k < ks[m]; k++)
+            sum += w->trits[m][(layer * ns[m] + n) * ks[m] + k] * w->q[k];
+        y[n] = (float)sum * (w->a.scale * scale);
+    }
+}
+
+/* The card's cache of a layer in order, with this token's own rows. */
+static void whole_attention(struct whole *w, size_t layer)
+{
+    size_t context = w->context, at = context - 1, d = HEAD;
+    uint16_t *keys = room(context * d * 2), *values = room(context * d * 2);
+    for (size_t h = 0; h < HEADS + GROUPS; h++)
+        scalar()->vector.rope(w->wide + h * d, w->a.cosine, w->a.sine, d);
+    for (size_t j = 0; j < context; j++)
+        for (size_t i = 0; i < d; i++) {
+            keys[j * d + i] = j == at ? tern_float_to_half(w->wide[HEADS * d + i]) : w->keys[(layer * context + j) * d + i % 16 * (d / 16) + i / 16];
+            values[j * d + i] = j == at ? tern_float_to_half(w->wide[(HEADS + GROUPS) * d + i])
+                                        : w->values[((layer * (d / STEP_SLICE) + i / STEP_SLICE) * context + j) * STEP_SLICE + i % STEP_SLICE];
+        }
+    struct tern_rows k = {.type = TERN_F16, .data = keys, .stride = d * 2}, v = {.type = TERN_F16, .data = values, .stride = d * 2};
+    struct tern_attention right = {.tokens = 1, .before = at, .heads = HEADS, .groups = GROUPS, .d = d, .q = w->wide, .k = &k, .v = &v, .out = w->mixed, .scores = w->scores, .score_stride = context};
+    tern_attention_part(scalar(), &right, 0, 1);
+    free(keys), free(values);
+}
+
+static void whole_layer(struct whole *w, size_t layer)
+{
+    whole_product(w, layer, STEP_qkv, whole_norm(w, w->x, STEP_attention_norm, WIDTH), w->wide);
+    whole_attention(w, layer);
+    whole_product(w, layer, STEP_output, whole_norm(w, w->mixed, STEP_sub_norm, WIDTH), w->added);
+    scalar()->vector.add(w->added, WIDTH, w->x);
+    whole_product(w, layer, STEP_gate_up, whole_norm(w, w->x, STEP_ffn_norm, WIDTH), w->tall);
+    scalar()->vector.gate(w->tall, w->tall + FFN, FFN, w->tall);
+    whole_product(w, layer, STEP_down, whole_norm(w, w->tall, STEP_ffn_sub_norm, FFN), w->added);
+    scalar()->vector.add(w->added, WIDTH, w->x);
+}
+
+static void free_whole(struct whole *w)
+{
+    void *const all[] = {w->a.epochs, w->a.wide, w->a.scores, w->a.mixed, w->a.added, w->a.gated, w->a.down, (void *)(uintptr_t)w->a.cosine, (void *)(uintptr_t)w->a.sine,
+                         (void *)(uintptr_t)w->a.scales, (void *)(uintptr_t)w->a.rows, w->a.logits, w->keys, w->values, w->q, w->x, w->wide, w->mixed, w->added, w->tall,
+                         w->scores, w->expected, (void *)(uintptr_t)w->a.copies};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    for (size_t i = 0; i < 4; i++)
+        free(w->trits[i]), free(w->packed[i]);
+    for (size_t i = 0; i < STEP_NORMS; i++)
+        free((void *)(uintptr_t)w->a.norms[i]);
+}
+
+/* Twice: the second time with the numbers of the first still on their way's memory. */
+static void whole_case(size_t context, int multiprocessors)
+{
+    struct cuda_info info = card;
+    struct whole w;
+    info.multiprocessors = multiprocessors;
+    make_whole(&w, context, 8);
+    unsigned blocks = cuda_step_blocks(&info, &w.a), grid[2] = {blocks, 1};
+    assert_in_range(blocks, 4, 8);
+    w.a.copies = cuda_step_copies(&w.a, &w.operands, blocks, &w.a.per_block);
+    for (size_t i = 0; i < WIDTH; i++)
+        w.x[i] = w.a.scales[TOKEN] * (float)w.a.rows[TOKEN * WIDTH + i];
+    for (size_t layer = 0; layer < LAYERS; layer++)
+        whole_layer(&w, layer);
+    float scale = whole_norm(&w, w.x, STEP_last_norm, WIDTH);
+    struct tern_rows rows = {.type = TERN_I8, .data = w.a.rows, .stride = WIDTH, .scale = w.a.scales, .scale_stride = 1};
+    scalar()->vector.dots_int8(w.q, scale, WIDTH, &rows, VOCABULARY, w.expected);
+    for (int i = 0; i < 2; i++) {
+        memset(w.a.logits, 0xff, VOCABULARY * 4);
+        assert_true(emulated_launch("decode_step_64", grid, STEP_THREADS + 32, 1, &w.a));
+        same_floats("a whole step", w.a.logits, w.expected, VOCABULARY);
+    }
+    free_whole(&w);
+}
+
+static void whole_step(void **state)
+{
+    (void)state;
+    whole_case(2, 5);
+    whole_case(100, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_of_few_rows), cmocka_unit_test(norms), cmocka_unit_test(norms_within_products), cmocka_unit_test(attention), cmocka_unit_test(logits),
+        cmocka_unit_test(products_of_few_rows), cmocka_unit_test(norms), cmocka_unit_test(norms_within_products), cmocka_unit_test(attention), cmocka_unit_test(logits), cmocka_unit_test(whole_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

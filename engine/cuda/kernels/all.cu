@@ -3,3 +3,4 @@
 #include "linear.cu"
 #include "vector.cu"
 #include "decode.cu"
+#include "step.cu"
