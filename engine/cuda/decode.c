@@ -95,7 +95,7 @@ static enum cuda_outcome start_product(struct cuda_decode *d, const struct norm 
 
 static size_t attend_bytes(const struct cuda_decode_spec *s)
 {
-    return 2 * ATTEND_TILE * s->head * 2 + s->context * sizeof(float);
+    return 2 * ATTEND_TILE * s->head * 2 + (s->context + 63) / 64 * 64 * sizeof(float); /* the scores are read some at a time */
 }
 
 static enum cuda_outcome start_attention(struct cuda_decode *d, size_t layer, struct cuda_fault *fault)
@@ -415,7 +415,7 @@ static enum cuda_outcome open_step(struct cuda_decode *d, struct cuda_fault *fau
     return list_copies(d, fault);
 }
 
-static enum cuda_outcome open_all(struct cuda_decode *d, struct cuda_fault *fault)
+static enum cuda_outcome open_all(struct cuda_decode *d, bool is_whole, struct cuda_fault *fault)
 {
     const struct cuda_decode_spec *s = &d->spec;
     enum cuda_outcome o;
@@ -425,8 +425,8 @@ static enum cuda_outcome open_all(struct cuda_decode *d, struct cuda_fault *faul
     d->cache_bytes = s->groups * s->context * s->head * 2;
     d->layers = s->layers;
     d->step = step_sizes(s);
-    d->blocks = s->fusing == CUDA_DECODE_FASTEST || s->fusing == CUDA_DECODE_WHOLE ? cuda_step_blocks(&d->device->info, &d->step) : 0;
-    if (!d->blocks && s->fusing == CUDA_DECODE_WHOLE)
+    d->blocks = is_whole ? cuda_step_blocks(&d->device->info, &d->step) : 0;
+    if (!d->blocks && is_whole)
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a step of width %zu, context %zu does not fit in one launch on this card", s->width, s->context);
     if ((o = take_buffers(d, fault)) || (o = open_vectors(d, fault)) || (o = fill_random(d, fault)) || (o = find_kernels(d, fault)))
         return o;
@@ -437,18 +437,51 @@ static enum cuda_outcome open_all(struct cuda_decode *d, struct cuda_fault *faul
     return cuda_loop_open(d->device, 0, record, d, &d->loop, fault);
 }
 
-enum cuda_outcome cuda_decode_bind(struct cuda_device *device, const struct cuda_decode_spec *spec, struct cuda_decode **out, struct cuda_fault *fault)
+static enum cuda_outcome bind_one(struct cuda_device *device, const struct cuda_decode_spec *spec, bool is_whole, struct cuda_decode **out, struct cuda_fault *fault)
 {
     struct cuda_decode *d = calloc(1, sizeof *d);
     if (!d)
         return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no memory for a decoder's state");
     d->device = device;
     d->spec = *spec;
-    enum cuda_outcome o = open_all(d, fault);
+    enum cuda_outcome o = open_all(d, is_whole, fault);
     if (o)
         cuda_decode_close(d);
     else
         *out = d;
+    return o;
+}
+
+/* Keeps the faster of two decoders in *kept and closes the other. */
+static enum cuda_outcome keep_faster(struct cuda_decode **kept, struct cuda_decode *other, struct cuda_fault *fault)
+{
+    double mine = 0, theirs = 0;
+    enum cuda_outcome o = time_step(*kept, &mine, fault);
+    if (!o)
+        o = time_step(other, &theirs, fault);
+    if (!o && theirs < mine) {
+        struct cuda_decode *slower = *kept;
+        *kept = other;
+        other = slower;
+    }
+    cuda_decode_close(other);
+    return o;
+}
+
+enum cuda_outcome cuda_decode_bind(struct cuda_device *device, const struct cuda_decode_spec *spec, struct cuda_decode **out, struct cuda_fault *fault)
+{
+    struct cuda_decode *many = NULL, *whole = NULL;
+    if (spec->fusing != CUDA_DECODE_FASTEST)
+        return bind_one(device, spec, spec->fusing == CUDA_DECODE_WHOLE, out, fault);
+    enum cuda_outcome o = bind_one(device, spec, false, &many, fault);
+    if (!o && cuda_step_blocks(&device->info, &many->step))
+        o = bind_one(device, spec, true, &whole, fault);
+    if (!o && whole)
+        o = keep_faster(&many, whole, fault);
+    if (o)
+        cuda_decode_close(many);
+    else
+        *out = many;
     return o;
 }
 

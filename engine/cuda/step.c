@@ -125,7 +125,7 @@ struct step_copy *cuda_step_copies(const struct step_args *a, const struct cuda_
         list_block(&t);
         longest = t.n > longest ? t.n : longest;
     }
-    *per_block = longest + STEP_SLOTS; /* every slot's part of the list ends with nothing */
+    *per_block = longest + (STEP_AHEAD + 1) * STEP_SLOTS; /* every slot's part of the list ends with nothing, and is read ahead */
     struct step_copy *all = calloc((size_t)blocks * (size_t)*per_block, sizeof *all);
     for (unsigned b = 0; b < blocks && all; b++) {
         struct list t = {a, l, (int)b, (int)blocks, 0, all + (size_t)b * (size_t)*per_block};

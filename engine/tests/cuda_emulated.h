@@ -104,6 +104,8 @@ template <class T> T emulated_all(T v, T (*join)(T, T))
 static inline unsigned __reduce_max_sync(unsigned, unsigned v) { return emulated_all<unsigned>(v, [](unsigned a, unsigned b) { return a > b ? a : b; }); }
 static inline int __reduce_add_sync(unsigned, int v) { return emulated_all<int>(v, [](int a, int b) { return a + b; }); }
 
+static inline bool __any_sync(unsigned, bool v) { return __reduce_max_sync(~0u, v) != 0; }
+
 /* A word that is not there yet comes from another fibre. */
 static inline uint64_t box_load(const uint64_t *p) { emulated_yield(); return *p; }
 static inline void box_load2(const uint64_t *p, uint64_t &a, uint64_t &b) { emulated_yield(); a = p[0], b = p[1]; }

@@ -13,12 +13,14 @@ struct step_memory {
     int *total, *sums; /* sum of q by the phase's parity; sums of the block's tiles */
     int8_t *q;
     __half *own;
+    step_copy *ahead;
     __device__ step_memory(const step_args &p, uint8_t *memory) {
         const step_layout l = step_lay(p.width, p.ffn, p.head, p.heads / p.groups, p.context);
         ring = shared_address(memory), full = ring + l.full, empty = ring + l.empty;
         maxima = (float *)(memory + l.small), factor = maxima + 16, total = (int *)(maxima + 20);
         sums = (int *)(memory + l.sums), x = (float *)(memory + l.x), q = (int8_t *)(memory + l.q), squares = (float *)(memory + l.squares);
         queries = (float *)(memory + l.queries), own = (__half *)(memory + l.own), scores = (float *)(memory + l.scores);
+        ahead = (step_copy *)(memory + l.ahead);
     }
 };
 
@@ -46,18 +48,27 @@ __device__ __forceinline__ void step_give_back(const step_memory &m, int chunk, 
         for (int i = threadIdx.x & 31; i < n; i += 32) step_free(m, chunk + i);
 }
 
-/* The copying warp: lane i fills slot i for as long as the block's list goes on. */
+/* The copying warp: lane i fills slot i for as long as the block's list goes on. It has the list's next entries in shared memory, so that no
+ * copy waits for its own address; the lanes stay together, or each would be waited for in turn. */
 __device__ __forceinline__ void step_fill(const step_args &p, const step_memory &m) {
     const int lane = threadIdx.x & 31;
     const step_copy *list = p.copies + (size_t)blockIdx.x * p.per_block + lane;
-    step_copy next = *list;
+    step_copy *ahead = m.ahead + lane;
     unsigned round = 0;
-    while (next.bytes) {
-        if (round && !barrier_test(m.empty + lane * 8, (round - 1) & 1)) continue;
-        barrier_expect(m.full + lane * 8, next.bytes);
-        bulk_copy(m.ring + lane * STEP_SLOT_BYTES, (const void *)next.from, next.bytes, m.full + lane * 8);
-        list += STEP_SLOTS, round++;
-        next = *list;
+    for (int i = 0; i < STEP_AHEAD; i++, list += STEP_SLOTS) async_copy16(ahead + i * STEP_SLOTS, list), async_commit();
+    async_wait<STEP_AHEAD - 1>();
+    step_copy next = ahead[0];
+    while (__any_sync(~0u, next.bytes != 0)) {
+        if (next.bytes && (!round || barrier_test(m.empty + lane * 8, (round - 1) & 1))) {
+            barrier_expect(m.full + lane * 8, next.bytes);
+            bulk_copy(m.ring + lane * STEP_SLOT_BYTES, (const void *)next.from, next.bytes, m.full + lane * 8);
+            async_copy16(ahead + round % STEP_AHEAD * STEP_SLOTS, list);
+            async_commit();
+            list += STEP_SLOTS, round++;
+            async_wait<STEP_AHEAD - 1>();
+            next = ahead[round % STEP_AHEAD * STEP_SLOTS];
+        }
+        __syncwarp();
     }
 }
 
@@ -76,7 +87,7 @@ template <int PAIRS> struct step_row {
                 if (2 * i >= n) continue;
                 uint64_t a, b;
                 box_load2(box + 2 * i, a, b);
-                all = all && (unsigned)(a >> 32) == epoch && (unsigned)(b >> 32) == epoch;
+                all = all && (unsigned)(a >> 32) == epoch && ((unsigned)(b >> 32) == epoch || 2 * i + 1 == n);
                 v[j][0] = __int_as_float((int)a), v[j][1] = __int_as_float((int)b);
             }
         } while (!all);
@@ -278,7 +289,11 @@ __device__ __forceinline__ void step_gate(const step_args &p, const step_memory 
 
 /* Halves (i, i + D/2) of a head at `box`, rotated. */
 template <int D> __device__ __forceinline__ void step_rotate(const step_args &p, const uint64_t *box, int i, unsigned epoch, float &low, float &high) {
-    const float c = p.cosine[i], s = p.sine[i], a = step_receive(box + i, epoch), b = step_receive(box + i + D / 2, epoch);
+    const float c = p.cosine[i], s = p.sine[i];
+    uint64_t x, y;
+    do x = box_load(box + i), y = box_load(box + i + D / 2);
+    while ((unsigned)(x >> 32) != epoch || (unsigned)(y >> 32) != epoch);
+    const float a = __int_as_float((int)x), b = __int_as_float((int)y);
     low = __fsub_rn(__fmul_rn(a, c), __fmul_rn(b, s));
     high = __fadd_rn(__fmul_rn(b, c), __fmul_rn(a, s));
 }
@@ -350,10 +365,16 @@ __device__ __forceinline__ void step_softmax(const step_args &p, const step_memo
     const int t = threadIdx.x, n = p.context;
     const uint64_t *box = p.scores + head * step_score_stride(n);
     float most = -INFINITY;
-    for (int j = t; j < n; j += STEP_THREADS) {
-        const float v = step_receive(box + j, s.epoch);
-        m.scores[j] = v;
-        most = fmaxf(most, v);
+    for (int first = 0; first < n; first += 2 * STEP_SHORT * STEP_THREADS) {
+        step_row<STEP_SHORT> row;
+        row.receive(box + first, n - first, s.epoch);
+#pragma unroll
+        for (int j = 0; j < 2 * STEP_SHORT; j++) {
+            const int i = first + 2 * (t + j / 2 * STEP_THREADS) + j % 2;
+            if (i >= n) continue;
+            m.scores[i] = row.v[j / 2][j % 2];
+            most = fmaxf(most, row.v[j / 2][j % 2]);
+        }
     }
     for (int o = 16; o; o >>= 1) most = fmaxf(most, __shfl_xor_sync(~0u, most, o));
     if ((t & 31) == 0) m.maxima[t >> 5] = most;

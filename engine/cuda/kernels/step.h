@@ -24,6 +24,7 @@ enum {
     STEP_SLOTS = 32, STEP_SLOT_BYTES = 5120, STEP_SLOT_QUADS = 10, STEP_SLICE = 32,
     STEP_SHORT = 3, STEP_LONG = 7, /* pairs of numbers a thread holds of a row: width and ffn are at most 1024 times these */
     STEP_TILES = 16,               /* most tiles of a block in one product */
+    STEP_AHEAD = 4,                /* entries of the list of copies that a slot has at hand */
 };
 enum step_part { STEP_qkv, STEP_output, STEP_gate_up, STEP_down, STEP_scores, STEP_mixing };
 enum step_norm { STEP_attention_norm, STEP_sub_norm, STEP_ffn_norm, STEP_ffn_sub_norm, STEP_last_norm, STEP_NORMS };
@@ -89,7 +90,7 @@ STEP_SHARED int step_stride(int n) { return (n / 16 + 31) / 32 * 32 + 4; }
 
 /* Shared memory, in bytes from its start. */
 struct step_layout {
-    int full, empty, small, sums, x, q, squares, queries, own, scores, bytes;
+    int full, empty, small, ahead, sums, x, q, squares, queries, own, scores, bytes;
 };
 STEP_SHARED struct step_layout step_lay(int width, int ffn, int head, int each, int context) {
     struct step_layout l;
@@ -97,7 +98,8 @@ STEP_SHARED struct step_layout step_lay(int width, int ffn, int head, int each, 
     l.full = STEP_SLOTS * STEP_SLOT_BYTES;
     l.empty = l.full + STEP_SLOTS * 8;
     l.small = l.empty + STEP_SLOTS * 8;
-    l.sums = l.small + 256;
+    l.ahead = l.small + 256;
+    l.sums = l.ahead + STEP_SLOTS * STEP_AHEAD * 16;
     l.x = l.sums + STEP_TILES * 16 * 4;
     l.q = l.x + width * 4;
     l.squares = l.q + step_quads(longest) * 128;
