@@ -201,13 +201,15 @@ static enum exit_code show_totals(struct store *store, bool json, struct fault *
         return fault->code;
     if (json) {
         printf("{\"runs\":%" PRId64 ",\"cells\":%" PRId64 ",\"hardware\":%" PRId64 ",\"points\":%" PRId64 ",\"sample_sets\":%" PRId64 ",\"sample_bytes\":%" PRId64 ",\"samples\":%" PRId64
-               ",\"alerts\":%" PRId64 ",\"first\":%" PRId64 ",\"last\":%" PRId64 "}\n",
-               t.runs, t.cells, t.hardware, t.points, t.sample_sets, t.sample_bytes, t.samples, t.alerts, t.first, t.last);
+               ",\"bytes\":%" PRId64 ",\"alerts\":%" PRId64 ",\"first\":%" PRId64 ",\"last\":%" PRId64 "}\n",
+               t.runs, t.cells, t.hardware, t.points, t.sample_sets, t.sample_bytes, t.samples, t.bytes, t.alerts, t.first, t.last);
         return t.runs ? EXIT_CODE_PASS : EXIT_CODE_CANNOT_JUDGE;
     }
     printf("%" PRId64 " runs of %" PRId64 " cells on %" PRId64 " machines, %s to %s UTC\n", t.runs, t.cells, t.hardware, filter_date(t.first, first), filter_date(t.last, last));
-    printf("%" PRId64 " points, %" PRId64 " samples in %" PRId64 " sets of %.1f bytes (%.2f bytes a sample), %" PRId64 " alerts\n", t.points, t.samples, t.sample_sets,
-           t.sample_sets ? (double)t.sample_bytes / (double)t.sample_sets : 0, t.samples ? (double)t.sample_bytes / (double)t.samples : 0, t.alerts);
+    double sets = t.sample_sets ? (double)t.sample_sets : 1, samples = t.samples ? (double)t.samples : 1;
+    printf("%" PRId64 " points, %" PRId64 " samples in %" PRId64 " sets, %" PRId64 " alerts; %" PRId64 " bytes on disk\n", t.points, t.samples, t.sample_sets, t.alerts, t.bytes);
+    printf("a set: %.1f bytes of compressed samples (%.2f a sample), %.1f bytes beside them (rows, points, keys, free space)\n", (double)t.sample_bytes / sets, (double)t.sample_bytes / samples,
+           (double)(t.bytes - t.sample_bytes) / sets);
     return t.runs ? EXIT_CODE_PASS : EXIT_CODE_CANNOT_JUDGE;
 }
 

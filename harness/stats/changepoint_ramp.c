@@ -11,7 +11,7 @@
 
 enum { TRIALS = 10 };                        /* places tried for each end, before the search narrows */
 static const double bounded_at = 8.0;        /* most half squared score of one point */
-static const double ramp_margin = 3.0;       /* natural log: stairs are kept unless the ramp is this much better */
+static const double ramp_margin = 6.0;       /* natural log: stairs are kept unless the ramp is this much better */
 static const double coarse_slack = 20.0;     /* a coarse trial this much worse than the stairs may still be refined */
 static const double price_of_stair = 7.0;    /* for each stair above the two that a ramp's ends cost */
 

@@ -38,6 +38,7 @@ struct store_statement {
 struct store_driver {
     const char *scheme;   /* of the URL, up to the colon */
     const char *serial;   /* type of a key that counts by itself */
+    struct store_statement bytes;  /* how many the whole takes, one row of one integer */
     const char *compact;  /* words after a table whose rows live in their primary key */
     /* `where` is the whole URL; `create`: may be made when it is not there. */
     void *(*open)(const char *where, bool create, struct fault *fault);

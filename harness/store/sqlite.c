@@ -344,6 +344,7 @@ static bool sqlite_check(void *database, struct fault *fault)
 }
 
 const struct store_driver sqlite_driver = {
+    .bytes = {"SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()", 0},
     .scheme = "sqlite", .serial = "INTEGER PRIMARY KEY", .compact = " WITHOUT ROWID", .open = sqlite_open, .close = sqlite_close,
     .version = sqlite_version, .migrate = sqlite_migrate, .begin = sqlite_begin, .commit = sqlite_commit, .rollback = sqlite_rollback,
     .run = sqlite_run, .is_down = sqlite_is_down, .check = sqlite_check,

@@ -81,6 +81,7 @@ bool store_samples_of(struct store *store, int64_t run, int64_t cell, double **s
 /* What the store holds, for `history show`. */
 struct store_totals {
     int64_t runs, cells, hardware, points, sample_sets, sample_bytes, samples, alerts, first, last;
+    int64_t bytes;  /* of the whole on disk */
 };
 bool store_totals(struct store *store, struct store_totals *totals, struct fault *fault);
 

@@ -193,5 +193,6 @@ static bool take_totals(void *to, const struct store_value *c, size_t n)
 bool store_totals(struct store *store, struct store_totals *totals, struct fault *fault)
 {
     *totals = (struct store_totals){0};
-    return STORE_RUN(store, &totals_statement, NULL, take_totals, totals, fault);
+    return STORE_RUN(store, &totals_statement, NULL, take_totals, totals, fault) &&
+           STORE_RUN(store, &store->driver->bytes, NULL, store_take_integer, &totals->bytes, fault);
 }

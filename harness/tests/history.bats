@@ -98,6 +98,7 @@ JSON
   [ "$status" = 0 ] && [[ "$output" == *"slow-box"*"× 1.99"* ]] && [[ "$output" == *"geometric mean against fast-box"* ]]
   run "$TERNMARK" history show
   [ "$status" = 0 ] && [[ "$output" == "2 runs of 1 cells on 2 machines"* ]]
+  [[ "$output" == *"6 samples in 2 sets, 0 alerts; $(stat -c %s history.db) bytes on disk"*"a set: "*" bytes of compressed samples"*" bytes beside them"* ]]
 }
 
 @test "bad files end with 5 and are left as they are" {
