@@ -72,7 +72,8 @@ json_t *curves_group(const json_t *run, const char *const *x_axes)
         const json_t *cell = json_array_get(cells, i);
         const char *axis = x_axis_of(cell, x_axes);
         bool ablation = *view_text(json_object_get(cell, "params"), "without"); /* has a picture of its own */
-        if (!axis || ablation || !json_is_object(json_object_get(cell, "summary")))
+        bool ceiling = axis && strcmp(axis, "threads") == 0 && strstr(view_text(cell, "suite"), "roofline"); /* the roofline shows it */
+        if (!axis || ablation || ceiling || !json_is_object(json_object_get(cell, "summary")))
             continue;
         char *key = NULL;
         size_t size;
