@@ -2,8 +2,12 @@
 array T[1]
 stats NAMES using (T[int($0) + 1] = strcol(1), 0) nooutput
 set ylabel T[1]
+# Medians fill the picture; a bar that is much longer is cut.
+stats DATA index 0 using 2 name "M" nooutput
+stats DATA index 0 using 3 name "L" nooutput
+stats DATA index 0 using 4 name "H" nooutput
+set yrange [L_min - 0.1 * (M_max - L_min):(H_max < 1.5 * M_max ? H_max : 1.5 * M_max)]
 set xrange [-0.5:RUNS - 0.5]
-set offsets 0, 0, graph 0.12, graph 0.1
 unset key
 set xtics rotate by -35 font ",9" noenhanced
 array X[CHANGES + 1]

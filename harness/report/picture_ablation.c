@@ -84,7 +84,7 @@ static void print_label(FILE *out, const json_t *cell)
 bool picture_ablation(const struct picture_source *source, size_t index, struct picture_job *job)
 {
     const json_t *cells = json_object_get(source->main, "cells"), *first = pick(cells, index);
-    double most = 1;
+    double least = 1, most = 1;
     size_t n = 0;
     if (!first)
         return false;
@@ -101,9 +101,10 @@ bool picture_ablation(const struct picture_source *source, size_t index, struct 
         print_label(job->data, shown[i]);
         fputc('\n', job->data);
         most = fmax(most, worth);
+        least = fmin(least, worth);
     }
     fputs("\"none\"\n", job->names);
-    fprintf(job->constants, "ROWS = %zu\nMOST = %.6g\n", n, most);
+    fprintf(job->constants, "ROWS = %zu\nLEAST = %.6g\nMOST = %.6g\n", n, least, most);
     job->height = 130 + 24 * (int)n;
     snprintf(job->heading, sizeof job->heading, "What each optimisation is worth: %.200s/%.200s", view_text(first, "suite"), view_text(first, "bench"));
     snprintf(job->alt, sizeof job->alt, "How many times slower %zu cells are without one optimisation than with all", n);

@@ -1,9 +1,9 @@
 # Draw again, in the folder above: gnuplot -d data/metrics-05.gp
 NAME = "metrics-05"
 WIDTH = 960
-HEIGHT = 930
-ROWS = 40
-WIDE = 0
+HEIGHT = 490
+ROWS = 18
+WIDE = 1
 FROM_ZERO = 1
 
 variant = 0

@@ -2,7 +2,7 @@
 NAME = "scaling-01"
 WIDTH = 960
 HEIGHT = 480
-SERIES = 5
+SERIES = 1
 THREADS = 2
 TICS = "1 2"
 

@@ -3,7 +3,7 @@ NAME = "throughput-02"
 WIDTH = 960
 HEIGHT = 480
 TICS = "1 8 32 128"
-SERIES = 5
+SERIES = 3
 WIDE = 1
 
 variant = 0

@@ -1,8 +1,8 @@
 # Draw again, in the folder above: gnuplot -d data/metrics-03.gp
 NAME = "metrics-03"
 WIDTH = 960
-HEIGHT = 350
-ROWS = 11
+HEIGHT = 170
+ROWS = 2
 WIDE = 0
 FROM_ZERO = 1
 

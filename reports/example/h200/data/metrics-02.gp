@@ -3,7 +3,7 @@ NAME = "metrics-02"
 WIDTH = 960
 HEIGHT = 930
 ROWS = 40
-WIDE = 1
+WIDE = 0
 FROM_ZERO = 1
 
 variant = 0

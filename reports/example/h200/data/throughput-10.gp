@@ -2,9 +2,9 @@
 NAME = "throughput-10"
 WIDTH = 960
 HEIGHT = 480
-TICS = "1 8 16 32 64 128 512 2048"
+TICS = "65536 1.04858e+06 1.67772e+07 2.68435e+08"
 SERIES = 1
-WIDE = 1
+WIDE = 0
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.
