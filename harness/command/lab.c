@@ -144,7 +144,7 @@ static enum exit_code resample(const struct options *options, double change, str
 
 static enum exit_code lab_null(const struct options *options, struct fault *fault)
 {
-    return is_recording(options) ? resample(options, 0, fault) : lab_live(options, 0, fault);
+    return is_recording(options) ? resample(options, 0, fault) : lab_live(options, 0, false, fault);
 }
 
 static enum exit_code lab_power(const struct options *options, struct fault *fault)
@@ -156,7 +156,7 @@ static enum exit_code lab_power(const struct options *options, struct fault *fau
         fault_set(fault, EXIT_CODE_USAGE, "--change: expected a share of work like 0.10 or -0.10, found '%s'", options->change);
         return fault->code;
     }
-    return is_recording(options) ? resample(options, change, fault) : lab_live(options, change, fault);
+    return is_recording(options) ? resample(options, change, fault) : lab_live(options, change, false, fault);
 }
 
 static enum exit_code lab_record(const struct options *options, struct fault *fault)
@@ -165,7 +165,7 @@ static enum exit_code lab_record(const struct options *options, struct fault *fa
         fault_set(fault, EXIT_CODE_USAGE, "lab record: expected --out FILE.csv");
         return fault->code;
     }
-    return lab_live(options, 0, fault);
+    return lab_live(options, 0, true, fault);
 }
 
 static const struct mode {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 static const double one_side = 0.025;
+enum { RECORD_GENERATIONS = 8, RECORD_ROUNDS = 36 };
 
 void lab_count(struct lab_counts *counts, enum decision decision)
 {
@@ -71,6 +72,7 @@ struct lab {
     struct plan_request request;
     json_t *cells;          /* to be measured */
     FILE *out;              /* rounds, or NULL */
+    bool records;           /* every cell as long as the others, to be judged later */
     size_t run;
     struct lab_counts counts;
 };
@@ -125,6 +127,10 @@ static bool run_once(struct lab *lab, struct fault *fault)
     struct contest contest = {.cells = lab->cells, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
                               .seed = (uint64_t)lab->options->seed + lab->run, .change = lab->change, .turn_ns = lab->change != 0 ? 2e6 : 0,
                               .progress = isatty(STDERR_FILENO) ? stderr : NULL};
+    if (lab->records) {
+        contest.fixed_generations = RECORD_GENERATIONS;
+        contest.fixed_rounds = RECORD_ROUNDS;
+    }
     struct contest_cell *results = NULL;
     for (size_t i = 0; i < N_LANES; i++)
         contest.starts[i] = lab->request.worker;
@@ -141,6 +147,8 @@ static bool run_once(struct lab *lab, struct fault *fault)
             ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
     }
     contest_clear(results, json_array_size(lab->cells));
+    if (ok && lab->out && fflush(lab->out) != 0)
+        ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
     lab->run++;
     lab->counts.runs++;
     lab->counts.red_runs += red;
@@ -155,17 +163,18 @@ static bool open_out(struct lab *lab, struct fault *fault)
     return (lab->out && rounds_print_header(lab->out)) || fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
 }
 
-enum exit_code lab_live(const struct options *options, double change, struct fault *fault)
+enum exit_code lab_live(const struct options *options, double change, bool records, struct fault *fault)
 {
     struct options plain = *options;
-    struct lab lab = {.options = options, .change = change};
+    struct lab lab = {.options = options, .change = change, .records = records};
+    uint64_t deadline = options->budget > 0 ? clock_now_ns() + (uint64_t)options->budget : UINT64_MAX;
     plain.operands.items++;
     plain.operands.n--;
     interrupt_install();
     lab.request = request_of(&plain);
     bool ok = choose(&lab, fault) && open_out(&lab, fault);
     size_t before = 1;
-    while (ok && lab.counts.cells < (size_t)options->cells && before != lab.counts.cells) {
+    while (ok && lab.counts.cells < (size_t)options->cells && before != lab.counts.cells && clock_now_ns() < deadline) {
         before = lab.counts.cells;
         ok = run_once(&lab, fault);
     }

@@ -20,6 +20,6 @@ void lab_count(struct lab_counts *counts, enum decision decision);
 void lab_print(const struct lab_counts *counts, double change, bool as_json);
 
 /* lab null|power|record [SUITE…]: measures the main job's cells with one build in all lanes until --cells were judged. */
-enum exit_code lab_live(const struct options *options, double change, struct fault *fault);
+enum exit_code lab_live(const struct options *options, double change, bool records, struct fault *fault);
 
 #endif

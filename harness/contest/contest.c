@@ -77,6 +77,8 @@ static void lose(struct contest_cell *cell, enum lane lane, const struct fault *
 
 static size_t rounds_wanted(const struct course *course, const struct contest_cell *cell, double round_ns)
 {
+    if (course->contest->fixed_rounds)
+        return course->contest->fixed_rounds;
     double wanted = FIRST_ROUNDS;
     for (size_t g = SAME_GENERATIONS; g <= course->generation && wanted < MOST_ROUNDS; g++)
         wanted = fmin(MOST_ROUNDS, 1.4 * wanted);
@@ -197,9 +199,9 @@ static void keep_generation(struct course *course, struct contest_cell *cell, co
 }
 
 /* Hands the rounds of a generation to the decision, unless others were at work and there is patience left. */
-static bool take_rounds(struct contest_cell *cell, const struct tally *tally, struct fault *fault)
+static bool take_rounds(const struct course *course, struct contest_cell *cell, const struct tally *tally, struct fault *fault)
 {
-    if (tally->others > most_others && cell->n_repeats < MOST_REPEATS) {
+    if (tally->others > most_others && cell->n_repeats < MOST_REPEATS && !course->contest->fixed_rounds) {
         cell->n_repeats++;
         return true;
     }
@@ -241,7 +243,7 @@ static bool measure_cell(struct course *course, struct contest_cell *cell, struc
     lanes_close(course->lanes, closed);
     cell->n_voided += tally.voided;
     size_t before_rounds = json_array_size(cell->rounds);
-    ok = ok && take_rounds(cell, &tally, fault);
+    ok = ok && take_rounds(course, cell, &tally, fault);
     free(tally.kept);
     bool is_kept = json_array_size(cell->rounds) > before_rounds;
     if (ok && is_kept)
@@ -393,7 +395,9 @@ static void void_by_clock(struct contest_cell *cell)
 static size_t decide_all(struct course *course, bool last)
 {
     struct spread_pool pool = fit_pool(course);
-    size_t left = 0;
+    size_t left = 0, fixed = course->contest->fixed_generations;
+    if (fixed && !last)
+        return course->generation + 1 < fixed;
     for (size_t i = 0; i < course->n; i++) {
         struct contest_cell *cell = &course->cells[i];
         if (cell->is_settled)

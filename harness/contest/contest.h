@@ -19,6 +19,7 @@ struct contest {
     uint64_t seed;
     double budget_ns;                     /* of the whole contest; 0: only the limit per cell */
     double turn_ns;                       /* aimed-at length of a turn; 0: 1 ms */
+    size_t fixed_generations, fixed_rounds;  /* for recording: so many of each cell, whatever the decision would be; 0: until decided */
     double change;                        /* share of work added in head's lane, for the laboratory; -0.1: taken away */
     FILE *progress;                       /* a terminal, or NULL */
 };

@@ -4,6 +4,7 @@
 #include "measure/clock.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,16 +13,29 @@
 static const double tick = 0.01;
 static const double least_wall = 0.05;
 
-static void read_machine(struct load *load)
+/* Adds the times of one processor's line of /proc/stat, if that processor is allowed. */
+static void add_processor(struct load *load, const char *line, const cpu_set_t *allowed)
 {
     double user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0, steal = 0, hertz = (double)sysconf(_SC_CLK_TCK);
-    FILE *file = fopen("/proc/stat", "re");
+    unsigned cpu;
+    if (line[3] == ' ' || sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf %lf", &cpu, &user, &nice, &system, &idle, &wait, &irq, &soft, &steal) != 9)
+        return;
+    if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, allowed))
+        return;
+    load->busy += (user + nice + system + irq + soft) / hertz;
+    load->stolen += steal / hertz;
+}
+
+/* Only processors that this process may use: what runs elsewhere takes no turn of a lane. */
+static void read_machine(struct load *load)
+{
+    cpu_set_t allowed;
+    char line[512];
+    FILE *file = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? fopen("/proc/stat", "re") : NULL;
     if (!file)
         return;
-    if (fscanf(file, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &user, &nice, &system, &idle, &wait, &irq, &soft, &steal) == 8) {
-        load->busy = (user + nice + system + irq + soft) / hertz;
-        load->stolen = steal / hertz;
-    }
+    while (fgets(line, sizeof line, file) && strncmp(line, "cpu", 3) == 0)
+        add_processor(load, line, &allowed);
     fclose(file);
 }
 
