@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
+#include "command/lab_counts.h"
 #include "command/lab_live.h"
+#include "command/lab_table.h"
 #include "gate/replay.h"
 #include "gate/resample.h"
 #include "units.h"
@@ -110,18 +112,29 @@ static bool count_run(const struct replay *replay, const struct rounds *recorded
 {
     struct rounds run;
     struct decide_verdict *verdicts = calloc(cells, sizeof *verdicts);
-    bool ok = verdicts && resample_run(recorded, cells, random, &run), red = false;
+    const struct lab_counts before = *counts;
+    bool ok = verdicts && resample_run(recorded, cells, random, &run);
     bool judged = ok && replay_run(replay, &run, verdicts);
-    for (size_t c = 0; judged && c < cells; c++) {
-        lab_count(counts, verdicts[c].decision);
-        red |= verdicts[c].decision == DECISION_REGRESSION;
-    }
-    counts->runs++;
-    counts->red_runs += red;
+    for (size_t c = 0; judged && c < cells; c++)
+        lab_count(counts, verdicts[c].decision, 0);
+    lab_count_run(counts, &before);
     if (ok)
         rounds_clear(&run);
     free(verdicts);
     return judged;
+}
+
+/* The cells of all files: recordings of several occasions. */
+static bool load_all(const struct text_list *operands, struct rounds *recorded, struct fault *fault)
+{
+    bool ok = rounds_load(operands->items[1], recorded, fault);
+    for (size_t i = 2; ok && i < operands->n; i++) {
+        struct rounds more;
+        ok = rounds_load(operands->items[i], &more, fault) && (rounds_join(recorded, &more) || fault_set(fault, EXIT_CODE_USAGE, "out of memory"));
+        if (!ok)
+            rounds_clear(recorded);
+    }
+    return ok;
 }
 
 /* Runs of 40 cells until --cells were judged. */
@@ -130,15 +143,15 @@ static enum exit_code resample(const struct options *options, double change, str
     enum { RUN = 40 };
     const struct replay replay = {options->tolerance, 1 + change};
     struct rounds recorded;
-    struct lab_counts counts = {0};
+    struct lab_counts counts = {.change = change};
     uint64_t random = (uint64_t)options->seed;
-    if (!rounds_load(options->operands.items[1], &recorded, fault))
+    if (!load_all(&options->operands, &recorded, fault))
         return fault->code;
     bool ok = recorded.n > 0 || fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "%s: no rounds", options->operands.items[1]);
     while (ok && counts.cells < (size_t)options->cells)
         ok = count_run(&replay, &recorded, RUN, &random, &counts) || fault_set(fault, EXIT_CODE_USAGE, "out of memory");
     rounds_clear(&recorded);
-    lab_print(&counts, change, options->json);
+    lab_print(&counts, options->json);
     return ok ? EXIT_CODE_PASS : fault->code;
 }
 
@@ -172,7 +185,7 @@ static const struct mode {
     const char *name;
     enum exit_code (*body)(const struct options *, struct fault *);
 } modes[] = {
-    {"null", lab_null}, {"power", lab_power}, {"record", lab_record}, {"replay", lab_replay},
+    {"null", lab_null}, {"power", lab_power}, {"record", lab_record}, {"replay", lab_replay}, {"table", lab_table},
 };
 
 enum exit_code command_lab(const struct options *options, struct fault *fault)
@@ -181,6 +194,6 @@ enum exit_code command_lab(const struct options *options, struct fault *fault)
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (strcmp(modes[i].name, name) == 0)
             return modes[i].body(options, fault);
-    fault_set(fault, EXIT_CODE_USAGE, "lab: expected null, power, record or replay, found '%s'", name);
+    fault_set(fault, EXIT_CODE_USAGE, "lab: expected null, power, record, replay or table, found '%s'", name);
     return fault->code;
 }

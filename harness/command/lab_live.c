@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command/lab_live.h"
 
+#include "command/lab_counts.h"
 #include "command/request.h"
 #include "contest/bout.h"
 #include "contest/contest.h"
 #include "gate/rounds.h"
 #include "measure/clock.h"
 #include "measure/interrupt.h"
-#include "stats/binomial.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -16,59 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double one_side = 0.025;
 enum { RECORD_GENERATIONS = 8, RECORD_ROUNDS = 36 };
-
-void lab_count(struct lab_counts *counts, enum decision decision)
-{
-    counts->of[decision]++;
-    counts->cells++;
-}
-
-static const enum decision shown[] = {DECISION_REGRESSION, DECISION_PASS, DECISION_IMPROVED, DECISION_INCONCLUSIVE, DECISION_UNFIT};
-enum { N_SHOWN = sizeof shown / sizeof *shown };
-
-static void print_json(const struct lab_counts *c, double change)
-{
-    json_t *rates = json_object();
-    for (size_t i = 0; i < N_SHOWN; i++) {
-        size_t k = c->of[shown[i]];
-        json_object_set_new(rates, decide_word(shown[i]), json_pack("{s:I,s:f,s:f,s:f}", "count", (json_int_t)k, "rate", (double)k / (double)c->cells, "low",
-                                                                    binomial_low(k, c->cells, one_side), "high", binomial_high(k, c->cells, one_side)));
-    }
-    json_t *top = json_pack("{s:f,s:I,s:I,s:I,s:f,s:o}", "change", change, "cells", (json_int_t)c->cells, "runs", (json_int_t)c->runs, "red_runs",
-                            (json_int_t)c->red_runs, "red_runs_high", binomial_high(c->red_runs, c->runs ? c->runs : 1, one_side), "rates", rates);
-    json_dumpf(top, stdout, JSON_INDENT(1));
-    putchar('\n');
-    json_decref(top);
-}
-
-void lab_print(const struct lab_counts *c, double change, bool as_json)
-{
-    if (c->cells == 0)
-        return;
-    if (as_json) {
-        print_json(c, change);
-        return;
-    }
-    printf("change %+.1f %%: %zu cells in %zu runs", 100 * change, c->cells, c->runs);
-    if (c->turn_s > 0)
-        printf(", %.3f s in turns and %.3f s of wall time per cell", c->turn_s / (double)c->cells, c->wall_s / (double)c->cells);
-    putchar('\n');
-    for (size_t i = 0; i < N_SHOWN; i++) {
-        size_t k = c->of[shown[i]];
-        printf("  %-13s %6zu  %7.3f %%  [%.3f, %.3f]\n", decide_word(shown[i]), k, 100.0 * (double)k / (double)c->cells,
-               100 * binomial_low(k, c->cells, one_side), 100 * binomial_high(k, c->cells, one_side));
-    }
-    printf("  runs with a red: %zu of %zu, at most %.3f %% with 97.5 %% confidence\n", c->red_runs, c->runs,
-           100 * binomial_high(c->red_runs, c->runs, one_side));
-}
-
-/* ---- live */
 
 struct lab {
     const struct options *options;
-    double change;
     struct plan_request request;
     json_t *cells;          /* to be measured */
     FILE *out;              /* rounds, or NULL */
@@ -115,17 +66,10 @@ static bool write_rounds(const struct lab *lab, const struct contest_cell *cell)
     return true;
 }
 
-/* Whether the injected change is really that of the options: few iterations cannot be changed by a small share. */
-static bool is_exact(const struct lab *lab, const struct contest_cell *cell)
-{
-    double real = (double)cell->turn.head / (double)(cell->turn.iterations ? cell->turn.iterations : 1) - 1;
-    return lab->change == 0 || (real - lab->change < 0.0005 && lab->change - real < 0.0005);
-}
-
 static bool run_once(struct lab *lab, struct fault *fault)
 {
     struct contest contest = {.cells = lab->cells, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
-                              .seed = (uint64_t)lab->options->seed + lab->run, .change = lab->change, .turn_ns = lab->change != 0 ? 2e6 : 0,
+                              .seed = (uint64_t)lab->options->seed + lab->run, .change = lab->counts.change,
                               .progress = isatty(STDERR_FILENO) ? stderr : NULL};
     if (lab->records) {
         contest.fixed_generations = RECORD_GENERATIONS;
@@ -135,14 +79,13 @@ static bool run_once(struct lab *lab, struct fault *fault)
     for (size_t i = 0; i < N_LANES; i++)
         contest.starts[i] = lab->request.worker;
     uint64_t began = clock_now_ns();
-    bool ok = contest_run(&contest, &results, fault), red = false;
+    struct lab_counts before = lab->counts;
+    bool ok = contest_run(&contest, &results, fault);
     lab->counts.wall_s += 1e-9 * (double)(clock_now_ns() - began);
     for (size_t i = 0; ok && i < json_array_size(lab->cells); i++) {
-        if (results[i].is_lost || !is_exact(lab, &results[i]))
+        if (results[i].is_lost)
             continue;
-        lab_count(&lab->counts, results[i].verdict.decision);
-        lab->counts.turn_s += 1e-9 * results[i].turn_ns;
-        red |= results[i].verdict.decision == DECISION_REGRESSION;
+        lab_count(&lab->counts, results[i].verdict.decision, 1e-9 * results[i].turn_ns);
         if (lab->out && !write_rounds(lab, &results[i]))
             ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
     }
@@ -150,8 +93,7 @@ static bool run_once(struct lab *lab, struct fault *fault)
     if (ok && lab->out && fflush(lab->out) != 0)
         ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
     lab->run++;
-    lab->counts.runs++;
-    lab->counts.red_runs += red;
+    lab_count_run(&lab->counts, &before);
     return ok;
 }
 
@@ -166,7 +108,7 @@ static bool open_out(struct lab *lab, struct fault *fault)
 enum exit_code lab_live(const struct options *options, double change, bool records, struct fault *fault)
 {
     struct options plain = *options;
-    struct lab lab = {.options = options, .change = change, .records = records};
+    struct lab lab = {.options = options, .counts.change = change, .records = records};
     uint64_t deadline = options->budget > 0 ? clock_now_ns() + (uint64_t)options->budget : UINT64_MAX;
     plain.operands.items++;
     plain.operands.n--;
@@ -178,7 +120,7 @@ enum exit_code lab_live(const struct options *options, double change, bool recor
         before = lab.counts.cells;
         ok = run_once(&lab, fault);
     }
-    lab_print(&lab.counts, change, options->json);
+    lab_print(&lab.counts, options->json);
     if (lab.out && fclose(lab.out) != 0)
         ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", options->out, strerror(errno));
     json_decref(lab.cells);

@@ -241,6 +241,23 @@ void rounds_clear(struct rounds *rounds)
     *rounds = (struct rounds){0};
 }
 
+bool rounds_join(struct rounds *to, struct rounds *from)
+{
+    size_t n = to->n + from->n;
+    struct rounds_cell *bigger = realloc(to->cells, (n ? n : 1) * sizeof *bigger);
+    if (!bigger) {
+        rounds_clear(from);
+        return false;
+    }
+    to->cells = bigger;
+    if (from->n)
+        memcpy(bigger + to->n, from->cells, from->n * sizeof *bigger);
+    to->n = to->room = n;
+    free(from->cells);
+    *from = (struct rounds){0};
+    return true;
+}
+
 bool rounds_print_header(FILE *out)
 {
     return fprintf(out, "%s\n", header) > 0;

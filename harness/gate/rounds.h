@@ -32,6 +32,9 @@ struct rounds {
 bool rounds_load(const char *path, struct rounds *rounds, struct fault *fault);
 void rounds_clear(struct rounds *rounds);
 
+/* Moves the cells of `from` behind those of `to`; equal names stay two cells. False: memory is short and `from` is cleared. */
+bool rounds_join(struct rounds *to, struct rounds *from);
+
 /* The header, and one round of a cell. False when writing failed. */
 bool rounds_print_header(FILE *out);
 bool rounds_print(FILE *out, const char *cell, const struct decide_round *round);
