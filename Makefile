@@ -75,7 +75,7 @@ CUDA_TARGETS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 WITH_CUDA    := $(if $(NVCC),$(if $(SAN)$(COV),,yes))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark $(if $(WITH_CUDA),$(B)/libtern_cuda.so)
 
-.PHONY: build speed gate test test-full lint gpu-check dist install coverage fuzz help info clean FORCE
+.PHONY: build speed gate lab test test-full lint gpu-check dist install coverage fuzz help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
 
 $(B)/libtern.so: $(ENGINE_OBJ) Makefile
@@ -142,6 +142,8 @@ speed: $(B)/speed ## what the CPU engine reaches against ceilings of the same ru
 
 gate: build ## install what is missing, build, judge HEAD against its base, write the report
 	$(Q)$(B)/ternmark gate; code=$$?; echo $$code > $(B)/gate.exit; exit $$code
+lab: build ## how often the gate is wrong on this machine: LAB_MINUTES=6, LAB_DRAWN=4000; 120 and 120000 to show every promise
+	$(Q)ci/lab $(B)/ternmark $(B)/lab
 test: build $(ENGINE_TESTS) $(HARNESS_TESTS) ## install what is missing, build, run every test
 	$(Q)B=$(B) ci/test $(ENGINE_TESTS) $(HARNESS_TESTS)
 lint: ## compilers' warnings, boundaries between rooms, shell and Lua scripts

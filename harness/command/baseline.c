@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 #include "command/request.h"
+#include "contest/judge.h"
 #include "contest/baseline.h"
 #include "contest/bout.h"
 #include "contest/levels.h"
@@ -272,19 +273,9 @@ static void find_author(char *who, size_t size)
         snprintf(who, size, "%s", getenv("USER") ? getenv("USER") : "unknown");
 }
 
-static json_t *find_cell(const json_t *top, const char *id)
-{
-    size_t i;
-    json_t *cell;
-    json_array_foreach(json_object_get(top, "cells"), i, cell)
-        if (strcmp(text_of(cell, "id"), id) == 0)
-            return cell;
-    return NULL;
-}
-
 static bool accept_one(const struct options *options, const json_t *result, const char *id, const char *who, struct fault *fault)
 {
-    const json_t *cell = find_cell(result, id);
+    const json_t *cell = judge_find(result, id);
     if (!cell || strcmp(text_of(cell, "status"), "ok") != 0)
         return fault_set(fault, EXIT_CODE_USAGE, "%s has no measured cell '%s'", latest, id);
     char *path = baseline_path(folder, text_of(json_object_get(result, "hardware"), "key"), text_of(cell, "suite"));

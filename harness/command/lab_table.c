@@ -88,8 +88,9 @@ static void print_rate(const char *text, size_t k, size_t n, bool at_most, doubl
 static void print_promise(struct table *table, const struct promise *p)
 {
     const struct lab_counts *row = row_of(table, p->change);
-    if (row)
-        print_rate(p->text, p->limit < 0 ? row->of[p->decision] : row->within[p->limit][p->decision], row->cells, p->at_most, p->target);
+    if (row)  /* what replays say about time is nothing */
+        print_rate(p->text, p->limit < 0 ? row->of[p->decision] : row->within[p->limit][p->decision], p->limit < 0 || row->turn_s > 0 ? row->cells : 0,
+                   p->at_most, p->target);
 }
 
 static void print_table(struct table *table)

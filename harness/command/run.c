@@ -157,7 +157,7 @@ static bool measure(struct run *run, struct fault *fault)
     resume_keep_planned(&run->state, run->cells);
     run->sampling = sampling;
     struct session session = {.request = &request, .sampling = sampling, .cells = run->cells, .generations = run->state.generations,
-                              .seed = (uint64_t)run->options.seed, .finished = on_finished, .progress = on_progress, .context = run};
+                              .seed = (uint64_t)run->options.seed, .budget_ns = run->options.budget, .finished = on_finished, .progress = on_progress, .context = run};
     bool ok = session_run(&session, fault);
     progress_clear(&run->progress);
     return ok;

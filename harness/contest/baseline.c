@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "contest/judge.h"
 #include "contest/baseline.h"
 
 #include "contest/process.h"
@@ -16,16 +17,6 @@ static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text ? text : "";
-}
-
-static json_t *find(const json_t *top, const char *id)
-{
-    size_t i;
-    json_t *cell;
-    json_array_foreach(json_object_get(top, "cells"), i, cell)
-        if (strcmp(text_of(cell, "id"), id) == 0)
-            return cell;
-    return NULL;
 }
 
 char *baseline_path(const char *folder, const char *key, const char *suite)
@@ -61,7 +52,7 @@ static bool merge(json_t **all, json_t *top, const char *path, struct fault *fau
     }
     bool ok = true;
     json_array_foreach(json_object_get(top, "cells"), i, cell) {
-        if (find(*all, text_of(cell, "id")))
+        if (judge_find(*all, text_of(cell, "id")))
             ok = fault_set(fault, EXIT_CODE_INVALID, "%s: the cell %s stands in another baseline file too", path, text_of(cell, "id"));
         json_array_append(json_object_get(*all, "cells"), cell);
     }
@@ -124,12 +115,12 @@ static const json_t *run_called(const json_t *cell, const char *run_id)
 static json_t *runs_of_cell(const char *id, const char *workload, json_t *const *runs, size_t n, const json_t *old)
 {
     json_t *all = json_array();
-    const json_t *before = old ? find(old, id) : NULL;
+    const json_t *before = old ? judge_find(old, id) : NULL;
     const json_t *anchor = run_called(before, text_of(json_object_get(old, "anchor"), "run_id"));
     if (anchor && strcmp(text_of(before, "workload_hash"), workload) == 0)
         json_array_append_new(all, trimmed(anchor));
     for (size_t r = 0; r < n; r++) {
-        const json_t *cell = find(runs[r], id);
+        const json_t *cell = judge_find(runs[r], id);
         if (strcmp(text_of(cell, "status"), "ok") == 0)
             json_array_append_new(all, trimmed(json_array_get(json_object_get(cell, "runs"), 0)));
     }
@@ -201,7 +192,7 @@ static json_t *now_text(void)
 
 bool baseline_accept(json_t *baseline, const json_t *cell, const char *metric, const char *reason, const char *who, const char *commit)
 {
-    json_t *stored = find(baseline, text_of(cell, "id")), *run = json_array_get(json_object_get(cell, "runs"), 0);
+    json_t *stored = judge_find(baseline, text_of(cell, "id")), *run = json_array_get(json_object_get(cell, "runs"), 0);
     if (!stored || !run)
         return false;
     json_object_set_new(stored, "runs", json_pack("[o]", trimmed(run)));

@@ -19,6 +19,18 @@ json_t *judge_decision(const char *metric, const char *against, double tolerance
                      "generations", (json_int_t)v->generations, "reason", v->reason, "differs");
 }
 
+json_t *judge_find(const json_t *top, const char *id)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(json_object_get(top, "cells"), i, cell) {
+        const char *own = json_string_value(json_object_get(cell, "id"));
+        if (own && strcmp(own, id) == 0)
+            return cell;
+    }
+    return NULL;
+}
+
 json_t *judge_word(const char *metric, const char *against, double tolerance, const char *word, const char *reason, json_t *differs)
 {
     return json_pack("{s:s,s:s,s:s,s:n,s:n,s:n,s:f,s:n,s:i,s:i,s:s?,s:o}", "metric", metric, "against", against, "verdict", word, "ratio",

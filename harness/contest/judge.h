@@ -17,6 +17,9 @@ json_t *judge_decision(const char *metric, const char *against, double tolerance
 /* A verdict without figures: `word` is one of the result file's. `reason` may be NULL; `differs` is stolen, NULL: none. */
 json_t *judge_word(const char *metric, const char *against, double tolerance, const char *word, const char *reason, json_t *differs);
 
+/* The cell with this id in a result's list; borrowed. NULL: there is none. */
+json_t *judge_find(const json_t *top, const char *id);
+
 struct judge_rule {
     bool strict;     /* new cells fail */
     bool two_sided;  /* improvements beyond the tolerance fail */

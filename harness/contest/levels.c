@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "contest/judge.h"
 #include "contest/levels.h"
 
 #include "stats/stored.h"
@@ -23,16 +24,6 @@ static const char *text_of(const json_t *object, const char *key)
 static bool has_prefix(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static json_t *find(const json_t *top, const char *id)
-{
-    size_t i;
-    json_t *cell;
-    json_array_foreach(json_object_get(top, "cells"), i, cell)
-        if (strcmp(text_of(cell, "id"), id) == 0)
-            return cell;
-    return NULL;
 }
 
 /* ---- levels */
@@ -93,7 +84,7 @@ static struct drift find_drift(const struct levels *l)
     size_t i;
     json_t *cell;
     json_array_foreach(json_object_get(l->base, "cells"), i, cell) {
-        const json_t *mine = has_prefix(text_of(cell, "id"), "yardstick/") ? find(l->head, text_of(cell, "id")) : NULL;
+        const json_t *mine = has_prefix(text_of(cell, "id"), "yardstick/") ? judge_find(l->head, text_of(cell, "id")) : NULL;
         double before = levels_of_run(last_run(cell), NULL), now = levels_of_run(last_run(mine), NULL);
         if (mine && isfinite(before) && isfinite(now) && drift.n < MOST_YARDSTICKS)
             moved[drift.n++] = now - before;
@@ -349,7 +340,7 @@ static void list_new(const struct levels *l)
     size_t i;
     json_t *cell;
     json_array_foreach(json_object_get(l->head, "cells"), i, cell)
-        if (was_measured(cell) && !find(l->base, text_of(cell, "id")) && json_array_size(json_object_get(cell, "verdicts")) == 0)
+        if (was_measured(cell) && !judge_find(l->base, text_of(cell, "id")) && json_array_size(json_object_get(cell, "verdicts")) == 0)
             add_verdict(cell, judge_word("time", "stored", tolerance_of(l, cell), "new", "the baseline lacks this cell", NULL));
 }
 
@@ -364,7 +355,7 @@ void levels_judge(const struct levels *l, json_t *notes)
     else {
         struct court court = convene(l, notes);
         json_array_foreach(json_object_get(l->base, "cells"), i, cell) {
-            json_t *mine = find(l->head, renamed(l, text_of(cell, "id")));
+            json_t *mine = judge_find(l->head, renamed(l, text_of(cell, "id")));
             if (!last_run(cell))
                 continue;
             if (was_measured(mine))
@@ -382,7 +373,7 @@ bool levels_confirms(const struct levels *l, const json_t *again)
 {
     json_t *ignored = json_array();
     struct court court = convene(l, ignored);
-    json_t *base = find(l->base, text_of(again, "id")), *verdict = base && was_measured(again) ? judge_cell(&court, base, again, NULL) : NULL;
+    json_t *base = judge_find(l->base, text_of(again, "id")), *verdict = base && was_measured(again) ? judge_cell(&court, base, again, NULL) : NULL;
     bool red = strcmp(text_of(verdict, "verdict"), "regression") == 0;
     json_decref(verdict);
     json_decref(ignored);

@@ -9,7 +9,9 @@
  *     probability at most 0.01.
  * Assumed: the lanes of a generation are exchangeable but for a factor per process (spread.h) and the change itself;
  * rounds may be heavy-tailed and dependent (robust.h, series.h). Not assumed: normal rounds, equal noise in generations.
- * A red also needs processes that were not there when it was first suspected: see decide_look.
+ * A red also needs processes that were not there when it was first suspected: see decide_look. Where processes of one build
+ * differ by more than a quarter of the tolerance, it also needs head to be the slowest of its generation more often than an order
+ * by chance gives with probability 0.0001 (nine generations when it always is).
  */
 #ifndef DECIDE_H
 #define DECIDE_H

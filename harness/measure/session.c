@@ -1,11 +1,15 @@
+static const double least_budget_ns = 2e9;  /* a small suite is measured once on a busy machine too */
+
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/session.h"
 
+#include "measure/clock.h"
 #include "measure/interrupt.h"
 #include "measure/record.h"
 #include "plan/order.h"
 #include "probe/cpuset.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +18,7 @@ struct pass {
     unsigned number;
     size_t done, all;  /* turns of cells, over all generations */
     uint64_t random;
+    uint64_t deadline;
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -119,6 +124,15 @@ static bool measure_cell(struct pass *pass, const json_t *cell, struct worker **
     return keep(pass, cell, generation, fault);
 }
 
+/* Past the budget a cell keeps the generations that it has; one without any is said to be unmeasured. */
+static bool leave_out(struct pass *pass, const json_t *cell, struct fault *fault)
+{
+    pass->done++;
+    if (json_array_size(generations_of(pass->session, text_of(cell, "id"))) > 0)
+        return true;
+    return keep(pass, cell, json_pack("{s:s}", "unfit", "the budget ended before it was measured"), fault);
+}
+
 /* The cells of one suite, in random order. */
 static bool measure_suite(struct pass *pass, const char *suite, struct fault *fault)
 {
@@ -137,7 +151,7 @@ static bool measure_suite(struct pass *pass, const char *suite, struct fault *fa
         ok = !interrupt_asked() || fault_set(fault, EXIT_CODE_INTERRUPTED, "interrupted");
         const json_t *cell = json_array_get(s->cells, order[i]);
         if (ok && needs(s, cell, pass->number))
-            ok = measure_cell(pass, cell, &worker, fault);
+            ok = clock_now_ns() < pass->deadline ? measure_cell(pass, cell, &worker, fault) : leave_out(pass, cell, fault);
     }
     worker_stop(worker);
     free(order);
@@ -190,6 +204,7 @@ bool session_run(struct session *session, struct fault *fault)
     json_t *suites = suites_of(session->cells);
     struct pass pass = {.session = session, .all = count_turns(session), .random = session->seed};
     bool ok = true;
+    pass.deadline = session->budget_ns > 0 ? clock_now_ns() + (uint64_t)fmax(session->budget_ns, least_budget_ns) : UINT64_MAX;
     for (; ok && pass.number < session->sampling.generations; pass.number++)
         ok = measure_generation(&pass, suites, fault);
     json_decref(suites);

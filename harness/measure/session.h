@@ -15,6 +15,7 @@ struct session {
     const json_t *cells;     /* the plan */
     json_t *generations;     /* cell id → array of generations so far; those of a resumed run are there already */
     uint64_t seed;
+    double budget_ns;        /* after it, and at least 2 s, no further generation begins; cells that have none yet are unfit, with that reason. 0: none */
     /* Called with each finished generation, before the next begins; false stops the run with its fault. May be NULL. */
     bool (*finished)(void *context, const char *id, const json_t *generation, struct fault *fault);
     /* Called before each cell is opened, for a progress line. May be NULL. */

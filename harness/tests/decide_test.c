@@ -179,6 +179,30 @@ static void one_odd_process(void **state)
     }
 }
 
+/* Where processes of one build differ by several per cent, few of them do not make a red, however far head is; more do. */
+static void wide_processes_need_more(void **state)
+{
+    (void)state;
+    static const double offsets[2][2] = {{1.05, 0.95}, {0.95, 1.05}};
+    static const struct row {
+        int generations, slow;
+        bool red;
+    } rows[] = {{6, 6, false}, {8, 8, false}, {12, 12, true}, {16, 15, true}, {40, 20, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct decide *d = decide_open(0.05, 1, 3);
+        for (int g = 0; g < rows[i].generations; g++)
+            for (int r = 0; r < 20; r++) {
+                double wave = 1000 + (r * 7) % 11, head = g < rows[i].slow ? 1.35 : 0.99;
+                struct decide_round round = {.generation = g, .round = r, .ns = {offsets[g % 2][0] * wave, offsets[g % 2][1] * wave, head * wave}, .order = {0, 1, 2}};
+                assert_true(decide_add(d, &round));
+            }
+        enum decision got = decide_look(d, spread_pool_start(), true);
+        if ((got == DECISION_REGRESSION) != rows[i].red)
+            fail_msg("row %zu: %s", i, decide_word(got));
+        decide_close(d);
+    }
+}
+
 static void equal_samples_have_no_width(void **state)
 {
     (void)state;
@@ -323,7 +347,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes),
-        cmocka_unit_test(one_odd_process), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
+        cmocka_unit_test(one_odd_process), cmocka_unit_test(wide_processes_need_more), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
         cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(identical_code_is_never_red),
         cmocka_unit_test(changes_are_seen_on_mild_machines), cmocka_unit_test(at_the_tolerance_it_says_neither)};
     if (argc == 7 && strcmp(argv[1], "write") == 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # ternmark lab: recorded rounds through the decision; refusals name the line.
 
-setup() { F=$BATS_TEST_TMPDIR/rounds.csv; }
+setup() { F=$BATS_TEST_TMPDIR/rounds.csv; cd "$BATS_TEST_TMPDIR"; }
 
 # header, then 3 processes x 40 rounds of 3 lanes with a little noise; $1: factor of head, $2: factor of base2
 rounds() {
@@ -79,4 +79,35 @@ rounds() {
   [[ $output == *'s/b/x=\"a,b\"'* ]]
   first=$output
   for i in 1 2 3 4 5; do run "$TERNMARK" lab replay "$F" --json; [ "$output" = "$first" ]; done
+}
+
+@test "a thousand replays of one file: the same bytes each time" {
+  rounds 1.04 >"$F"
+  first=$("$TERNMARK" lab replay "$F" --json | sha256sum)
+  for _ in $(seq 1000); do "$TERNMARK" lab replay "$F" --json; done | split -l 1 --filter='sha256sum' - | sort -u >sums
+  [ "$(wc -l <sums)" -eq 1 ]
+  [ "$(cat sums)" = "$first" ]
+}
+
+@test "drawn from recordings: counts that the table sums, and the operating curve" {
+  rounds 1 >"$F"
+  rounds 1 >"$F.more.csv"
+  "$TERNMARK" lab null "$F" "$F.more.csv" --cells 80 --json >null.json
+  "$TERNMARK" lab power "$F" --change 0.10 --cells 40 --json >red.json
+  "$TERNMARK" lab power "$F" --change -0.10 --cells 40 --json >less.json
+  run "$TERNMARK" lab table null.json red.json less.json null.json --out curve.csv
+  [ "$status" -eq 0 ]
+  [[ $output == *"identical code, cells red"*" 0 of 160 "* ]]
+  [[ $output == *"+10 % red within 5 s"*"40 of 40 "*"100.000 % [91.190, 100.000]"* ]]
+  [[ $output == *"+10 % red within 1 s"*"not measured"* ]]
+  [[ $output == *"-10 % improved"*"40 of 40"* ]]
+  [ "$(head -1 curve.csv)" = true_change,runs,red,low,high ]
+  [ "$(cut -d, -f1,2,3 curve.csv | sed 1d | tr '\n' ' ')" = "-0.1,40,0 0,160,0 0.1,40,1 " ]
+}
+
+@test "the table refuses what no lab wrote" {
+  run "$TERNMARK" lab table; [ "$status" -eq 2 ]
+  echo '{"change":0}' >f.json; run "$TERNMARK" lab table f.json; [ "$status" -eq 2 ]
+  echo 'no json' >f.json; run "$TERNMARK" lab table f.json; [ "$status" -eq 2 ]
+  run "$TERNMARK" lab table none.json; [ "$status" -eq 2 ]
 }

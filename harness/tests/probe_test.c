@@ -9,6 +9,7 @@
 #include "probe/git.h"
 #include "probe/heat.h"
 #include "probe/host.h"
+#include "probe/load.h"
 #include "probe/topology.h"
 
 #include "near.h"
@@ -272,6 +273,26 @@ static void the_machine_is_described(void **state)
     json_decref(environment);
 }
 
+/* What runs on a processor that this process may not use is nobody's burden. */
+static void load_elsewhere_does_not_count(void **state)
+{
+    (void)state;
+    cpu_set_t all, one;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    if (CPU_COUNT(&all) < 2)
+        skip();
+    size_t mine = 0;
+    while (!CPU_ISSET(mine, &all))
+        mine++;
+    CPU_ZERO(&one);
+    CPU_SET(mine, &one);
+    struct load everywhere = load_now(NULL, 0);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    struct load here = load_now(NULL, 0);
+    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+    assert_true(here.busy > 0 && here.busy < 0.9 * everywhere.busy);
+}
+
 static void git_answers_or_is_absent(void **state)
 {
     (void)state;
@@ -291,7 +312,7 @@ int main(void)
         cmocka_unit_test(the_clock_is_measured), cmocka_unit_test(the_key_is_stable_and_readable), cmocka_unit_test(affinity_belongs_to_the_key),
         cmocka_unit_test(slugs), cmocka_unit_test(what_happened_meanwhile_is_judged), cmocka_unit_test(a_burn_in_shows_the_speed),
         cmocka_unit_test(energy_sums_packages_and_follows_a_wrap), cmocka_unit_test(heat_is_the_hottest_processor_sensor),
-        cmocka_unit_test(rates_follow_from_counts), cmocka_unit_test(every_complaint_has_advice), cmocka_unit_test(the_machine_is_described), cmocka_unit_test(git_answers_or_is_absent),
+        cmocka_unit_test(rates_follow_from_counts), cmocka_unit_test(every_complaint_has_advice), cmocka_unit_test(the_machine_is_described), cmocka_unit_test(git_answers_or_is_absent), cmocka_unit_test(load_elsewhere_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

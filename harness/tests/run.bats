@@ -536,3 +536,18 @@ EOF
     fi
   done
 }
+
+@test "a budget ends a run whose cells take long to set up; what was not measured is said" {
+  cat >slow.lua <<'EOF'
+local ffi = require "ffi"
+ffi.cdef "int usleep(unsigned);"
+return { slow = { axes = { { "k", { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 } } }, setup = function() ffi.C.usleep(600000) return 1 end,
+                  run = function(_, n) local x = 0 for i = 1, n do x = x + i end return x end } }
+EOF
+  begun=$(date +%s)
+  run "$TERNMARK" run slow.lua --budget 1s --out r.json
+  [ "$status" -eq 3 ]
+  [ $(($(date +%s) - begun)) -le 6 ]
+  [ "$(json r.json "sum('budget ended' in (c['reason'] or '') for c in r['cells']) > 3")" = True ]
+  [ "$(json r.json "any(c['status'] == 'ok' for c in r['cells'])")" = True ]
+}
