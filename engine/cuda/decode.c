@@ -65,7 +65,7 @@ static enum cuda_outcome start_norm(struct cuda_decode *d, const struct norm *no
 {
     struct norm_args a = norm_arguments(d, norm);
     void *arguments[] = {&a};
-    return cuda_start(d->device, d->norm, (struct cuda_grid){1, 1, NORM_THREADS, (unsigned)a.n * (unsigned)sizeof(float)}, arguments, fault);
+    return cuda_start(d->device, d->norm, (struct cuda_grid){1, 1, NORM_THREADS, (unsigned)norm_bytes(a.n)}, arguments, fault);
 }
 
 static struct stream_args product_arguments(const struct cuda_decode *d, const struct matrix *m, size_t layer, uint64_t y)
@@ -86,7 +86,7 @@ static enum cuda_outcome start_product(struct cuda_decode *d, const struct norm 
     void *arguments[] = {&both}, *of_product[] = {&both.product};
     struct cuda_grid grid = m->choice.grid;
     if (m->is_fused) {
-        grid.shared_bytes += (unsigned)both.norm.n * (unsigned)sizeof(float);
+        grid.shared_bytes += (unsigned)norm_bytes(both.norm.n);
         return cuda_start(d->device, m->function, grid, arguments, fault);
     }
     enum cuda_outcome o = start_norm(d, norm, fault);
@@ -273,7 +273,7 @@ static enum cuda_outcome find_kernels(struct cuda_decode *d, struct cuda_fault *
 /* Whether the norm's floats fit in beside what the product needs. */
 static bool can_fuse(const struct cuda_decode *d, const struct matrix *m, const struct cuda_choice *choice)
 {
-    return choice->row->family == CUDA_STREAM && choice->row->b == 1 && choice->grid.shared_bytes + m->k * sizeof(float) + 1024 <= d->device->info.shared_bytes;
+    return choice->row->family == CUDA_STREAM && choice->row->b == 1 && choice->grid.shared_bytes + (size_t)norm_bytes((int)m->k) + 1024 <= d->device->info.shared_bytes;
 }
 
 static enum cuda_outcome set_choice(struct cuda_decode *d, struct matrix *m, const struct cuda_choice *choice, bool is_fused, struct cuda_fault *fault)
@@ -452,37 +452,48 @@ static enum cuda_outcome bind_one(struct cuda_device *device, const struct cuda_
     return o;
 }
 
-/* Keeps the faster of two decoders in *kept and closes the other. */
-static enum cuda_outcome keep_faster(struct cuda_decode **kept, struct cuda_decode *other, struct cuda_fault *fault)
+/* Binds the step as one launch beside *kept, keeps the faster in *kept and closes the other. */
+static enum cuda_outcome try_whole(struct cuda_decode **kept, struct cuda_fault *fault)
 {
-    double mine = 0, theirs = 0;
-    enum cuda_outcome o = time_step(*kept, &mine, fault);
+    struct cuda_decode *whole = NULL;
+    double many_ns = 0, whole_ns = 0;
+    enum cuda_outcome o = bind_one((*kept)->device, &(*kept)->spec, true, &whole, fault);
     if (!o)
-        o = time_step(other, &theirs, fault);
-    if (!o && theirs < mine) {
+        o = time_step(*kept, &many_ns, fault);
+    if (!o)
+        o = time_step(whole, &whole_ns, fault);
+    if (!o && whole_ns < many_ns) {
         struct cuda_decode *slower = *kept;
-        *kept = other;
-        other = slower;
+        *kept = whole;
+        whole = slower;
     }
-    cuda_decode_close(other);
+    cuda_decode_close(whole);
     return o;
+}
+
+/* Refusals that say nothing against what is bound already: no room for two steps at once, or blocks that cannot run together here. */
+static bool is_refusal(enum cuda_outcome o)
+{
+    return o == CUDA_OUTCOME_out_of_memory || o == CUDA_OUTCOME_too_old || o == CUDA_OUTCOME_mismatch;
 }
 
 enum cuda_outcome cuda_decode_bind(struct cuda_device *device, const struct cuda_decode_spec *spec, struct cuda_decode **out, struct cuda_fault *fault)
 {
-    struct cuda_decode *many = NULL, *whole = NULL;
+    struct cuda_decode *fastest = NULL;
+    struct cuda_fault second = {0};
     if (spec->fusing != CUDA_DECODE_FASTEST)
         return bind_one(device, spec, spec->fusing == CUDA_DECODE_WHOLE, out, fault);
-    enum cuda_outcome o = bind_one(device, spec, false, &many, fault);
-    if (!o && cuda_step_blocks(&device->info, &many->step))
-        o = bind_one(device, spec, true, &whole, fault);
-    if (!o && whole)
-        o = keep_faster(&many, whole, fault);
+    enum cuda_outcome o = bind_one(device, spec, false, &fastest, fault);
     if (o)
-        cuda_decode_close(many);
-    else
-        *out = many;
-    return o;
+        return o;
+    if (cuda_step_blocks(&device->info, &fastest->step) && (o = try_whole(&fastest, &second)) && !is_refusal(o)) {
+        cuda_decode_close(fastest);
+        if (fault)
+            *fault = second;
+        return o;
+    }
+    *out = fastest;
+    return CUDA_OUTCOME_ok;
 }
 
 void cuda_decode_close(struct cuda_decode *d)

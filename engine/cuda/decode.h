@@ -18,7 +18,7 @@ enum cuda_decode_norm { CUDA_DECODE_attention_norm, CUDA_DECODE_sub_norm, CUDA_D
 /* Row n of a matrix of a variant as k trits. */
 typedef void cuda_decode_source(const void *data, size_t variant, enum cuda_decode_matrix matrix, size_t n, size_t k, int8_t *trits);
 
-/* The launches of a step: as it is faster (both kinds are bound and timed); norms apart from the products after them; norms within them wherever they can be; one. */
+/* The launches of a step: as it is faster (both kinds are bound and timed; where the card has no room for a second, the first); norms apart from the products after them; norms within them wherever they can be; one. */
 enum cuda_decode_fusing { CUDA_DECODE_FASTEST, CUDA_DECODE_NEVER, CUDA_DECODE_ALWAYS, CUDA_DECODE_WHOLE };
 
 struct cuda_decode_spec {

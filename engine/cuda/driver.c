@@ -54,6 +54,7 @@ static const struct {
     {400, 500, CUDA_OUTCOME_mismatch},
     {701, 701, CUDA_OUTCOME_out_of_memory}, /* a launch asked for more registers or shared memory than there are */
     {702, 702, CUDA_OUTCOME_timeout},
+    {720, 720, CUDA_OUTCOME_out_of_memory}, /* more blocks were to run together than the card holds */
     {801, 801, CUDA_OUTCOME_too_old},
     {803, 804, CUDA_OUTCOME_mismatch},
     {900, 908, CUDA_OUTCOME_mismatch},

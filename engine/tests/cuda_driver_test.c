@@ -22,6 +22,7 @@ const unsigned char cuda_image[16] = {0};
 static char stub_path[4096];
 static void (*stub_plan)(int, int);
 static void (*stub_card)(int, int);
+static void (*stub_multiprocessors)(int);
 static int (*stub_calls)(void);
 static long (*stub_open)(void);
 
@@ -43,6 +44,7 @@ static int load_stub(void **state)
     assert_non_null(library);
     get(library, "stub_plan", &stub_plan);
     get(library, "stub_card", &stub_card);
+    get(library, "stub_multiprocessors", &stub_multiprocessors);
     get(library, "stub_calls", &stub_calls);
     get(library, "stub_open", &stub_open);
     return 0;
@@ -90,16 +92,19 @@ static void some_row(const void *data, size_t variant, enum cuda_decode_matrix m
     zeros(data, n, k, trits);
 }
 
-static enum cuda_outcome use_decode(struct cuda_device *d, struct cuda_fault *fault)
+static const float ones[256];
+static const struct cuda_decode_spec decode_spec = {.layers = 2, .variants = 1, .width = 128, .heads = 2, .groups = 1, .head = 64, .ffn = 256, .vocabulary = 64,
+                                                    .context = 9, .source = some_row, .norms = {ones, ones, ones, ones, ones}, .cosine = ones, .sine = ones};
+
+static enum cuda_outcome use_decode(struct cuda_device *d, enum cuda_decode_fusing fusing, struct cuda_fault *fault)
 {
-    static const float ones[256];
     static float logits[64];
     static uint16_t keys[64 * 9 * 2];
-    struct cuda_decode_spec spec = {.layers = 2, .variants = 1, .width = 128, .heads = 2, .groups = 1, .head = 64, .ffn = 256, .vocabulary = 64, .context = 9,
-                                    .source = some_row, .norms = {ones, ones, ones, ones, ones}, .cosine = ones, .sine = ones};
+    struct cuda_decode_spec spec = decode_spec;
     struct cuda_decode_view view = {.layers = 1, .logits = logits, .keys = keys};
     struct cuda_decode *decode = NULL;
     double ns;
+    spec.fusing = fusing;
     enum cuda_outcome o = cuda_decode_bind(d, &spec, &decode, fault);
     if (!o)
         o = cuda_decode_run(decode, 2, &ns, fault);
@@ -109,7 +114,7 @@ static enum cuda_outcome use_decode(struct cuda_device *d, struct cuda_fault *fa
     return o;
 }
 
-/* Everything the library does, once. */
+/* Everything the library does, once, but for the choice between two kinds of decode step, which survives refusals (below). */
 static enum cuda_outcome scenario(struct cuda_fault *fault)
 {
     struct cuda_device *d = NULL;
@@ -119,7 +124,9 @@ static enum cuda_outcome scenario(struct cuda_fault *fault)
     if (!o)
         o = use_linear(d, 40, false, fault);
     if (!o)
-        o = use_decode(d, fault);
+        o = use_decode(d, CUDA_DECODE_ALWAYS, fault);
+    if (!o)
+        o = use_decode(d, CUDA_DECODE_WHOLE, fault);
     for (int kind = 0; kind < CUDA_STRETCHES && !o; kind++)
         o = use_stretch(d, (enum cuda_stretch_kind)kind, kind & 1, fault);
     if (!o)
@@ -162,6 +169,66 @@ static void every_call_fails_in_its_turn(void **state)
             if (o != cases[i].outcome || fault.outcome != o || !fault.text[0] || stub_open())
                 fail_msg("call %d with code %d: outcome %s (%s), expected %s; %ld things left open", call, cases[i].code, cuda_outcome_name(o), fault.text,
                          cuda_outcome_name(cases[i].outcome), stub_open());
+        }
+}
+
+/* Binds a decode step on a new card whose call-th call from there gives `code`; calls and bytes that it took, and whether it is one launch. */
+struct bound {
+    enum cuda_outcome outcome;
+    int calls;
+    size_t bytes;
+    bool is_whole;
+};
+static struct bound bind_decode(int multiprocessors, int call, int code)
+{
+    struct cuda_fault fault = {0};
+    struct cuda_device *d = NULL;
+    struct cuda_decode *decode = NULL;
+    struct bound b = {0};
+    char why[512];
+    double ns;
+    stub_plan(0, 0);
+    stub_multiprocessors(multiprocessors);
+    assert_int_equal(cuda_device_open(0, stub_path, &d, &fault), CUDA_OUTCOME_ok);
+    stub_plan(call, code);
+    b.outcome = cuda_decode_bind(d, &decode_spec, &decode, &fault);
+    b.calls = stub_calls();
+    b.bytes = d->live_bytes;
+    stub_plan(0, 0);
+    if (!b.outcome) {
+        assert_int_equal(fault.outcome, CUDA_OUTCOME_ok);
+        cuda_decode_why(decode, why, sizeof why);
+        b.is_whole = strstr(why, "one launch") != NULL;
+        assert_int_equal(cuda_decode_run(decode, 2, &ns, &fault), CUDA_OUTCOME_ok);
+    }
+    cuda_decode_close(decode);
+    assert_int_equal(d->live_bytes, 0);
+    cuda_device_close(d);
+    stub_multiprocessors(4);
+    assert_int_equal(stub_open(), 0);
+    return b;
+}
+
+/* Too few multiprocessors for the one launch: only the many are bound. With enough, whatever the second bind or the comparison is refused leaves the first. */
+static void a_second_step_that_is_refused_leaves_the_first(void **state)
+{
+    static const struct {
+        int code;
+        enum cuda_outcome kept; /* of a refusal after the first is bound */
+    } cases[] = {{2, CUDA_OUTCOME_ok}, {701, CUDA_OUTCOME_ok}, {720, CUDA_OUTCOME_ok}, {801, CUDA_OUTCOME_ok}, {900, CUDA_OUTCOME_ok}, {700, CUDA_OUTCOME_sticky}, {100, CUDA_OUTCOME_no_device}};
+    (void)state;
+    stub_card(1, 9);
+    struct bound first = bind_decode(3, 0, 0), both = bind_decode(4, 0, 0);
+    assert_int_equal(first.outcome, CUDA_OUTCOME_ok);
+    assert_int_equal(both.outcome, CUDA_OUTCOME_ok);
+    assert_true(both.calls > first.calls + 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int call = first.calls - 20; call <= both.calls; call++) {
+            struct bound b = bind_decode(4, call, cases[i].code);
+            enum cuda_outcome expected = call > first.calls ? cases[i].kept : cuda_outcome_of(cases[i].code);
+            if (b.outcome != expected || b.is_whole || (!expected && b.bytes != first.bytes))
+                fail_msg("call %d of %d with code %d: outcome %s, expected %s; one launch: %d; %zu bytes, the first has %zu", call, both.calls, cases[i].code,
+                         cuda_outcome_name(b.outcome), cuda_outcome_name(expected), b.is_whole, b.bytes, first.bytes);
         }
 }
 
@@ -282,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(works_without_failures), cmocka_unit_test(every_call_fails_in_its_turn), cmocka_unit_test(sticky_stays),
+        cmocka_unit_test(a_second_step_that_is_refused_leaves_the_first),
         cmocka_unit_test(a_card_that_never_answers_times_out), cmocka_unit_test(machines_without), cmocka_unit_test(packing_keeps_every_weight),
         cmocka_unit_test(drawing_of_the_layout_holds), cmocka_unit_test(choices_fit_the_card),
     };

@@ -13,11 +13,12 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static int calls, planned_call, planned_code, compute_major = 9, cards = 1;
+static int calls, planned_call, planned_code, compute_major = 9, cards = 1, multiprocessors = 4;
 static long open_things;
 
 EXPORT void stub_plan(int call, int code);
 EXPORT void stub_card(int n_cards, int major);
+EXPORT void stub_multiprocessors(int n);
 EXPORT int stub_calls(void);
 EXPORT long stub_open(void);
 
@@ -33,6 +34,11 @@ void stub_card(int n_cards, int major)
 {
     cards = n_cards;
     compute_major = major;
+}
+
+void stub_multiprocessors(int n)
+{
+    multiprocessors = n;
 }
 
 int stub_calls(void)
@@ -106,7 +112,7 @@ static void *at(uint64_t pointer)
 
 static int attribute_of(int which)
 {
-    return which == 16 ? 4 : which == 75 ? compute_major : which == 97 ? 232448 : which == 38 ? 1 << 20 : 0;
+    return which == 16 ? multiprocessors : which == 75 ? compute_major : which == 97 ? 232448 : which == 38 ? 1 << 20 : 0;
 }
 
 STUB(cuInit, (unsigned flags), )

@@ -21,6 +21,20 @@ __device__ __forceinline__ float tree16(float p) {
     return p;
 }
 
+/* Lane j's partial sum of `each` numbers (or of their squares) that lie side by side from a multiple of 16 bytes, one after another. */
+template <bool SQUARES> __device__ __forceinline__ float partial_sum(const float *row, int each) {
+    float s = 0;
+    int i = 0;
+#pragma unroll 8
+    for (; i + 4 <= each; i += 4) {
+        float4 v = *(const float4 *)(row + i);
+        if (SQUARES) v.x = __fmul_rn(v.x, v.x), v.y = __fmul_rn(v.y, v.y), v.z = __fmul_rn(v.z, v.z), v.w = __fmul_rn(v.w, v.w);
+        s = __fadd_rn(__fadd_rn(__fadd_rn(__fadd_rn(s, v.x), v.y), v.z), v.w);
+    }
+    for (; i < each; i++) s = __fadd_rn(s, SQUARES ? __fmul_rn(row[i], row[i]) : row[i]);
+    return s;
+}
+
 __device__ __forceinline__ float block_max(float a, float *shared) {
     for (int o = 16; o; o >>= 1) a = fmaxf(a, __shfl_xor_sync(~0u, a, o));
     if ((threadIdx.x & 31) == 0) shared[threadIdx.x >> 5] = a;
@@ -44,30 +58,30 @@ __device__ __forceinline__ float norm_input(const norm_args &p, int i, bool keep
     return v;
 }
 
-/* q = quantise(norm(input) * w), zeros up to ldq, by one block; gives the scale to every thread. `values`: n floats of shared memory. */
+/* q = quantise(norm(input) * w), zeros up to ldq, by one block; gives the scale to every thread. `values`: norm_bytes(n) of shared memory. */
 template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm_args &p, float *values, int8_t *q, bool keeps) {
     __shared__ float maxima[THREADS / 32], factor;
-    for (int i = threadIdx.x; i < p.n; i += THREADS) values[i] = norm_input(p, i, keeps);
+    const int stride = norm_stride(p.n);
+    for (int i = threadIdx.x; i < p.n; i += THREADS) values[norm_place(i, stride)] = norm_input(p, i, keeps);
     __syncthreads();
     if (threadIdx.x < 32) {
-        float s = 0;
-#pragma unroll 16
-        for (int i = threadIdx.x & 15; i < p.n; i += 16) s = __fadd_rn(s, __fmul_rn(values[i], values[i]));
-        s = tree16(s);
+        const int lane = threadIdx.x & 15;
+        const float s = tree16(partial_sum<true>(values + lane * stride, (p.n - lane + 15) / 16));
         if (threadIdx.x == 0) factor = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(s, (float)p.n), p.eps)));
     }
     __syncthreads();
     const float r = factor;
     float a = 1e-5f;
     for (int i = threadIdx.x; i < p.n; i += THREADS) {
-        values[i] = __fmul_rn(__fmul_rn(values[i], r), p.w[i]);
-        const float v = fabsf(values[i]);
+        float *value = values + norm_place(i, stride);
+        *value = __fmul_rn(__fmul_rn(*value, r), p.w[i]);
+        const float v = fabsf(*value);
         a = v > a ? v : a;
     }
     a = block_max(a, maxima);
     const float to_int = __fdiv_rn(127.0f, a);
     for (int i = threadIdx.x; i < p.ldq; i += THREADS) {
-        const float v = i < p.n ? __fmul_rn(values[i], to_int) : 0.0f;
+        const float v = i < p.n ? __fmul_rn(values[norm_place(i, stride)], to_int) : 0.0f;
         q[i] = !(v > -128.0f) ? -128 : v > 127.0f ? 127 : (int8_t)__float2int_rn(v);
     }
     return __fdiv_rn(a, 127.0f);

@@ -16,6 +16,18 @@
  * `context` floats. */
 enum { ATTEND_THREADS = 512, ATTEND_TILE = 256 };
 
+#ifdef __CUDACC__
+#define DECODE_SHARED __host__ __device__ static __forceinline__
+#else
+#define DECODE_SHARED static inline
+#endif
+
+/* A norm's n floats lie in shared memory in sixteen rows, one a partial sum: element i at (i % 16) * norm_stride(n) + i / 16. Rows begin at
+ * multiples of 16 bytes, in banks of their own for eight lanes that read 16 bytes each. */
+DECODE_SHARED int norm_stride(int n) { return ((n + 15) / 16 + 3) / 8 * 8 + 4; }
+DECODE_SHARED int norm_place(int i, int stride) { return i % 16 * stride + i / 16; }
+DECODE_SHARED int norm_bytes(int n) { return 16 * norm_stride(n) * 4; }
+
 /* What is normalised: a row of the embedding (kept) · x · x + added (kept) · relu(x)^2 * added */
 enum norm_kind { NORM_EMBEDDING, NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
 
@@ -33,7 +45,7 @@ struct norm_args {
 struct norm_stream_args {
     struct stream_args product; /* x and sx come from the norm */
     struct norm_args norm;
-    int values_at; /* bytes of shared memory before the norm's n floats */
+    int values_at; /* bytes of shared memory before the norm's; a multiple of 16 */
 };
 
 struct attend_args {

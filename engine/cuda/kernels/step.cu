@@ -106,17 +106,7 @@ __device__ __forceinline__ void step_send(uint64_t *box, float v, unsigned epoch
 /* factor = 1 / sqrt(mean of squares + eps), in the engine's order, by the first warp. */
 __device__ __forceinline__ void step_factor(const step_args &p, const step_memory &m, int n) {
     if (threadIdx.x >= 32) return;
-    const float *row = m.squares + (threadIdx.x & 15) * step_stride(n);
-    const int each = n / 16;
-    float s = 0;
-    int i = 0;
-#pragma unroll 8
-    for (; i + 4 <= each; i += 4) {
-        const float4 v = *(const float4 *)(row + i);
-        s = __fadd_rn(__fadd_rn(__fadd_rn(__fadd_rn(s, v.x), v.y), v.z), v.w);
-    }
-    for (; i < each; i++) s = __fadd_rn(s, row[i]);
-    s = tree16(s);
+    const float s = tree16(partial_sum<false>(m.squares + (threadIdx.x & 15) * step_stride(n), n / 16));
     if (threadIdx.x == 0) *m.factor = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(s, (float)n), p.eps)));
 }
 
