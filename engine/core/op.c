@@ -62,14 +62,15 @@ static enum tern_status bad(const struct tern_op *op, const char *name, const ch
                           found ? found : "(the op has no such parameter)");
 }
 
-static bool parse_size(const char *text, const char *stop, size_t *out, const char **end)
+/* Number that ends at `stop`, the text's own end included only where stop is 0. */
+static bool parse_size(const char *text, char stop, size_t *out, const char **end)
 {
     char *rest;
     if (!text || *text < '0' || *text > '9')
         return false;
     errno = 0;
     unsigned long long value = strtoull(text, &rest, 10);
-    if (errno || !strchr(stop, *rest))
+    if (errno || *rest != stop)
         return false;
     *out = (size_t)value;
     *end = rest;
@@ -80,7 +81,7 @@ enum tern_status tern_op_size(const struct tern_op *op, const char *name, size_t
 {
     const char *end;
     char expected[96];
-    if (parse_size(tern_op_text(op, name), "", out, &end) && *out >= least && *out <= most)
+    if (parse_size(tern_op_text(op, name), 0, out, &end) && *out >= least && *out <= most)
         return TERN_OK;
     snprintf(expected, sizeof expected, "a whole number from %zu to %zu", least, most);
     return bad(op, name, expected, error);
@@ -135,7 +136,7 @@ enum tern_status tern_op_shape(const struct tern_op *op, const char *name, size_
 {
     const char *at = tern_op_text(op, name);
     for (size_t i = 0; i < n; i++) {
-        if (!parse_size(at, i + 1 < n ? "x" : "", &out[i], &at))
+        if (!parse_size(at, i + 1 < n ? 'x' : 0, &out[i], &at))
             return bad(op, name, "sizes joined by x, such as 2560x2560", error);
         at++;
     }

@@ -151,6 +151,19 @@ static void what_is_wrong_is_refused_by_name(void **state)
     }
 }
 
+/* A shape of one number ends with its text: what lies behind the text is not a second number. */
+static void a_shape_ends_with_its_text(void **state)
+{
+    static const char value[] = "12\0" "16";
+    struct tern_param params[] = { { "shape", value } };
+    struct tern_op *op = NULL;
+    struct tern_error error;
+    (void)state;
+    assert_int_equal(tern_op_bind("bitlinear", params, 1, &op, &error), TERN_INVALID);
+    assert_null(op);
+    assert_non_null(strstr(error.text, "shape"));
+}
+
 static void backend_is_forced_or_refused(void **state)
 {
     const char *const *names;
@@ -335,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op_on_every_backend), cmocka_unit_test(what_is_wrong_is_refused_by_name),
+        cmocka_unit_test(a_shape_ends_with_its_text),
         cmocka_unit_test(backend_is_forced_or_refused), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(formats_come_back),
         cmocka_unit_test(every_part_runs_once), cmocka_unit_test(shares_cover),
     };
