@@ -229,7 +229,7 @@ static bool agrees_without_slowest(struct decide *d, const struct look *look)
 /*
  * Where processes of one build differ widely, their offsets follow no law that is known (two states, rare far ones), and a red
  * is also held against what no law is needed for: of three processes of one build each is the slowest of its generation with
- * chance 1/3. Seen: resampled cells whose processes differ by 6 % gave one red in 1000 runs of identical code without it.
+ * chance 1/3. Without it resampled recordings gave one red in 1000 runs of 40 identical cells; wide processes are the suspect.
  */
 static bool order_agrees(const struct look *look)
 {
