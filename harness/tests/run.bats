@@ -305,14 +305,14 @@ return {
   z_good = bench($body),
 }
 EOF
-  run "$TERNMARK" run hostile.lua --cell-timeout 700ms --memory-limit 300MiB --budget 1s --out r.json
+  run "$TERNMARK" run hostile.lua --cell-timeout 2s --memory-limit 300MiB --budget 20s --out r.json
   [ "$status" -eq 4 ]
   [ "$(json r.json "[c['bench'] for c in r['cells'] if c['status'] == 'ok']")" = "['a_good', 'z_good']" ]
   [ "$(json r.json "len([c for c in r['cells'] if c['status'] == 'failed'])")" = 14 ]
-  [ "$(json r.json "[len(c['runs'][0]['samples_ns']) for c in r['cells'] if c['runs']]")" = "[2, 2]" ]
+  [ "$(json r.json "[len(c['runs'][0]['samples_ns']) >= 2 for c in r['cells'] if c['runs']]")" = "[True, True]" ]
   reason() { json r.json "[c['reason'] for c in r['cells'] if c['bench'] == '$1'][0]"; }
   [ "$(reason segfault)" = "killed by SIGSEGV" ]
-  [[ "$(reason loop)" == "hung: no answer within 0.7 s (--cell-timeout)"* ]]
+  [[ "$(reason loop)" == "hung: no answer within 2 s (--cell-timeout)"* ]]
   [ "$(reason exits)" = "ended its process with exit status 0" ]
   [[ "$(reason eats)" == "killed by SIGSEGV (held "*" of --memory-limit 300 MiB)" ]]
   [ "$(reason eats_lua)" = "not enough memory" ]
