@@ -60,11 +60,11 @@ round_trip() {  # RUN FORMAT
   for python in python3 /usr/bin/python3 ''; do $python -c 'import scipy' 2>/dev/null && break; done
   [ "$python" ] || skip "python3-scipy is not installed"
   for run in many hostile; do "$TERNMARK" report "$DIR/$run.json" --format "google-benchmark=$DIR/$run.gb.json"; done
-  run $python $compare --no-color benchmarks "$DIR/many.gb.json" "$DIR/many.gb.json"
-  [ "$status" = 0 ]
-  [[ "$output" == *"many/bench/batch=7_pvalue"* ]]
-  run $python $compare --no-color benchmarks "$DIR/hostile.gb.json" "$DIR/hostile.gb.json"
-  [ "$status" = 0 ]
+  # Into files: every line is as wide as the longest name, and a shell takes minutes to hold that.
+  $python $compare --no-color benchmarks "$DIR/many.gb.json" "$DIR/many.gb.json" >"$DIR/many.txt"
+  grep -q "many/bench/batch=7_pvalue" "$DIR/many.txt"
+  $python $compare --no-color benchmarks "$DIR/hostile.gb.json" "$DIR/hostile.gb.json" >"$DIR/hostile.txt"
+  [ -s "$DIR/hostile.txt" ]
 }
 
 @test "python's json.tool reads what is JSON" {
