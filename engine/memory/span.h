@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A heap of whole pages: the slab tier above 32 KiB, the mapped tier and the buddy's chunks come from such heaps. Free spans
+ * A heap of whole pages: the slab tier above 64 KiB, the mapped tier and the buddy's chunks come from such heaps. Free spans
  * hang in lists by length; up to 64 pages a list holds one length, above there are sixteen lists per doubling, and a bit map
  * says which lists have something, so that taking and giving are a few loads. A free span merges with free neighbours at once.
  *
