@@ -65,21 +65,43 @@ static void print_numbers(FILE *out, const json_t *cell)
             100 * view_number(json_object_get(cell, "summary"), "mad", 0) / median, rate.value, units_print(UNIT_RATE, rate.value, number, sizeof number), rate.unit);
 }
 
+/* What could not be read, one line a reason: most machines lack many metrics for one cause. */
+static void print_absent(FILE *out, const json_t *metrics)
+{
+    json_t *reasons = json_object(), *metric, *names;
+    const char *name, *why;
+    json_object_foreach((json_t *)(uintptr_t)metrics, name, metric)
+    {
+        if (!json_object_get(metric, "absent"))
+            continue;
+        why = view_text(metric, "absent");
+        if (!json_object_get(reasons, why))
+            json_object_set_new(reasons, why, json_array());
+        json_array_append_new(json_object_get(reasons, why), json_string(name));
+    }
+    json_object_foreach(reasons, why, names)
+    {
+        fputs("not available: ", out);
+        for (size_t i = 0; i < json_array_size(names); i++)
+            print_element(out, i ? ", " : "", json_string_value(json_array_get(names, i)), "");
+        print_element(out, " (", why, ")\n");
+    }
+    json_decref(reasons);
+}
+
 static void print_metrics(FILE *out, const json_t *cell)
 {
     const char *name;
     json_t *metric;
     json_object_foreach(json_object_get(cell, "metrics"), name, metric)
     {
-        print_element(out, "<dt>", name, "</dt><dd>");
         if (json_object_get(metric, "absent"))
-            print_element(out, "not available: ", view_text(metric, "absent"), "");
-        else {
-            fprintf(out, "%.6g ", view_number(metric, "value", 0));
-            escape_markup(out, view_text(metric, "unit"));
-        }
-        fputs("</dd>", out);
+            continue;
+        print_element(out, "", name, "");
+        fprintf(out, ": %.6g ", view_number(metric, "value", 0));
+        print_element(out, "", view_text(metric, "unit"), "\n");
     }
+    print_absent(out, json_object_get(cell, "metrics"));
 }
 
 static void print_facts(FILE *out, const json_t *verdict)
@@ -91,9 +113,10 @@ static void print_facts(FILE *out, const json_t *verdict)
     } rows[] = {{"tolerance", "tolerance", 100, " %"}, {"smallest_visible", "smallest change that could be seen", 100, " %"}, {"rounds", "rounds", 1, ""}, {"generations", "processes per build", 1, ""}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (json_is_number(json_object_get(verdict, rows[i].key)))
-            fprintf(out, "<dt>%s</dt><dd>%.4g%s</dd>", rows[i].label, rows[i].factor * view_number(verdict, rows[i].key, 0), rows[i].unit);
+            fprintf(out, "%s: %.4g%s\n", rows[i].label, rows[i].factor * view_number(verdict, rows[i].key, 0), rows[i].unit);
 }
 
+/* Lines of text, not a list of elements: a page of 1,000 cells spends half its time to load on those. */
 static void print_details(FILE *out, const json_t *run, const json_t *cell, const json_t *verdict)
 {
     char *command = NULL;
@@ -103,13 +126,13 @@ static void print_details(FILE *out, const json_t *run, const json_t *cell, cons
         return;
     view_reproduce(text, run, cell);
     fclose(text);
-    print_element(out, "<details><summary>measure again</summary><p><code>", command, "</code></p><dl>");
+    print_element(out, "<details><summary>measure again</summary><p><code>", command, "</code></p><pre>");
     free(command);
     print_facts(out, verdict);
     if (*view_text(cell, "backend"))
-        print_element(out, "<dt>ran on</dt><dd>", view_text(cell, "backend"), "</dd>");
+        print_element(out, "ran on: ", view_text(cell, "backend"), "\n");
     print_metrics(out, cell);
-    fputs("</dl></details>", out);
+    fputs("</pre></details>", out);
 }
 
 static void print_reason(FILE *out, const json_t *cell, const json_t *verdict)

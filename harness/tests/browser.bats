@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The page in headless Chromium: opens, sorts, filters, passes axe-core, loads in under a second with 1,000 cells. Needs chromium, node
-# and npm, so it runs where TERNMARK_TEST_BROWSER=1 asks for it (make test-full).
+# The page in headless Chromium: opens, sorts, filters, passes axe-core, also with 1,000 cells and hostile names (how fast is ci/use-speed's).
+# Needs chromium, node and npm, so it runs where TERNMARK_TEST_BROWSER=1 asks for it (make test-full).
 
 setup_file() {
   [ "${TERNMARK_TEST_BROWSER:-0}" = 1 ] || return 0
@@ -18,7 +18,7 @@ look() {  # NAME RUN...: makes the report and opens it
   mkdir -p "$WORK/shots-$1"
   "$TERNMARK" report "${@:2}" --out "$WORK/$1" >/dev/null
   cd "$WORK"
-  timeout 120 node page.mjs "$CHROMIUM" "$WORK/$1" "$WORK/shots-$1" 1000
+  timeout 120 node page.mjs "$CHROMIUM" "$WORK/$1" "$WORK/shots-$1"
 }
 
 @test "a report with every picture" {
@@ -27,7 +27,7 @@ look() {  # NAME RUN...: makes the report and opens it
   look many "$WORK/run-01.json" "$WORK/run-02.json" "$WORK/run-03.json" "$WORK/many.json"
 }
 
-@test "1,000 cells load in under a second" {
+@test "1,000 cells sort and filter" {
   python3 harness/tests/results.py many 1000 "$WORK/thousand.json"
   look thousand "$WORK/thousand.json"
 }

@@ -52,6 +52,17 @@ def cell(rng, suite, bench, params, state="pass", backend="scalar", ratio=1.0, r
             "paired": paired(rng, ratio), "verdicts": [verdict(state, ratio, reason)]}
 
 
+def usual_metrics(rng):
+    """What a run on a machine without counters and sensors says of each cell: as many rows as a real page has."""
+    absent = {"perf_event_open: No such file or directory": "branches branch_misses branch_miss_rate cache_misses cache_references cycles instructions"
+              " instructions_per_cycle l1_hit_rate l2_hit_rate l3_hit_rate",
+              "no RAPL zone under /sys/class/powercap": "energy power work_per_watt", "no sensor of a processor under /sys/class/thermal or hwmon": "temperature"}
+    units = {"context_switches": "per run", "cpu": "ns", "memory": "bytes", "overhead": "of a sample", "page_faults": "per iteration", "unexplained": "of a turn",
+             "variation": "of the mean", "voided_samples": "per run", "work_per_core": "op/s per core", "work_per_memory": "op/s per byte"}
+    metrics = {name: {"absent": why} for why, names_of in absent.items() for name in names_of.split()}
+    return metrics | {name: {"value": 1e3 * rng.random(), "unit": unit} for name, unit in units.items()}
+
+
 def slower(one, factor):
     one["runs"][0]["samples_ns"] = [[ns * factor for ns in ones] for ones in one["runs"][0]["samples_ns"]]
     one["summary"] = {key: value * factor for key, value in one["summary"].items()}
@@ -87,7 +98,7 @@ def main(arguments):
     if arguments[0] == "names":
         run, target = with_names(rng, len(arguments) > 2), arguments[1]
     elif arguments[0] == "many":
-        run, target = result([cell(rng, "many", "bench", {"batch": i}, STATES[i % 3], ratio=1 + 0.1 * rng.random()) for i in range(int(arguments[1]))]), arguments[2]
+        run, target = result([cell(rng, "many", "bench", {"batch": i}, STATES[i % 3], ratio=1 + 0.1 * rng.random(), metrics=usual_metrics(rng)) for i in range(int(arguments[1]))]), arguments[2]
     else:
         for day in range(1, int(arguments[1]) + 1):
             cells = [cell(rng, "series", "bench", {"batch": i}, ratio=1.0, metrics={"energy": {"value": 2.5 * i, "unit": "J"}}) for i in (1, 8)]
