@@ -132,6 +132,11 @@ $(B)/engine/tests/cuda_emulated_test: $(B)/engine/tests/cuda_emulated_test.o $(B
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
+# NVML without a card.
+$(B)/harness/tests/stub_nvml.so: $(B)/harness/tests/stub_nvml.o
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
+$(B)/harness/tests/stub_nvml.o: HARNESS_CFLAGS += -fPIC
+$(B)/harness/tests/gpu_test: | $(B)/harness/tests/stub_nvml.so
 $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))
 	$(Q)$(CC) -rdynamic $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(HARNESS_LIBS)
 

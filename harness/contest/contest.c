@@ -101,7 +101,7 @@ static json_t *round_json(const struct decide_round *round)
 struct tally {
     json_t *samples;
     struct worker_usage usage;
-    size_t rounds, voided;
+    size_t rounds, voided, throttled;
     double round_ns;      /* of the latest whole round, all lanes, warm-up left out */
     struct decide_round *kept;
     size_t n_kept, room;
@@ -128,8 +128,10 @@ static void count_round(struct tally *tally, const struct lanes_round *round, do
     tally->usage.faults += round->usage.faults;
     tally->usage.switches += round->usage.switches;
     tally->usage.peak_bytes = fmax(tally->usage.peak_bytes, round->usage.peak_bytes);
+    card_add(&tally->usage.card, &round->usage.card);
     tally->rounds++;
-    tally->voided += !is_whole;
+    tally->voided += !is_whole && !round->slowed;
+    tally->throttled += round->slowed != 0;
     if (!is_whole)
         return;
     json_array_append_new(tally->samples, json_real(round->ns[LANE_HEAD]));
@@ -148,7 +150,7 @@ static bool run_rounds(struct course *course, struct contest_cell *cell, struct 
             return fault_set(fault, EXIT_CODE_INTERRUPTED, "interrupted");
         if (!lanes_run(course->lanes, &turn, &round, lost, fault))
             return false;
-        bool is_whole = round.ns[0] > 0 && round.ns[1] > 0 && round.ns[2] > 0;
+        bool is_whole = round.ns[0] > 0 && round.ns[1] > 0 && round.ns[2] > 0 && !round.slowed;
         count_round(tally, &round, (double)turn.iterations, is_whole);
         if (!is_whole)
             continue;
@@ -189,6 +191,7 @@ static void keep_generation(struct course *course, struct contest_cell *cell, co
                           "faults", tally->usage.faults / runs, "switches", tally->usage.switches, "peak_bytes", tally->usage.peak_bytes,
                           "number", (json_int_t)course->generation);
     const json_t *opening = opened[LANE_HEAD], *closing = closed[LANE_HEAD];
+    card_describe(g, &tally->usage.card, tally->throttled);
     bool is_command = opening && strcmp(text_of(opening, "kind"), "command") == 0;
     if (opening)
         json_object_update(g, (json_t *)(uintptr_t)opening);
@@ -260,6 +263,7 @@ static bool measure_cell(struct course *course, struct contest_cell *cell, struc
     ok = ok && (lanes_empty(course->lanes, &turn, &empty_ns, fault) || ((lost = LANE_HEAD), false));
     lanes_close(course->lanes, closed);
     cell->n_voided += tally.voided;
+    cell->n_throttled += tally.throttled;
     size_t before_rounds = json_array_size(cell->rounds);
     ok = ok && take_rounds(course, cell, &tally, fault);
     free(tally.kept);
@@ -409,6 +413,20 @@ static void void_by_clock(struct contest_cell *cell)
     cell->verdict.reason = "the clock stood still or stepped back during turns";
 }
 
+/* No round is left, and those there were had a turn at a throttled clock of the card. */
+static bool is_throttled_out(const struct contest_cell *cell)
+{
+    return json_array_size(cell->rounds) == 0 && cell->n_throttled >= 3 * LEAST_ROUNDS;
+}
+
+static void void_by_card(struct contest_cell *cell)
+{
+    if (cell->is_lost || !is_throttled_out(cell))
+        return;
+    cell->verdict.decision = DECISION_UNFIT;
+    cell->verdict.reason = "every round had a turn at a throttled clock of the card";
+}
+
 /* Looks at every cell that a look is due for; `last`: at all that are left. Returns how many stay undecided. */
 static size_t decide_all(struct course *course, bool last)
 {
@@ -420,7 +438,7 @@ static size_t decide_all(struct course *course, bool last)
         struct contest_cell *cell = &course->cells[i];
         if (cell->is_settled)
             continue;
-        bool ends = last || cell->turn_ns >= cell_ns;
+        bool ends = last || cell->turn_ns >= cell_ns || is_throttled_out(cell);
         if (ends || decide_is_due(cell->decide))
             cell->is_settled = decide_look(cell->decide, pool, ends) != DECISION_NONE;
         left += !cell->is_settled;
@@ -440,6 +458,7 @@ static bool run(struct course *course, struct fault *fault)
     for (size_t i = 0; i < course->n; i++) {
         course->cells[i].verdict = *decide_verdict(course->cells[i].decide);
         void_by_clock(&course->cells[i]);
+        void_by_card(&course->cells[i]);
     }
     if (course->contest->progress)
         fprintf(course->contest->progress, "\r\033[K");

@@ -35,6 +35,7 @@ struct contest_cell {
     char reason[600];         /* why it was lost */
     double turn_ns;           /* inside turns, all lanes; */
     size_t n_voided;          /* turns that the clock voided */
+    size_t n_throttled;       /* rounds dropped because the card's clock was held down in one of their turns */
     size_t n_repeats;         /* generations set aside because others were using the processors */
     /* inner state */
     struct decide *decide;

@@ -93,6 +93,7 @@ static json_t *do_open(struct child *child, const json_t *request, struct fault 
         json_object_set_new(info, "energy_absent", json_string(child->energy_absent));
     char why[128];
     heat_throttles(HEAT_ROOT, &child->throttles, why, sizeof why);
+    card_open(&child->subject.card, info);
     return info;
 }
 

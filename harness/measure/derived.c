@@ -98,6 +98,33 @@ static void add_readings(json_t *metrics, const json_t *generations)
     }
 }
 
+/* Of cells that ran on the card, and of no others. */
+static void add_card(json_t *metrics, const json_t *generations)
+{
+    static const struct {
+        const char *name, *unit;
+        size_t part; /* of struct folded */
+    } rows[] = {
+#define GPU_READING(value, metric, unit, fold, sentence) {metric, unit, offsetof(struct folded, fold)},
+#include "probe/gpu.def"
+#undef GPU_READING
+        {"gpu_throttled", "samples per run", offsetof(struct folded, sum)},
+    };
+    const json_t *first = json_array_get(generations, 0);
+    const char *backend = json_string_value(json_object_get(first, "backend"));
+    if (!backend || strcmp(backend, "cuda") != 0)
+        return;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct folded folded;
+        char absent[64];
+        snprintf(absent, sizeof absent, "%s_absent", rows[i].name);
+        if (fold(generations, rows[i].name, &folded))
+            add(metrics, rows[i].name, *(const double *)((const char *)&folded + rows[i].part), rows[i].unit);
+        else
+            add_absent(metrics, rows[i].name, reason_of(generations, absent, reason_of(generations, "gpu_absent", "the card was not read")));
+    }
+}
+
 /* ---- work for what it costs */
 
 static bool work_of(const json_t *cell, double *work, const char **unit)
@@ -199,6 +226,7 @@ void derived_add(json_t *cell, const json_t *generations)
         return;
     add_rates(metrics, generations);
     add_readings(metrics, generations);
+    add_card(metrics, generations);
     add_work(metrics, cell);
     add_variation(metrics, generations);
     add_series(metrics, generations);

@@ -11,6 +11,7 @@
 /*
  * Adds to the metrics of a measured cell, from its `generations`:
  *   instructions_per_cycle, branch_miss_rate, l1_hit_rate, l2_hit_rate, l3_hit_rate    probe/counters.h
+ *   gpu_utilisation, gpu_power, … of cells on the card: probe/gpu.def; gpu_throttled: samples dropped at a throttled clock
  *   energy J per iteration, power W, temperature degrees Celsius, throttles events      mean, mean, most, sum of the generations
  *   work_per_core   work / processor time:        op/s per core (or B/s, items/s: the first that the cell states)
  *   work_per_watt   work / energy:                op/J

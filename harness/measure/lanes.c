@@ -142,6 +142,7 @@ static const enum lane *next_order(struct lanes *lanes)
 bool lanes_run(struct lanes *lanes, const struct lanes_turn *turn, struct lanes_round *round, enum lane *lost, struct fault *fault)
 {
     const enum lane *order = next_order(lanes);
+    struct card_usage card = {0};
     for (size_t i = 0; i < N_LANES; i++) {
         enum lane lane = round->order[i] = order[i];
         double ns;
@@ -149,9 +150,12 @@ bool lanes_run(struct lanes *lanes, const struct lanes_turn *turn, struct lanes_
         if (!turn_in(lanes, lane, WORKER_VERB_TURN, turn, &ns, &usage, lost, fault))
             return false;
         round->ns[lane] = ns / (double)turn->iterations;
+        card_add(&card, &usage.card);
         if (lane == LANE_HEAD)
             round->usage = usage;
     }
+    round->usage.card = card;
+    round->slowed = card.slow_reasons;
     return true;
 }
 

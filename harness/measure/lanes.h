@@ -22,7 +22,8 @@ struct lanes;
 struct lanes_round {
     double ns[N_LANES];
     enum lane order[N_LANES];
-    struct worker_usage usage;  /* of head's turn */
+    struct worker_usage usage;  /* of head's turn; of the card, of all turns */
+    int slowed;                 /* what held the card's clock down in one of the turns (enum gpu_slow); 0: nothing */
 };
 
 /* How long turns are: shared by all lanes and generations of a cell. */

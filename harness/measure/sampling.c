@@ -117,6 +117,7 @@ static bool warm_up(struct worker *worker, const struct sampling *s, uint64_t *i
 struct taken {
     double *ns;
     size_t n, voided;
+    size_t throttled; /* dropped: taken at a throttled clock of the card */
     double total_ns;  /* of all samples, voided ones included as nothing */
     struct worker_usage usage;
 };
@@ -128,12 +129,13 @@ static void add_usage(struct worker_usage *sum, const struct worker_usage *one)
     sum->switches += one->switches;
     sum->peak_bytes = fmax(sum->peak_bytes, one->peak_bytes);
     sum->wall_ns += one->wall_ns;
+    card_add(&sum->card, &one->card);
     sum->energy_j = sum->energy_j < 0 || one->energy_j < 0 ? -1 : sum->energy_j + one->energy_j;
     for (int i = 0; i < COUNTERS; i++)
         sum->counters[i] = sum->counters[i] < 0 || one->counters[i] < 0 ? -1 : sum->counters[i] + one->counters[i];
 }
 
-/* Takes one turn's samples; voided ones are counted and taken again by the caller. */
+/* Takes one turn's samples; voided and throttled ones are counted and taken again by the caller. */
 static bool take_turn(struct worker *worker, uint64_t iterations, uint32_t samples, struct taken *taken, struct fault *fault)
 {
     double ns[WORKER_SAMPLES];
@@ -143,7 +145,9 @@ static bool take_turn(struct worker *worker, uint64_t iterations, uint32_t sampl
     add_usage(&taken->usage, &usage);
     for (uint32_t i = 0; i < samples; i++) {
         taken->total_ns += ns[i];
-        if (ns[i] > 0)
+        if (usage.card.slowed >> i & 1)
+            taken->throttled++;
+        else if (ns[i] > 0)
             taken->ns[taken->n++] = ns[i];
         else
             taken->voided++;
@@ -151,11 +155,29 @@ static bool take_turn(struct worker *worker, uint64_t iterations, uint32_t sampl
     return true;
 }
 
+/* A card that stays throttled for this many times the samples wanted will not recover while it is asked for more. */
+enum { THROTTLED_TIMES = 3 };
+
+static bool is_throttled_out(const struct taken *taken, const struct sampling *s)
+{
+    return taken->throttled >= (size_t)THROTTLED_TIMES * s->samples;
+}
+
+static bool keep_fit(const struct taken *taken, struct fault *fault)
+{
+    char why[128];
+    if (taken->n > 0 || taken->throttled == 0)
+        return true;
+    return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "all %zu samples were taken at a throttled clock of the card: %s", taken->throttled,
+                     gpu_slow_text(taken->usage.card.slow_reasons, why, sizeof why));
+}
+
 static bool take_samples(struct worker *worker, const struct sampling *s, uint64_t iterations, struct taken *taken, struct fault *fault)
 {
-    while (taken->n < s->samples && (taken->n < SAMPLING_LEAST || taken->total_ns < s->generation_ns)) {
+    while (taken->n < s->samples && (taken->n < SAMPLING_LEAST || taken->total_ns < s->generation_ns) && !is_throttled_out(taken, s)) {
         size_t left = s->samples - taken->n;
-        double expected = taken->n ? taken->total_ns / (double)taken->n : s->sample_ns;
+        size_t all = taken->n + taken->throttled;
+        double expected = all ? taken->total_ns / (double)all : s->sample_ns;
         size_t fits = expected > 0 ? (size_t)fmax(1, s->generation_ns / 4 / expected) : TURN_SAMPLES;
         uint32_t samples = (uint32_t)(left < TURN_SAMPLES ? left : TURN_SAMPLES);
         if (samples > fits)
@@ -167,7 +189,7 @@ static bool take_samples(struct worker *worker, const struct sampling *s, uint64
     }
     if ((double)taken->voided > 0.01 * (double)(taken->n + taken->voided) && taken->voided > 1)
         return fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "the clock stood still or stepped back in %zu of %zu samples", taken->voided, taken->n + taken->voided);
-    return true;
+    return keep_fit(taken, fault);
 }
 
 /* Hardware counters per iteration; those that are absent are left out. */
@@ -197,13 +219,14 @@ static json_t *describe(const struct taken *taken, uint64_t iterations, double e
     summary_of(taken->ns, taken->n, &s);
     for (size_t i = 0; i < taken->n; i++)
         json_array_append_new(samples, json_real(taken->ns[i] / per));
-    double all = per * (double)(taken->n + taken->voided);
+    double all = per * (double)(taken->n + taken->voided + taken->throttled);
     double unexplained = taken->usage.wall_ns > 0 ? 1 - taken->total_ns / taken->usage.wall_ns : 0;
     json_t *generation = json_pack("{s:I,s:o,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "iterations", (json_int_t)iterations, "samples_ns", samples, "voided",
                      (json_int_t)taken->voided, "overhead", s.median > 0 ? empty_ns / s.median : 0.0, "empty_ns", empty_ns, "cpu_ns",
                      taken->usage.cpu_ns / all, "faults", taken->usage.faults / all, "switches", taken->usage.switches, "peak_bytes",
                      taken->usage.peak_bytes, "unexplained", unexplained, "counters", counters_of(&taken->usage, all));
     add_energy(generation, &taken->usage, all);
+    card_describe(generation, &taken->usage.card, taken->throttled);
     return generation;
 }
 

@@ -38,8 +38,9 @@ double sampling_floor_ns(const struct clock_quality *clock);
  *   {iterations, samples_ns [per iteration], voided, overhead, empty_ns, cpu_ns, faults, switches, peak_bytes,
  *    unexplained, counters {name: per iteration}, energy_j [per iteration] and power_w where they can be read}
  * unexplained is the share of the turns' time, by the harness's own clock, that lies in no sample (hand-over, parking, or a forger).
+ * Of a cell on the card also the readings of probe/gpu.def, and gpu_throttled: samples dropped because the card's clock was held down.
  * overhead is the time of an empty body of the same iterations over the median sample. EXIT_CODE_CANNOT_JUDGE: more than 1 % of
- * the samples were voided by the clock. Other faults are worker_turn's.
+ * the samples were voided by the clock, or none is left but throttled ones. Other faults are worker_turn's.
  */
 json_t *sampling_generation(struct worker *worker, const struct sampling *sampling, struct fault *fault);
 

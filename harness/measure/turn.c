@@ -87,6 +87,8 @@ static bool run_samples(struct call *call, struct worker_page *page, struct faul
     for (uint32_t i = 0; i < n; i++) {
         if (!time_call(call, &page->ns[i], fault))
             return false;
+        if (!call->empty)
+            card_sample(&call->subject->card, i);
         atomic_fetch_add(&page->progress, 1);
     }
     return true;
@@ -121,6 +123,7 @@ static void set_usage(struct worker_page *page, const struct call *call, const s
     struct worker_usage now = turn_usage();
     const struct spawn_usage *child = &call->spawned;
     page->usage = turn_usage_between(before, &now);
+    page->usage.card = call->subject->card.usage;
     if (call->subject->body.kind != BODY_COMMAND)
         return;
     page->usage.cpu_ns = child->cpu_ns;
@@ -132,8 +135,11 @@ static void set_usage(struct worker_page *page, const struct call *call, const s
 bool turn_run(struct subject *subject, struct worker_page *page, struct fault *fault)
 {
     struct call call = {.subject = subject, .empty = page->verb == WORKER_VERB_EMPTY};
+    card_begin(&subject->card);
     struct worker_usage before = turn_usage();
     bool ok = run_samples(&call, page, fault);
+    if (!call.empty)
+        card_end(&subject->card);
     if (subject->body.park)
         subject->body.park();
     set_usage(page, &call, &before);

@@ -12,6 +12,7 @@
 struct subject {
     struct script *script;
     struct body body;
+    struct card card;
 };
 
 /*

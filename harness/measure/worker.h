@@ -28,6 +28,7 @@
 #define MEASURE_WORKER_H
 
 #include "fault.h"
+#include "measure/card.h"
 
 #include <jansson.h>
 #include <stdatomic.h>
@@ -54,6 +55,7 @@ struct worker_usage {
     double counters[12]; /* hardware counters, in the order of probe/counters.h; negative where absent */
     double energy_j;    /* of the processor's packages, whatever ran there; negative where absent */
     double wall_ns;     /* of the whole turn, by the harness's own clock */
+    struct card_usage card; /* of cells that run on a graphics card */
 };
 
 /* The shared page. */

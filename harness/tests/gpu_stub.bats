@@ -46,3 +46,48 @@ on_stub() {
   [[ "$output" == *"cuda: out_of_memory: "* ]]
   [[ "$output" == *"measured"* ]]
 }
+
+with_nvml() {
+  on_stub
+  [ -e "$build/harness/tests/stub_nvml.so" ] || skip "the stub NVML is built by make test"
+  export STUB_FAIL=none TERNMARK_NVML=$build/harness/tests/stub_nvml.so
+}
+
+metric() {  # sum of a metric over the measured cells
+  python3 -c '
+import json, sys
+print(sum(c["metrics"][sys.argv[2]]["value"] for c in json.load(open(sys.argv[1]))["cells"] if c["status"] == "ok"))' "$BATS_TEST_TMPDIR/run.json" "$1"
+}
+
+@test "what NVML reads of the card are metrics with units" {
+  with_nvml
+  run "$TERNMARK" run $cells
+  [[ "$output" == *"5 measured"* ]]
+  [ "$(metric gpu_power)" = 2062.5 ]
+  [ "$(metric gpu_clock)" = 9900.0 ]
+  [ "$(metric gpu_temperature)" = 255.0 ]
+  [ "$(metric gpu_throttled)" = 0.0 ]
+  grep -q '"unit": *"W"' "$BATS_TEST_TMPDIR/run.json"
+}
+
+@test "without NVML its metrics are absent with the reason" {
+  on_stub
+  STUB_FAIL=none TERNMARK_NVML=/nonexistent.so run "$TERNMARK" run $cells
+  [[ "$output" == *"5 measured"* ]]
+  grep -q '"gpu_power": *{ *"absent": *"no NVML' "$BATS_TEST_TMPDIR/run.json"
+}
+
+@test "samples at a throttled clock are dropped and counted" {
+  with_nvml
+  STUB_NVML_REASONS=0x40@40 run "$TERNMARK" run $cells
+  [[ "$output" == *"5 measured"* ]]
+  python3 -c 'import sys; sys.exit(not float(sys.argv[1]) >= 5)' "$(metric gpu_throttled)"
+}
+
+@test "a cell without a sample at full clock is unfit and says what held it" {
+  with_nvml
+  STUB_NVML_REASONS=0x40 run "$TERNMARK" run $cells
+  [ "$status" = 3 ]
+  [[ "$output" == *"samples were taken at a throttled clock of the card: heat"* ]]
+  [[ "$output" == *"5 unfit"* ]]
+}
