@@ -504,6 +504,7 @@ static enum exit_code run_gate(struct gate *gate, struct fault *fault)
     struct fitness_snapshot before = fitness_take();
     bool ok = bout_run(&bout, fault);
     note_fitness(gate, &before);
+    ok = ok && (!gate->options.count || bout_count(&bout, fault));
     judge_stored(gate, &bout);
     enum exit_code code = finish(gate, &bout, ok, fault);
     json_decref(bout.plan);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORD_GENERATIONS = 8, RECORD_ROUNDS = 36 };
+enum { RECORD_GENERATIONS = 16, RECORD_ROUNDS = 28 };
 
 struct lab {
     const struct options *options;
@@ -66,6 +66,15 @@ static bool write_rounds(const struct lab *lab, const struct contest_cell *cell)
     return true;
 }
 
+/* One line a cell, for whoever asks which cells a rate comes from. */
+static void tell_cell(const struct lab *lab, const struct contest_cell *cell)
+{
+    const struct decide_verdict *v = &cell->verdict;
+    fprintf(stderr, "%+.3f %zu %s %s ratio %.4f [%.4f, %.4f] rounds %zu generations %zu turns %.3f s processes %.2f %% null %.4f inflation %.2f again %zu  %s\n",
+            lab->counts.change, lab->run, decide_word(v->decision), json_string_value(json_object_get(cell->planned, "id")), v->ratio, v->low, v->high,
+            v->rounds, v->generations, 1e-9 * cell->turn_ns, 100 * v->process_spread, v->null_ratio, v->inflation, cell->n_repeats, v->reason ? v->reason : "");
+}
+
 static bool run_once(struct lab *lab, struct fault *fault)
 {
     struct contest contest = {.cells = lab->cells, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
@@ -86,6 +95,8 @@ static bool run_once(struct lab *lab, struct fault *fault)
         if (results[i].is_lost)
             continue;
         lab_count(&lab->counts, results[i].verdict.decision, 1e-9 * results[i].turn_ns);
+        if (lab->options->verbose)
+            tell_cell(lab, &results[i]);
         if (lab->out && !write_rounds(lab, &results[i]))
             ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
     }

@@ -4,6 +4,7 @@
 #include "command/request.h"
 #include "command/resume.h"
 #include "command/watch.h"
+#include "contest/count.h"
 #include "measure/interrupt.h"
 #include "measure/record.h"
 #include "measure/session.h"
@@ -201,6 +202,23 @@ static json_t *result_cells(const struct run *run)
     return cells;
 }
 
+/* --count: after the times were taken, so that nothing of it runs beside them. */
+static bool count_cells(const struct run *run, json_t *cells, struct fault *fault)
+{
+    struct plan_request request = request_of(&run->options);
+    size_t i;
+    json_t *cell;
+    json_array_foreach(cells, i, cell) {
+        if (!run->options.count || strcmp(json_string_value(json_object_get(cell, "status")), "ok") != 0)
+            continue;
+        json_t *metric = count_metric(json_array_get(run->cells, i), cell, &request.worker, fault);
+        if (!metric)
+            return false;
+        json_object_set_new(json_object_get(cell, "metrics"), "instruction_count", metric);
+    }
+    return true;
+}
+
 static void print_result(const json_t *top, bool as_json)
 {
     if (!as_json) {
@@ -226,9 +244,12 @@ static bool set_fitness(const struct run *run)
 static enum exit_code finish(struct run *run, enum exit_code ended, struct fault *fault)
 {
     json_t *top = run->state.top, *cells = result_cells(run);
+    bool fit = set_fitness(run);
+    if (ended == EXIT_CODE_PASS && !count_cells(run, cells, fault))
+        ended = fault->code;
     bool complete = ended == EXIT_CODE_PASS;
     enum exit_code code = complete ? judge(cells) : ended;
-    if (!set_fitness(run))
+    if (!fit)
         code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
     json_object_set_new(top, "cells", cells);
     json_object_set_new(top, "complete", json_boolean(complete));

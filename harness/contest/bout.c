@@ -2,6 +2,7 @@
 #include "contest/bout.h"
 
 #include "contest/contest.h"
+#include "contest/count.h"
 #include "contest/judge.h"
 #include "hash.h"
 #include "measure/record.h"
@@ -360,6 +361,44 @@ bool bout_run(struct bout *bout, struct fault *fault)
     json_decref(lists.once);
     json_decref(lists.generations);
     return ok;
+}
+
+/* ---- --count */
+
+static json_t *count_in(const struct bout *bout, const json_t *planned, const json_t *cell, const json_t *artifacts, struct fault *fault)
+{
+    struct worker_start lane = bout->request.worker;
+    const char **files = strings_of(artifacts);
+    lane.artifacts = files;
+    lane.n_artifacts = json_array_size(artifacts);
+    json_t *metric = files ? count_metric(planned, cell, &lane, fault) : NULL;
+    free(files);
+    return metric;
+}
+
+bool bout_count(const struct bout *bout, struct fault *fault)
+{
+    size_t i;
+    json_t *planned;
+    json_array_foreach(bout->plan, i, planned) {
+        json_t *cell = find(bout->cells, text_of(planned, "id"));
+        if (!cell || strcmp(text_of(cell, "status"), "ok") != 0)
+            continue;
+        json_t *head = count_in(bout, planned, cell, bout->head_artifacts, fault);
+        bool paired = head && json_is_object(json_object_get(cell, "paired"));
+        json_t *base = paired ? count_in(bout, planned, cell, bout->base_artifacts, fault) : NULL;
+        json_t *verdicts = json_object_get(cell, "verdicts");
+        json_t *verdict = base ? count_verdict(base, head, count_tolerance, json_array_get(verdicts, 0)) : NULL;
+        if (verdict)
+            json_array_append_new(verdicts, verdict);
+        json_decref(base);
+        if (!head || (paired && !base)) {
+            json_decref(head);
+            return false;
+        }
+        json_object_set_new(json_object_get(cell, "metrics"), "instruction_count", head);
+    }
+    return true;
 }
 
 json_t *bout_measure_again(struct bout *bout, const char *id)

@@ -31,6 +31,12 @@ bool bout_select(json_t *plan, const struct plan_request *request, json_t *notes
 /* Measures and judges; fills bout->cells, also when it returns false (EXIT_CODE_INTERRUPTED, EXIT_CODE_USAGE). */
 bool bout_run(struct bout *bout, struct fault *fault);
 
+/*
+ * Counts instructions (contest/count.h) of head in every measured cell, and where it was timed in pairs of base too, with a verdict.
+ * False: interrupted.
+ */
+bool bout_count(const struct bout *bout, struct fault *fault);
+
 /* Measures one cell of head again, alone, in fresh processes: a new cell, NULL where it could not be. */
 json_t *bout_measure_again(struct bout *bout, const char *id);
 

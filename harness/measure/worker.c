@@ -45,10 +45,27 @@ struct ends {
     int to_worker, from_worker, page, output;
 };
 
-static bool spawn_self(const struct ends *ends, pid_t *pid, struct fault *fault)
+enum { MOST_WORDS = 16 };
+
+/* The worker's command line; returns the program to start. */
+static const char *words_of(const char *const *wrap, char self[PATH_MAX], char *argv[MOST_WORDS + 3])
 {
     static char argument[] = CHANNEL_ARGUMENT, name[] = "ternmark";
-    char *argv[] = {name, argument, NULL};
+    size_t n = 0;
+    for (; wrap && wrap[n] && n < MOST_WORDS; n++)
+        argv[n] = (char *)(uintptr_t)wrap[n];
+    ssize_t length = n ? readlink("/proc/self/exe", self, PATH_MAX - 1) : 0;
+    self[length > 0 ? length : 0] = 0;
+    argv[n] = n ? self : name;
+    argv[n + 1] = argument;
+    argv[n + 2] = NULL;
+    return n ? argv[0] : "/proc/self/exe";
+}
+
+static bool spawn_self(const struct ends *ends, const char *const *wrap, pid_t *pid, struct fault *fault)
+{
+    char self[PATH_MAX], *argv[MOST_WORDS + 3];
+    const char *program = words_of(wrap, self, argv);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -63,10 +80,10 @@ static bool spawn_self(const struct ends *ends, pid_t *pid, struct fault *fault)
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    int error = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    int error = posix_spawnp(pid, program, &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
-    return error == 0 || fault_set(fault, EXIT_CODE_USAGE, "a worker cannot be started: %s", strerror(error));
+    return error == 0 || fault_set(fault, EXIT_CODE_USAGE, "a worker cannot be started: %s: %s", program, strerror(error));
 }
 
 static void close_if_open(int fd)
@@ -85,7 +102,7 @@ static struct worker_page *map_page(int *fd)
 }
 
 /* Makes page and pipes, starts the process. On failure everything made so far is freed by worker_stop. */
-static bool launch(struct worker *w, struct fault *fault)
+static bool launch(struct worker *w, const char *const *wrap, struct fault *fault)
 {
     int to[2] = {-1, -1}, from[2] = {-1, -1}, said[2] = {-1, -1}, page = -1;
     w->page = map_page(&page);
@@ -96,7 +113,7 @@ static bool launch(struct worker *w, struct fault *fault)
     else {
         w->page->nonce = w->nonce;
         w->page->parent = getpid();
-        ok = spawn_self(&(struct ends){to[0], from[1], page, said[1]}, &w->pid, fault);
+        ok = spawn_self(&(struct ends){to[0], from[1], page, said[1]}, wrap, &w->pid, fault);
     }
     w->alive = ok;
     if (ok)
@@ -273,7 +290,7 @@ static struct worker *begin(const struct worker_start *start, struct fault *faul
     w->memory_bytes = start->memory_bytes;
     w->to = w->from = w->said = -1;
     reaper_install();
-    if (launch(w, fault))
+    if (launch(w, start->wrap, fault))
         return w;
     worker_stop(w);
     return NULL;
@@ -467,6 +484,17 @@ bool worker_alive(const struct worker *w)
 int worker_pid(const struct worker *w)
 {
     return (int)w->pid;
+}
+
+bool worker_end(struct worker *w, double wait_ns)
+{
+    struct reaper_end end;
+    close_if_open(w->to);
+    w->to = -1;
+    bool ended = w->alive && reaper_wait(w->pid, (int)(wait_ns / 1e6), &end);
+    if (ended)
+        w->alive = w->open = false;
+    return ended && end.signal == 0;
 }
 
 void worker_stop(struct worker *w)

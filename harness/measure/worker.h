@@ -84,6 +84,7 @@ struct worker_start {
     uint64_t seed;         /* of inputs: bench.seed */
     double timeout_ns;     /* longest single answer or sample */
     double memory_bytes;   /* address space the subject may add (RLIMIT_AS); 0: no limit */
+    const char *const *wrap;  /* words before the worker's own command line, NULL-ended: a program that runs it; NULL: none */
 };
 
 /* Starts a worker and loads the suite in it. NULL with `fault` when the suite is wrong or takes the worker down. */
@@ -150,6 +151,9 @@ bool worker_alive(const struct worker *worker);
 
 /* Its process id, for fitness and tests. */
 int worker_pid(const struct worker *worker);
+
+/* Asks it to end by itself and waits at most `wait_ns`: a program that wraps it then writes what it has counted. worker_stop is still due. */
+bool worker_end(struct worker *worker, double wait_ns);
 
 /* Ends it, its process group and what it left behind, and frees the handle. NULL is allowed. */
 void worker_stop(struct worker *worker);
