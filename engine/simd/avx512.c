@@ -21,8 +21,15 @@ static inline __m128i add_bytes(__m128i n, const int8_t *q)
     return _mm_add_epi32(n, _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
 }
 
+/* Pairs of int8 are within 16 bits. */
+static inline __m512i add_vector(__m512i n, __m512i q)
+{
+    return _mm512_add_epi32(n, _mm512_madd_epi16(_mm512_maddubs_epi16(_mm512_set1_epi8(1), q), _mm512_set1_epi16(1)));
+}
+#define N_ADD64(n, q) ((n) = add_vector(n, q))
+
 #include "simd/product.h"
-#include "simd/quantize.h"
+#include "simd/quantize_512.h"
 
 #define W 64
 #define HALVES(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))

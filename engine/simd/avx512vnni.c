@@ -16,11 +16,10 @@
 #define TILE_C 8
 #define TILE_FIELDS 4
 
-#define N_ADD(n, q) ((n) = _mm_dpbusd_epi32(n, _mm_set1_epi8(1), _mm_load_si128((const __m128i *)(const void *)(q))))
-#define N_TOTAL(n) total_of(n)
+#define N_ADD64(n, q) ((n) = dot_u8(n, _mm512_set1_epi8(1), q))
 
 #include "simd/product.h"
-#include "simd/quantize.h"
+#include "simd/quantize_512.h"
 
 void tern_avx512vnni_overlay(struct tern_kernels *t)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * 512-bit vectors for simd/product.h and simd/quantize.h: what avx512 and avx512vnni have in common. */
+ * 512-bit vectors for simd/product.h and, 16 floats at a time, simd/vector.h: what avx512 and avx512vnni have in common. */
 #include <immintrin.h>
 #include <stdint.h>
 
