@@ -107,19 +107,51 @@ static void matmul_table3_i8_scalar(const struct tern_product *p, size_t from, s
     product(p, from, to, 20, add_table3);
 }
 
-/* Sums of one panel of planes (core/kernels.h). */
+/* For four columns: how many of them a mask has, and the next sign bits spread over those that it has. */
+static uint8_t plane_count[16], plane_minus[16][16];
+
+static void plane_tables(void)
+{
+    for (unsigned mask = 0; mask < 16; mask++)
+        for (unsigned signs = 0; signs < 16; signs++) {
+            unsigned minus = 0, count = 0;
+            for (unsigned j = 0; j < 4; j++)
+                if (mask >> j & 1)
+                    minus |= (signs >> count++ & 1) << j;
+            plane_minus[mask][signs] = (uint8_t)minus;
+            plane_count[mask] = (uint8_t)count;
+        }
+}
+
+/* Sums over every subset of four columns. */
+static void subset_sums(const int8_t *x, int32_t sums[16])
+{
+    sums[0] = 0;
+    for (size_t j = 0; j < 4; j++)
+        for (size_t i = 0; i < (size_t)1 << j; i++)
+            sums[((size_t)1 << j) + i] = sums[i] + x[j];
+}
+
+/* Sums of one panel of planes (core/kernels.h): a row takes four columns by two look-ups, the sum of all that it has less twice the sum of those
+ * with a minus. */
 static void panel_planes(const struct tern_product *p, const uint8_t *w, const int8_t *x, int32_t sums[TERN_PANEL])
 {
     const uint8_t *signs = w + p->steps * TERN_PLANE_STEP;
     size_t at = 0;
     memset(sums, 0, TERN_PANEL * sizeof *sums);
-    for (size_t i = 0; i < p->steps * TERN_GROUPS; i++) {
-        uint64_t word;
-        memcpy(&word, w + 8 * i, 8);
-        for (; word; word &= word - 1, at++) {
-            size_t bit = (size_t)__builtin_ctzll(word);
-            int32_t value = x[i / TERN_GROUPS * 4 + bit % 4];
-            sums[i % TERN_GROUPS * TERN_GROUP + bit / 4] += signs[at / 8] >> at % 8 & 1 ? -value : value;
+    for (size_t step = 0; step < p->steps; step++) {
+        int32_t subset[16];
+        subset_sums(x + 4 * step, subset);
+        for (size_t g = 0; g < TERN_GROUPS; g++) {
+            uint64_t word;
+            memcpy(&word, w + 8 * (TERN_GROUPS * step + g), 8);
+            for (size_t r = 0; r < TERN_GROUP; r++, word >>= 4) {
+                uint32_t next;
+                size_t mask = word & 15;
+                memcpy(&next, signs + at / 8, 4);
+                sums[g * TERN_GROUP + r] += subset[mask] - 2 * subset[plane_minus[mask][next >> at % 8 & 15]];
+                at += plane_count[mask];
+            }
         }
     }
 }
@@ -210,6 +242,7 @@ void tern_scalar_overlay(struct tern_kernels *t)
         base3_digits((uint8_t)byte, base3_codes[byte]);
         tern_table3_codes((uint8_t)byte, table3_codes[byte]);
     }
+    plane_tables();
     memcpy(t->product, products, sizeof products);
     t->quantize = quantize_scalar;
     tern_scalar_vector_overlay(&t->vector);
