@@ -32,8 +32,8 @@ local function text(value)
   return tostring(value)
 end
 
--- An operation with its inputs. `params` is a flat table; a name that the operation does not have is an error.
-function tern.bind(op, params)
+-- A flat table as an array of struct tern_param, its length, and what must outlive its use.
+local function param_array(params)
   local names = {}
   for name in pairs(params or {}) do names[#names + 1] = name end
   table.sort(names)
@@ -42,9 +42,26 @@ function tern.bind(op, params)
     keep[i] = text(params[name])
     array[i - 1].name, array[i - 1].value = name, keep[i]
   end
+  return array, #names, { names, keep }
+end
+
+-- An operation with its inputs. `params` is a flat table; a name that the operation does not have is an error.
+function tern.bind(op, params)
+  local array, n, keep = param_array(params)
   local out, failure = ffi.new "struct tern_op *[1]", ffi.new "struct tern_error"
-  if lib.tern_op_bind(op, array, #names, out, failure) ~= lib.TERN_OK then error(ffi.string(failure.text), 2) end
+  if lib.tern_op_bind(op, array, n, out, failure) ~= lib.TERN_OK then error(ffi.string(failure.text), 2) end
+  keep = nil -- luacheck: ignore (held until here)
   return ffi.gc(out[0], lib.tern_op_close)
+end
+
+-- Which kernel, storage and threads a bind would choose and why, with nothing bound; or nil and why that is not known.
+function tern.explain(op, params)
+  local array, n, keep = param_array(params)
+  local room, failure = ffi.new "char[256]", ffi.new "struct tern_error"
+  local status = lib.tern_op_explain(op, array, n, room, 256, failure)
+  keep = nil -- luacheck: ignore (held until here)
+  if status ~= lib.TERN_OK then return nil, ffi.string(failure.text) end
+  return ffi.string(room)
 end
 
 -- A native body: the harness calls it in a loop from C and parks the engine's threads after each turn; where the work was done by a

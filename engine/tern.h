@@ -78,6 +78,13 @@ TERN_API void tern_ops(const char *const **names, size_t *n);
 TERN_API enum tern_status tern_op_bind(const char *op, const struct tern_param *params, size_t n, struct tern_op **out,
                                        struct tern_error *error);
 
+/*
+ * What tern_op_why would say after a bind, with nothing bound: 0-terminated, cut to `room` bytes. TERN_UNSUPPORTED: the operation chooses only when
+ * it is bound.
+ */
+TERN_API enum tern_status tern_op_explain(const char *op, const struct tern_param *params, size_t n, char *why, size_t room,
+                                          struct tern_error *error);
+
 /* Does the operation n times. `op` is a struct tern_op *; the type fits the harness's native bodies. */
 TERN_API void tern_op_run(void *op, uint64_t n);
 

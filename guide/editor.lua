@@ -105,6 +105,12 @@ function tern.ops() end
 ---@return any state
 function tern.bind(op, params) end
 
+---What tern.why would say of such a state, with nothing bound; or nil and why that is not known.
+---@param op string
+---@param params table<string, string|number|boolean>
+---@return string?, string?
+function tern.explain(op, params) end
+
 ---Compares with the scalar result.
 ---@return boolean?, string?
 function tern.check(state) end

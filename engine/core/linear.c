@@ -177,8 +177,10 @@ static const struct choice *choose(const struct tern_backend *backend, const str
     return c;
 }
 
-static enum tern_status size_up(struct tern_linear *l, const struct tern_linear_spec *spec, struct tern_error *error)
+enum tern_status tern_linear_plan(const struct tern_backend *backend, const struct tern_linear_spec *spec, struct tern_linear *l,
+                                  struct tern_error *error)
 {
+    *l = (struct tern_linear){ .backend = backend };
     if (spec->k > TERN_K_MAX || spec->n > (size_t)1 << 30)
         return tern_error_set(error, TERN_INVALID, "layer: shape %zux%zu; at most %zu outputs and %d inputs are exact", spec->n, spec->k,
                               (size_t)1 << 30, TERN_K_MAX);
@@ -218,9 +220,8 @@ enum tern_status tern_linear_bind(const struct tern_backend *backend, const stru
     struct tern_linear *l = calloc(1, sizeof *l);
     if (!l)
         return tern_error_memory(error, "layer", sizeof *l);
-    l->backend = backend;
     struct packing packing = { .linear = l, .spec = spec };
-    enum tern_status status = size_up(l, spec, error);
+    enum tern_status status = tern_linear_plan(backend, spec, l, error);
     if (!status && !size_panels(l, &packing))
         status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
     if (!status && !(l->w = tern_block_open(l->bytes + 4096)))

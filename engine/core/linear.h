@@ -64,6 +64,13 @@ struct tern_linear {
     size_t panel_bytes, steps, copy_bytes, copies, bytes;
 };
 
+/*
+ * Fills *l with what bind would choose and how large it would come out (storage, why, backend and sizes; planes at their largest), and packs nothing:
+ * l->w stays null and there is nothing to close. Errors: TERN_INVALID (sizes).
+ */
+enum tern_status tern_linear_plan(const struct tern_backend *backend, const struct tern_linear_spec *spec, struct tern_linear *l,
+                                  struct tern_error *error);
+
 /* *out is the caller's until tern_linear_close. Errors: TERN_INVALID (sizes), TERN_NO_MEMORY. */
 enum tern_status tern_linear_bind(const struct tern_backend *backend, const struct tern_linear_spec *spec, struct tern_linear **out,
                                   struct tern_error *error);

@@ -223,6 +223,36 @@ enum tern_status tern_op_bind(const char *name, const struct tern_param *params,
     return status;
 }
 
+/* Operations whose choices are known without binding them. */
+static const struct {
+    const struct tern_op_row *row;
+    enum tern_status (*explain)(struct tern_op *op, struct tern_error *error);
+} explained[] = {
+    { &tern_op_row_matmul, tern_op_layer_explain },
+    { &tern_op_row_bitlinear, tern_op_layer_explain },
+};
+
+enum tern_status tern_op_explain(const char *name, const struct tern_param *params, size_t n, char *why, size_t room, struct tern_error *error)
+{
+    const struct tern_op_row *row = tern_accelerator_wanted(params, n) ? tern_accelerator_row(name) : find(name);
+    size_t i = 0;
+    if (!row)
+        return tern_error_set(error, TERN_INVALID, "no operation is named \"%s\"", name);
+    while (i < sizeof explained / sizeof *explained && explained[i].row != row)
+        i++;
+    if (i == sizeof explained / sizeof *explained)
+        return tern_error_set(error, TERN_UNSUPPORTED, "%s: its choices are made when it is bound", name);
+    struct tern_op op = { .row = row };
+    enum tern_status status = take_params(&op, params, n, error);
+    if (!status)
+        status = take_backend(&op, error);
+    if (!status)
+        status = explained[i].explain(&op, error);
+    if (!status)
+        snprintf(why, room, "%s", op.why);
+    return status;
+}
+
 static void run_times(struct tern_op *op, uint64_t n)
 {
     void (*run)(struct tern_op *) = op->row->run;

@@ -57,6 +57,9 @@ enum tern_status tern_op_choice(const struct tern_op *op, const char *name, cons
 /* "auto" gives `usual`; else 1..TERN_THREADS_MAX. */
 enum tern_status tern_op_threads(const struct tern_op *op, const char *name, int usual, int *out, struct tern_error *error);
 
+/* What bind would choose for a layer, to op->why, with nothing packed. */
+enum tern_status tern_op_layer_explain(struct tern_op *op, struct tern_error *error);
+
 #define OP(name) extern const struct tern_op_row tern_op_row_##name;
 #include "core/ops.def"
 #undef OP

@@ -170,6 +170,28 @@ static enum tern_status read_params(struct tern_op *op, struct layer *s, struct 
     return tern_op_threads(op, "threads", work < 65536 ? 1 : tern_threads_allowed(), &s->threads, error);
 }
 
+static struct tern_linear_spec spec_of(const struct layer *s, const struct request *r)
+{
+    return (struct tern_linear_spec){
+        .n = r->shape[0], .k = r->shape[1], .scale = 0.37f, .storage = r->storage, .batch = s->batch, .threads = s->threads,
+        .copies = copies_for(r->storage, r->shape[0], r->shape[1], r->cold), .source = seeded_row,
+    };
+}
+
+enum tern_status tern_op_layer_explain(struct tern_op *op, struct tern_error *error)
+{
+    struct request r;
+    struct tern_linear plan;
+    struct layer s = { .linear = &plan };
+    enum tern_status status = read_params(op, &s, &r, error);
+    if (status)
+        return status;
+    struct tern_linear_spec spec = spec_of(&s, &r);
+    if (!(status = tern_linear_plan(op->backend, &spec, &plan, error)))
+        explain(op, &s);
+    return status;
+}
+
 static enum tern_status bind_layer(struct tern_op *op, bool exact, struct tern_error *error)
 {
     struct request r;
@@ -181,10 +203,8 @@ static enum tern_status bind_layer(struct tern_op *op, bool exact, struct tern_e
     if (status)
         return status;
     struct weights w = { s->seed, s->density };
-    struct tern_linear_spec spec = {
-        .n = r.shape[0], .k = r.shape[1], .scale = 0.37f, .storage = r.storage, .batch = s->batch, .threads = s->threads,
-        .copies = copies_for(r.storage, r.shape[0], r.shape[1], r.cold), .source = seeded_row, .data = &w,
-    };
+    struct tern_linear_spec spec = spec_of(s, &r);
+    spec.data = &w;
     if ((status = tern_linear_bind(op->backend, &spec, &s->linear, error)))
         return status;
     if (!make_inputs(s, spec.n, spec.k) || !make_probe(s, spec.n, spec.k))

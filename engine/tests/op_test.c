@@ -117,6 +117,32 @@ static void every_op_on_every_backend(void **state)
     tern_quiesce();
 }
 
+/* Before a bind and after it the same choice is told. */
+static void choices_are_told_beforehand(void **state)
+{
+    static const struct tern_param params[][3] = {
+        { { "shape", "768x768" }, { "batch", "1" }, { "threads", "2" } },
+        { { "shape", "100x300" }, { "batch", "32" }, { "format", "base3" } },
+        { { "shape", "64x128" }, { "cold", "1" }, { "backend", "avx2" } },
+    };
+    struct tern_error error;
+    char why[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
+        struct tern_op *op;
+        if (tern_op_bind("bitlinear", params[i], 3, &op, &error))
+            continue; /* a backend that is not here */
+        assert_int_equal(tern_op_explain("bitlinear", params[i], 3, why, sizeof why, &error), TERN_OK);
+        assert_string_equal(why, tern_op_why(op));
+        tern_op_close(op);
+    }
+    assert_int_equal(tern_op_explain("bitlinear", params[0], 3, why, 8, &error), TERN_OK);
+    assert_int_equal(strlen(why), 7);
+    assert_int_equal(tern_op_explain("quantize", NULL, 0, why, sizeof why, &error), TERN_UNSUPPORTED);
+    assert_int_equal(tern_op_explain("nonsense", NULL, 0, why, sizeof why, &error), TERN_INVALID);
+    assert_int_equal(tern_op_explain("matmul", &(struct tern_param){ "shape", "12" }, 1, why, sizeof why, &error), TERN_INVALID);
+}
+
 static void what_is_wrong_is_refused_by_name(void **state)
 {
     static const struct {
@@ -348,7 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op_on_every_backend), cmocka_unit_test(what_is_wrong_is_refused_by_name),
-        cmocka_unit_test(a_shape_ends_with_its_text),
+        cmocka_unit_test(a_shape_ends_with_its_text), cmocka_unit_test(choices_are_told_beforehand),
         cmocka_unit_test(backend_is_forced_or_refused), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(formats_come_back),
         cmocka_unit_test(every_part_runs_once), cmocka_unit_test(shares_cover),
     };

@@ -24,6 +24,11 @@ static void print_cell(const json_t *cell, bool why)
     if (!why && (reason || !selected))
         return;
     text_print(stdout, json_string_value(json_object_get(cell, "id")));
+    const char *chosen = json_string_value(json_object_get(cell, "why"));
+    if (chosen && selected) {
+        fputs("  chosen: ", stdout);
+        text_print(stdout, chosen);
+    }
     if (reason || !selected) {
         fputs(json_is_string(json_object_get(cell, "broken")) ? "  broken: " : reason ? "  skipped: " : "  not selected", stdout);
         text_print(stdout, reason ? reason : "");
@@ -57,6 +62,7 @@ static enum exit_code list_cells(const struct options *options, struct fault *fa
 {
     interrupt_install();
     struct plan_request request = request_of(options);
+    request.why = options->why;
     json_t *cells = request_check(options, fault) ? plan_collect(&request, fault) : NULL, *cell;
     if (!cells)
         return fault->code;

@@ -332,9 +332,9 @@ json_t *worker_benches(struct worker *w, struct fault *fault)
     return ask(w, json_pack("{s:s}", "do", "benches"), fault);
 }
 
-json_t *worker_describe(struct worker *w, const char *bench, const json_t *cells, struct fault *fault)
+json_t *worker_describe(struct worker *w, const char *bench, const json_t *cells, bool why, struct fault *fault)
 {
-    return ask(w, json_pack("{s:s,s:s,s:O}", "do", "describe", "bench", bench, "cells", cells), fault);
+    return ask(w, json_pack("{s:s,s:s,s:O,s:b}", "do", "describe", "bench", bench, "cells", cells, "why", (int)why), fault);
 }
 
 /* What was printed so far belongs to an earlier cell. */

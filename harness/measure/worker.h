@@ -111,9 +111,9 @@ json_t *worker_benches(struct worker *worker, struct fault *fault);
 
 /*
  * What the suite's functions say of cells: `cells` is an array of params objects of one bench; gives a new array, in the same order,
- * of {skip: reason|null, tags [..], tolerance: number|null}.
+ * of {skip: reason|null, tags [..], tolerance: number|null} and, where `why` asks for it, why: text|null.
  */
-json_t *worker_describe(struct worker *worker, const char *bench, const json_t *cells, struct fault *fault);
+json_t *worker_describe(struct worker *worker, const char *bench, const json_t *cells, bool why, struct fault *fault);
 
 /*
  * Opens a cell: setup, then check. On success the worker waits on the page for turns. Gives a new object {kind, work|null,

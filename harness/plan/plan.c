@@ -109,55 +109,63 @@ static json_t *or_null(const json_t *object, const char *key)
     return value ? json_incref(value) : json_null();
 }
 
+/* A suite that is being asked. */
+struct source {
+    struct worker *worker;
+    const char *suite, *path;
+    bool why;
+};
+
 /* One cell: a bench's fields, its params, and what the suite said of it. */
-static json_t *new_cell(const char *suite, const char *path, const json_t *bench, json_t *params, const json_t *said)
+static json_t *new_cell(const struct source *source, const json_t *bench, json_t *params, const json_t *said)
 {
     const char *name = json_string_value(json_object_get(bench, "name"));
-    char *id = cells_id(suite, name, params);
-    json_t *cell = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:n}", "id", id, "suite", suite, "bench", name, "file", path,
+    char *id = cells_id(source->suite, name, params);
+    json_t *cell = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:n}", "id", id, "suite", source->suite, "bench", name, "file", source->path,
                              "kind", or_null(bench, "kind"), "about", or_null(bench, "about"), "params", params, "tags", or_null(said, "tags"),
                              "tolerance", or_null(said, "tolerance"), "compare", or_null(bench, "compare"), "target", or_null(bench, "target"),
                              "artifacts", or_null(bench, "artifacts"), "skip", or_null(said, "skip"), "workload_hash", or_null(said, "workload_hash"), "selected", 1, "broken");
     free(id);
+    if (source->why)
+        json_object_set_new(cell, "why", or_null(said, "why"));
     return cell;
 }
 
 /* Asks the suite about cells [begin, end) of the product and adds them. */
-static bool add_described(struct worker *worker, const char *suite, const char *path, const json_t *bench, const json_t *product, size_t begin,
-                          json_t *cells, struct fault *fault)
+static bool add_described(const struct source *source, const json_t *bench, const json_t *product, size_t begin, json_t *cells, struct fault *fault)
 {
     json_t *part = json_array();
     size_t end = json_array_size(product) < begin + DESCRIBE_AT_ONCE ? json_array_size(product) : begin + DESCRIBE_AT_ONCE;
     for (size_t i = begin; i < end; i++)
         json_array_append(part, json_array_get(product, i));
-    json_t *said = worker_describe(worker, json_string_value(json_object_get(bench, "name")), part, fault);
+    json_t *said = worker_describe(source->worker, json_string_value(json_object_get(bench, "name")), part, source->why, fault);
     bool ok = json_array_size(said) == end - begin;
     for (size_t i = begin; ok && i < end; i++)
-        json_array_append_new(cells, new_cell(suite, path, bench, json_array_get(product, i), json_array_get(said, i - begin)));
+        json_array_append_new(cells, new_cell(source, bench, json_array_get(product, i), json_array_get(said, i - begin)));
     if (!ok && !fault->text[0])
-        fault_set(fault, EXIT_CODE_FAILED, "%s: the suite's worker gave no answer for its cells", path);
+        fault_set(fault, EXIT_CODE_FAILED, "%s: the suite's worker gave no answer for its cells", source->path);
     json_decref(part);
     json_decref(said);
     return ok;
 }
 
-static bool add_bench(struct worker *worker, const char *suite, const char *path, const json_t *bench, json_t *cells, struct fault *fault)
+static bool add_bench(const struct source *source, const json_t *bench, json_t *cells, struct fault *fault)
 {
     json_t *product = cells_product(json_object_get(bench, "axes"), fault);
     bool ok = product != NULL;
     for (size_t begin = 0; ok && begin < json_array_size(product); begin += DESCRIBE_AT_ONCE)
-        ok = add_described(worker, suite, path, bench, product, begin, cells, fault);
+        ok = add_described(source, bench, product, begin, cells, fault);
     json_decref(product);
     return ok;
 }
 
-static bool add_benches(struct worker *worker, const char *suite, const char *path, json_t *cells, struct fault *fault)
+static bool add_benches(const struct source *source, json_t *cells, struct fault *fault)
 {
-    json_t *benches = worker_benches(worker, fault), *bench;
+    json_t *benches = worker_benches(source->worker, fault), *bench;
     bool ok = benches != NULL;
     size_t i;
     json_array_foreach(benches, i, bench)
-        ok = ok && add_bench(worker, suite, path, bench, cells, fault);
+        ok = ok && add_bench(source, bench, cells, fault);
     json_decref(benches);
     return ok;
 }
@@ -179,7 +187,7 @@ bool plan_suite(const struct plan_request *request, const char *path, json_t *ce
     start.suite = path;
     size_t before = json_array_size(cells);
     struct worker *worker = worker_start(&start, fault);
-    bool ok = worker && add_benches(worker, name, path, cells, fault);
+    bool ok = worker && add_benches(&(struct source){worker, name, path, request->why}, cells, fault);
     worker_stop(worker);
     if (!ok && fault->code == EXIT_CODE_FAILED) {
         while (json_array_size(cells) > before)

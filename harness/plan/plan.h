@@ -5,6 +5,8 @@
  *   {id, suite, bench, file, kind, about|null, params {}, tags [], tolerance number|null, compare {}|null, target {}|null,
  *    artifacts [names], skip: reason|null, workload_hash|null, selected bool, broken: reason|null}
  *
+ * and, where the request asks for it, why: text|null, what the suite says of how the cell is done.
+ *
  * `broken` marks the one cell that stands for a suite which took its worker down while it was loaded. Suites are evaluated in
  * workers, so a hostile one cannot hurt this process.
  */
@@ -19,6 +21,7 @@ struct plan_request {
     size_t n_suites;
     struct worker_start worker; /* artifacts, seed, limits; its suite is ignored */
     struct select_rule select;
+    bool why;                   /* ask the suites' field `why` as well */
 };
 
 /*

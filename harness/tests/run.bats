@@ -49,6 +49,23 @@ EOF
   [[ "$output" == *"demo/demo/z=a/n=2  skipped: no room"* ]]
 }
 
+@test "list --why tells what the suite knows of how a cell is done, and asks only then" {
+  suite demo <<EOF
+return { axes = { { "n", { 1, 2, 3 } } }, run = $body, skip = function(p) if p.n == 2 then return "no room" end end,
+  why = function(p) if p.n == 1 then return "kernel of one" end end }
+EOF
+  run --separate-stderr "$TERNMARK" list demo.lua
+  [ "$output" = $'demo/demo/n=1\ndemo/demo/n=3' ]
+  run --separate-stderr "$TERNMARK" list demo.lua --why
+  [ "$output" = $'demo/demo/n=1  chosen: kernel of one\ndemo/demo/n=2  skipped: no room\ndemo/demo/n=3' ]
+  echo "return { axes = { { 'n', { 1 } } }, run = $body, why = function() return 7 end }" >wrong.lua
+  run "$TERNMARK" list wrong.lua
+  [ "$status" -eq 0 ]
+  run "$TERNMARK" list wrong.lua --why
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"field 'why': expected a text or nil, found number 7"* ]]
+}
+
 @test "list --json is an array of cells" {
   good demo
   "$TERNMARK" list demo.lua --json >cells.json

@@ -323,7 +323,7 @@ static void benches_are_described(void **state)
     assert_int_equal(json_array_size(benches), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(benches, 0), "name")), "a");
     assert_string_equal(json_string_value(json_object_get(json_array_get(benches, 0), "kind")), "command");
-    json_t *cells = json_pack("[{s:i},{s:i}]", "n", 1, "n", 2), *said = worker_describe(w, "z", cells, &fault);
+    json_t *cells = json_pack("[{s:i},{s:i}]", "n", 1, "n", 2), *said = worker_describe(w, "z", cells, false, &fault);
     assert_int_equal(json_array_size(said), 2);
     const json_t *one = json_array_get(said, 0), *two = json_array_get(said, 1);
     assert_null(json_object_get(one, "skip"));

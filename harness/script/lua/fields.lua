@@ -92,6 +92,7 @@ fields.rows = {
   { "about", "one line of text", named },
   { "axes", "a list of { name, { value, … } }: names and values unlike, values strings, numbers or booleans", axes },
   { "skip", "a function of the parameters that gives a reason or nil", callable },
+  { "why", "a function of the parameters that tells how a cell is done (list --why), or nil", callable },
   { "setup", "a function of the parameters that gives the state", callable },
   { "run", "a function (state, n, parameters), tern.run or bench.native(f)", run_body },
   { "check", "a function of the state that gives true, or nil and why not", callable },

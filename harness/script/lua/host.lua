@@ -181,6 +181,13 @@ local function reason_of(bench, params)
   return reason or nil
 end
 
+-- What `list --why` prints beside a cell that is measured.
+local function why_of(bench, params)
+  local why = bench.why and bench.why(params)
+  if why and type(why) ~= "string" then error("field 'why': expected a text or nil, found " .. fields.describe(why), 0) end
+  return why or nil
+end
+
 local function tags_of(bench, params)
   local tags = bench.tags
   if type(tags) == "function" then tags = tags(params) end
@@ -245,12 +252,13 @@ local function workload_hash(bench, params, work)
   return "sha256:" .. core.sha256(table.concat(parts, ","))
 end
 
--- { bench =, cells = [params] } → [{ skip, tags, tolerance, workload_hash (without work, which a cell has only when it is open) }]
+-- { bench =, cells = [params], why = boolean } → [{ skip, why, tags, tolerance, workload_hash (without work, which a cell has only when it is open) }]
 function host_functions.describe(request)
   local bench, list = the_bench(request.bench), setmetatable({}, json_list)
   for i, params in ipairs(request.cells) do
-    list[i] = { skip = reason_of(bench, params), tags = tags_of(bench, params), tolerance = tolerance_of(bench, params),
-                workload_hash = workload_hash(bench, params, nil) }
+    local skip = reason_of(bench, params)
+    list[i] = { skip = skip, why = request.why and not skip and why_of(bench, params) or nil, tags = tags_of(bench, params),
+                tolerance = tolerance_of(bench, params), workload_hash = workload_hash(bench, params, nil) }
   end
   return list
 end
