@@ -26,6 +26,11 @@ github-measure.yml|s/code=0/title="${{ github.event.pull_request.title }}"/|subs
 github-measure.yml|s/code=0/code=${{ secrets.KEY }}/|a secret is used
 github-judge.yml|s/--rejudge/--verbose/|are believed
 github-judge.yml|s/actions.download-artifact@/actions\/checkout@/|checks out a change
+github-judge.yml|/ref: .*steps.pull/d|checks out a change
+github-judge.yml|s/ref: .*steps.pull.*/ref: refs\/pull\/1\/head/|checks out a change
+github-judge.yml|s/--baselines/--verbose/|baselines are not asked
+gitlab-ci.yml|s/--baselines/--verbose/|baselines are not asked
+Jenkinsfile|s/--baselines/--verbose/|baselines are not asked
 github-judge.yml|s/const head = .*/const head = "${{ github.head_ref }}";/|substituted into a script
 gitlab-ci.yml|s/--rejudge//|are believed
 gitlab-ci.yml|/GIT_STRATEGY/d|checks out a change

@@ -72,7 +72,9 @@ static enum exit_code write_all(const struct options *options, const struct inpu
 {
     json_t *last = inputs->runs[inputs->n_runs - 1];
     const struct judge_rule rule = {options->strict, options->two_sided, false};
-    bool ok = !options->rejudge || rejudge_run(last, options->tolerance, &rule, fault);
+    if (options->baselines && !options->rejudge)
+        return fault_set(fault, EXIT_CODE_USAGE, "--baselines: expected --rejudge beside it"), fault->code;
+    bool ok = !options->rejudge || rejudge_run(last, options->tolerance, options->baselines, &rule, fault);
     enum exit_code code = ok && options->rejudge ? (enum exit_code)json_integer_value(json_object_get(last, "exit")) : EXIT_CODE_PASS;
     for (size_t i = 0; ok && i < options->format.n; i++)
         ok = formats_write(last, options->format.items[i], fault);

@@ -62,11 +62,23 @@ static bool merge(json_t **all, json_t *top, const char *path, struct fault *fau
     return ok;
 }
 
+/* A key may come from a file of unknown origin, and names a folder. */
+static bool is_folder_name(const char *key)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t n = strlen(key);
+    return n > 0 && n <= 100 && key[0] != '.' && strspn(key, allowed) == n;
+}
+
 json_t *baseline_load(const char *folder, const char *key, struct fault *fault)
 {
     char path[4096], file[4400];
     struct dirent **entries;
     json_t *all = NULL;
+    if (!is_folder_name(key)) {
+        fault_set(fault, EXIT_CODE_INVALID, "the hardware key is no name: expected at most 100 of a-z A-Z 0-9 . _ - and no dot first");
+        return NULL;
+    }
     snprintf(path, sizeof path, "%s/%s", folder, key);
     int n = scandir(path, &entries, json_only, alphasort);
     bool ok = true;

@@ -14,7 +14,7 @@ enum { BASELINE_SAMPLES = 200, BASELINE_BYTES = 2 << 20 };  /* most samples of a
 
 /*
  * All suites' baselines of one key, their cells in one top object. NULL without a fault: there are none. EXIT_CODE_INVALID: a file
- * that is broken, no baseline, of another key than its folder, or lists a cell twice over all files.
+ * that is broken, no baseline, of another key than its folder, or lists a cell twice over all files; or a key that can't be a folder's name.
  */
 json_t *baseline_load(const char *folder, const char *key, struct fault *fault);
 

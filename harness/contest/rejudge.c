@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "contest/rejudge.h"
 
+#include "contest/baseline.h"
+#include "contest/levels.h"
 #include "gate/replay.h"
 #include "gate/rounds.h"
 
@@ -84,7 +86,22 @@ static bool put_verdicts(json_t *cells, double tolerance, const struct rounds *r
     return ok;
 }
 
-bool rejudge_run(json_t *gate, double tolerance, const struct judge_rule *rule, struct fault *fault)
+/* Adds the verdicts against the trusted tree's baseline of the file's hardware. */
+static bool judge_stored(json_t *gate, double tolerance, const char *folder, bool strict, struct fault *fault)
+{
+    const char *key = text_of(json_object_get(gate, "hardware"), "key");
+    json_t *notes = json_object_get(json_object_get(gate, "gate"), "notes"), *stored = baseline_load(folder, key, fault);
+    if (fault->code != EXIT_CODE_PASS)
+        return false;
+    if (stored)
+        levels_judge(&(struct levels){.base = stored, .head = gate, .tolerance = tolerance, .strict = strict}, notes);
+    else
+        json_array_append_new(notes, json_sprintf("the base has no stored baseline of the hardware that the file names, %s", key));
+    json_decref(stored);
+    return true;
+}
+
+bool rejudge_run(json_t *gate, double tolerance, const char *baselines, const struct judge_rule *rule, struct fault *fault)
 {
     json_t *cells = json_object_get(gate, "cells"), *cell, *told = json_object_get(gate, "gate");
     if (!told)
@@ -94,7 +111,7 @@ bool rejudge_run(json_t *gate, double tolerance, const struct judge_rule *rule, 
     size_t i;
     json_array_foreach(cells, i, cell)
         ok = ok && (!has_rounds(cell) || add_cell(&rounds, cell, fault));
-    ok = ok && put_verdicts(cells, tolerance, &rounds, fault);
+    ok = ok && put_verdicts(cells, tolerance, &rounds, fault) && (!baselines || judge_stored(gate, tolerance, baselines, rule->strict, fault));
     rounds_clear(&rounds);
     if (!ok)
         return false;

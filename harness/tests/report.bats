@@ -122,6 +122,13 @@ run["cells"][1]["paired"]["builds"]["head"] = "sha256:" + "1" * 64'
   [ "$status" = 2 ]
 }
 
+@test "--baselines without --rejudge is exit 2; a folder without this hardware is a note" {
+  run "$TERNMARK" report gate.json --baselines nowhere
+  [ "$status" = 2 ]
+  run "$TERNMARK" report gate.json --rejudge --baselines nowhere --format markdown=-
+  [[ "$output" == *"no stored baseline of the hardware"* ]]
+}
+
 @test "the history of a cell marks a change of level, and where there is none, none" {
   mkdir series
   python3 "$BATS_TEST_DIRNAME/results.py" series 24 series
