@@ -189,5 +189,5 @@ info: ## what was probed
 clean: ## remove build/ and reports/out/
 	rm -rf build reports/out
 FORCE:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) \( -path '$(B)/container' -o -path '$(B)/package' \) -prune -o -type f -name '*.d' -print 2>/dev/null)
 .SECONDARY:
