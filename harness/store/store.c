@@ -48,12 +48,11 @@ static bool migrate_one(struct store *s, int64_t version, struct fault *fault)
     return ok;
 }
 
-/* Under the write lock, since another process may have come first: whoever is second finds nothing left to do. */
-static bool migrate(struct store *s, struct fault *fault)
+bool store_migrate(struct store *s, int64_t to, struct fault *fault)
 {
     int64_t version;
     bool ok = s->driver->begin(s->database, fault) && s->driver->version(s->database, &version, fault);
-    while (ok && version < store_version)
+    while (ok && version < to)
         ok = migrate_one(s, version++, fault);
     if (ok && s->driver->commit(s->database, fault))
         return true;
@@ -72,10 +71,10 @@ static bool check_version(struct store *s, enum store_mode mode, struct fault *f
     if (version == store_version)
         return true;
     if (mode == STORE_READ)
-        return fault_set(fault, version ? EXIT_CODE_INVALID : EXIT_CODE_USAGE, "history: its tables have version %lld, expected %lld (history import makes them)",
-                         (long long)version, (long long)store_version);
+        return fault_set(fault, EXIT_CODE_USAGE, "history: its tables have version %lld, expected %lld (history import makes them)", (long long)version,
+                         (long long)store_version);
     /* Two processes may both migrate an empty PostgreSQL database: the one that loses looks again. */
-    return migrate(s, fault) || (s->driver->version(s->database, &version, fault) && version == store_version);
+    return store_migrate(s, store_version, fault) || (s->driver->version(s->database, &version, fault) && version == store_version);
 }
 
 struct store *store_open(const char *url, enum store_mode mode, struct fault *fault)
@@ -142,6 +141,20 @@ void store_copy_text(const struct store_value *column, char *to, size_t size)
     if (n)
         memcpy(to, column->bytes, n);
     to[n] = '\0';
+}
+
+bool store_grow(void *items, size_t *room, size_t n, size_t size)
+{
+    void **at = items;
+    if (n < *room)
+        return true;
+    size_t more = *room ? 2 * *room : 32;
+    void *bigger = reallocarray(*at, more, size);
+    if (!bigger)
+        return false;
+    *at = bigger;
+    *room = more;
+    return true;
 }
 
 bool store_key(struct store *store, const struct store_statement *find, const struct store_statement *add, const struct store_value *parameters,

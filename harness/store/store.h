@@ -75,8 +75,8 @@ struct store_points {
 /* The points of one series from `since` on, oldest first. free(points->items). */
 bool store_points_of(struct store *store, const struct store_series *series, int64_t since, struct store_points *points, struct fault *fault);
 
-/* The stored samples of a run's cell, ns, generations joined; the caller frees them. *n is 0 when there are none. */
-bool store_samples_of(struct store *store, int64_t run, int64_t cell, double **samples, size_t *n, struct fault *fault);
+/* The stored samples of a point, ns, generations joined; the caller frees them. *n is 0 when there are none. */
+bool store_samples_of(struct store *store, const struct store_series *series, const struct store_point *point, double **samples, size_t *n, struct fault *fault);
 
 /* What the store holds, for `history show`. */
 struct store_totals {

@@ -18,13 +18,14 @@ static const struct store_statement find_cell = {"SELECT id FROM cell WHERE name
 static const struct store_statement add_cell = {"INSERT INTO cell (name, workload, suite, bench) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", 4};
 static const struct store_statement find_metric = {"SELECT id FROM metric WHERE name = $1 AND unit = $2", 2};
 static const struct store_statement add_metric = {"INSERT INTO metric (name, unit) VALUES ($1, $2) ON CONFLICT DO NOTHING", 2};
-static const struct store_statement find_run = {"SELECT id FROM run WHERE uuid = $1", 1};
+static const struct store_statement find_run = {"SELECT id, started FROM run WHERE uuid = $1", 1};
 static const struct store_statement add_run = {
     "INSERT INTO run (uuid, kind, started, imported, git_commit, dirty, hardware, gpu_key, environment, ternmark, complete, fit, exit_code)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING", 13};
+static const struct store_statement find_point = {"SELECT count(*) FROM point WHERE cell = $1 AND hardware = $2 AND metric = $3 AND started = $4 AND run = $5", 5};
 static const struct store_statement add_point = {
-    "INSERT INTO point (cell, hardware, metric, started, run, value, spread, n) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING", 8};
-static const struct store_statement add_samples = {"INSERT INTO sample_set (run, cell, n, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", 4};
+    "INSERT INTO point (cell, hardware, metric, started, run, value, spread, n, block, block_from, block_bytes)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING", 11};
 static const struct store_statement add_verdict = {
     "INSERT INTO verdict (run, cell, metric, against, verdict, ratio, low, high, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING", 9};
 
@@ -33,7 +34,8 @@ struct import {
     const json_t *top;
     struct store_counts *counts;
     struct fault *fault;
-    json_t *seen;  /* run id: key; the key of a run that was there before is stored as -1 - key */
+    json_t *seen;  /* run id: [key, when it started, whether it is new] */
+    struct store_block block;
     int64_t started, now, hardware, gpu_hardware, environment;
 };
 
@@ -103,42 +105,65 @@ static bool insert_run(struct import *i, const char *uuid)
     return STORE_RUN(i->store, &add_run, parameters, NULL, NULL, i->fault);
 }
 
-/* The key of the run with this id, added when it is new; asked of the database once. */
-static bool key_of_run(struct import *i, const char *uuid, int64_t *key, bool *is_new)
-{
-    const struct store_value one[] = {store_text(uuid)};
-    const json_t *seen = json_object_get(i->seen, uuid);
-    *key = -1;
-    if (!seen) {
-        if (!STORE_RUN(i->store, &find_run, one, store_take_integer, key, i->fault))
-            return false;
-        *is_new = *key < 0;
-        if (*is_new && (!insert_run(i, uuid) || !STORE_RUN(i->store, &find_run, one, store_take_integer, key, i->fault)))
-            return false;
-        ++*(*is_new ? &i->counts->runs : &i->counts->known);
-        return json_object_set_new(i->seen, uuid, json_integer(*is_new ? *key : -1 - *key)) == 0 || no_memory(i->fault);
-    }
-    int64_t value = json_integer_value(seen);
-    *is_new = value >= 0;
-    *key = *is_new ? value : -1 - value;
-    return true;
-}
-
+/* Where a value goes. A run keeps the start it was stored with: a baseline that holds it says when the baseline was made. */
 struct place {
-    int64_t cell, hardware, run;
+    int64_t cell, hardware, run, started;
     bool is_new;  /* the run, with this import */
 };
 
-static bool add_value(struct import *i, const struct place *at, const char *name, const char *unit, double value, double spread, size_t n)
+static bool take_run(void *to, const struct store_value *c, size_t n)
 {
-    int64_t metric;
-    const struct store_value key[] = {store_text(name), store_text(unit)};
-    if (!store_key(i->store, &find_metric, &add_metric, key, &metric, i->fault))
+    struct place *at = to;
+    (void)n;
+    at->run = c[0].integer;
+    at->started = c[1].integer;
+    return false;
+}
+
+/* The run with this id, added when it is new; asked of the database once. */
+static bool find_or_add_run(struct import *i, const char *uuid, struct place *at)
+{
+    const struct store_value one[] = {store_text(uuid)};
+    const json_t *seen = json_object_get(i->seen, uuid);
+    if (seen) {
+        at->run = json_integer_value(json_array_get(seen, 0));
+        at->started = json_integer_value(json_array_get(seen, 1));
+        at->is_new = json_is_true(json_array_get(seen, 2));
+        return true;
+    }
+    at->run = -1;
+    if (!STORE_RUN(i->store, &find_run, one, take_run, at, i->fault))
         return false;
-    const struct store_value parameters[] = {store_integer(at->cell), store_integer(at->hardware), store_integer(metric), store_integer(i->started),
-                                             store_integer(at->run), store_real(value), store_real(spread), store_integer((int64_t)n)};
+    at->is_new = at->run < 0;
+    if (at->is_new && (!insert_run(i, uuid) || !STORE_RUN(i->store, &find_run, one, take_run, at, i->fault)))
+        return false;
+    ++*(at->is_new ? &i->counts->runs : &i->counts->known);
+    return json_object_set_new(i->seen, uuid, json_pack("[I, I, b]", (json_int_t)at->run, (json_int_t)at->started, at->is_new)) == 0 || no_memory(i->fault);
+}
+
+/* What one value of a metric says; `place` where its samples lie. */
+struct reading {
+    double value, spread;
+    size_t n;
+    struct store_place place;
+};
+
+static bool add_point_of(struct import *i, const struct place *at, int64_t metric, const struct reading *r)
+{
+    const struct store_value none = {.kind = STORE_NULL};
+    bool has_samples = r->place.block != 0;
+    const struct store_value parameters[] = {
+        store_integer(at->cell), store_integer(at->hardware), store_integer(metric), store_integer(at->started), store_integer(at->run),
+        store_real(r->value), store_real(r->spread), store_integer((int64_t)r->n), has_samples ? store_integer(r->place.block) : none,
+        has_samples ? store_integer(r->place.from) : none, has_samples ? store_integer(r->place.n) : none};
     i->counts->points += at->is_new;
     return STORE_RUN(i->store, &add_point, parameters, NULL, NULL, i->fault);
+}
+
+static bool key_of_metric(struct import *i, const char *name, const char *unit, int64_t *metric)
+{
+    const struct store_value key[] = {store_text(name), store_text(unit)};
+    return store_key(i->store, &find_metric, &add_metric, key, metric, i->fault);
 }
 
 static bool add_metrics(struct import *i, const struct place *at, const json_t *metrics)
@@ -147,7 +172,9 @@ static bool add_metrics(struct import *i, const struct place *at, const json_t *
     const json_t *metric;
     json_object_foreach((json_t *)(uintptr_t)metrics, name, metric) {
         const json_t *value = json_object_get(metric, "value");
-        if (json_is_number(value) && !add_value(i, at, name, text_of(metric, "unit"), json_number_value(value), 0, 1))
+        const struct reading reading = {.value = json_number_value(value), .n = 1};
+        int64_t key;
+        if (json_is_number(value) && (!key_of_metric(i, name, text_of(metric, "unit"), &key) || !add_point_of(i, at, key, &reading)))
             return false;
     }
     return true;
@@ -182,20 +209,34 @@ static bool summarise(const json_t *generations, size_t n, double *median, doubl
     return true;
 }
 
+/* Whether the point is there: a set that was stored is not packed again. */
+static bool is_stored(struct import *i, const struct place *at, int64_t metric, bool *answer)
+{
+    const struct store_value key[] = {store_integer(at->cell), store_integer(at->hardware), store_integer(metric), store_integer(at->started), store_integer(at->run)};
+    int64_t n = 0;
+    bool ok = at->is_new || STORE_RUN(i->store, &find_point, key, store_take_integer, &n, i->fault);
+    *answer = n > 0;
+    return ok;
+}
+
 static bool add_samples_of(struct import *i, const struct place *at, const json_t *generations)
 {
     unsigned char *bytes;
-    size_t n_bytes, n;
-    double median, mad;
-    if (!store_samples_pack(generations, &bytes, &n_bytes, &n))
+    size_t n_bytes;
+    int64_t metric;
+    bool stored;
+    struct reading r = {0};
+    if (!key_of_metric(i, "time", "ns", &metric) || !is_stored(i, at, metric, &stored))
+        return false;
+    if (stored)
+        return true;
+    if (!store_samples_pack(generations, &bytes, &n_bytes, &r.n))
         return no_memory(i->fault);
-    const struct store_value parameters[] = {store_integer(at->run), store_integer(at->cell), store_integer((int64_t)n),
-                                             {.kind = STORE_BLOB, .bytes = bytes, .n = n_bytes}};
-    bool ok = n == 0 || STORE_RUN(i->store, &add_samples, parameters, NULL, NULL, i->fault);
+    bool ok = r.n == 0 || store_block_append(i->store, &i->block, bytes, n_bytes, &r.place, i->fault);
     free(bytes);
-    if (!ok || n == 0)
+    if (!ok || r.n == 0)
         return ok;
-    return summarise(generations, n, &median, &mad) ? add_value(i, at, "time", "ns", median, mad, n) : no_memory(i->fault);
+    return summarise(generations, r.n, &r.value, &r.spread) ? add_point_of(i, at, metric, &r) : no_memory(i->fault);
 }
 
 static bool add_verdicts(struct import *i, const struct place *at, const json_t *verdicts)
@@ -226,7 +267,7 @@ static bool add_runs_of_cell(struct import *i, struct place *at, const json_t *c
     size_t k, n = json_array_size(json_object_get(cell, "runs"));
     const json_t *run;
     json_array_foreach(json_object_get(cell, "runs"), k, run) {
-        if (!key_of_run(i, text_of(run, "run_id"), &at->run, &at->is_new) || !add_samples_of(i, at, json_object_get(run, "samples_ns")))
+        if (!find_or_add_run(i, text_of(run, "run_id"), at) || !add_samples_of(i, at, json_object_get(run, "samples_ns")))
             return false;
         if (k + 1 == n && !add_metrics(i, at, json_object_get(cell, "metrics")))
             return false;
@@ -248,14 +289,14 @@ static bool add_cell_of(struct import *i, const json_t *cell, int64_t top_run)
 
 static bool import_all(struct import *i)
 {
-    bool is_baseline = strcmp(text_of(i->top, "kind"), "baseline") == 0, is_new;
-    int64_t run = -1;
+    bool is_baseline = strcmp(text_of(i->top, "kind"), "baseline") == 0;
+    struct place top = {.run = -1};
     size_t k;
     const json_t *cell;
-    if (!add_hardware_of(i) || !add_environment_of(i) || (!is_baseline && !key_of_run(i, text_of(i->top, "run_id"), &run, &is_new)))
+    if (!add_hardware_of(i) || !add_environment_of(i) || (!is_baseline && !find_or_add_run(i, text_of(i->top, "run_id"), &top)))
         return false;
-    json_array_foreach(json_object_get(i->top, "cells"), k, cell) if (!add_cell_of(i, cell, run)) return false;
-    return true;
+    json_array_foreach(json_object_get(i->top, "cells"), k, cell) if (!add_cell_of(i, cell, top.run)) return false;
+    return store_block_write(i->store, &i->block, i->fault);
 }
 
 bool store_import(struct store *store, const json_t *result, struct store_counts *counts, struct fault *fault)
@@ -265,6 +306,7 @@ bool store_import(struct store *store, const json_t *result, struct store_counts
                        .started = seconds_of(text_of(result, "started_at")), .now = (int64_t)time(NULL)};
     bool ok = store_begin(store, fault) && import_all(&i) && store_commit(store, fault);
     json_decref(i.seen);
+    store_block_clear(&i.block);
     if (ok)
         return true;
     store_rollback(store);

@@ -54,8 +54,35 @@ bool store_samples_pack(const json_t *generations, unsigned char **bytes, size_t
 /* False when the bytes are not such a set. free(*samples). */
 bool store_samples_unpack(const unsigned char *bytes, size_t n_bytes, double **samples, size_t *n_samples);
 
+/* Where a point's samples lie: bytes from .. from + n - 1 of a block, counted from 1. Block 0: it has none. */
+struct store_place {
+    int64_t block, from, n;
+};
+
+/* Sample sets on their way into the table of blocks; zeroed to begin with. */
+struct store_block {
+    int64_t id;
+    unsigned char *bytes;
+    size_t n, room;
+};
+
+/* Puts a packed set behind the others; writes what is full. Inside a transaction. */
+bool store_block_append(struct store *store, struct store_block *block, const unsigned char *set, size_t n, struct store_place *place, struct fault *fault);
+/* Writes what is there; the block is empty then. */
+bool store_block_write(struct store *store, struct store_block *block, struct fault *fault);
+void store_block_clear(struct store_block *block);
+
+/* Sees to it that an array at *items, of *room items of `size` bytes, has room for item n. */
+bool store_grow(void *items, size_t *room, size_t n, size_t size);
+
 /* One statement for each version: migrations[v] leads from v to v + 1. */
 extern const char *const store_migrations[];
 extern const int64_t store_version;
+
+/*
+ * Brings the tables to a version, in one transaction and under the write lock, since another process may have come first:
+ * whoever is second finds nothing left to do.
+ */
+bool store_migrate(struct store *store, int64_t to, struct fault *fault);
 
 #endif

@@ -25,6 +25,17 @@ const char *const store_migrations[] = {
     " runs_late BIGINT NOT NULL, seconds_late BIGINT NOT NULL, UNIQUE (cell, hardware, metric, run));"
     "CREATE TABLE note (id {serial}, kind TEXT NOT NULL, alert BIGINT, pattern TEXT, reason TEXT NOT NULL, until BIGINT, made BIGINT NOT NULL);"
     "CREATE TABLE judged (cell BIGINT NOT NULL, hardware BIGINT NOT NULL, metric BIGINT NOT NULL, points BIGINT NOT NULL, PRIMARY KEY (cell, hardware, metric, points)){compact};",
+    /* 1 → 2: sample sets move into blocks (store_block.c); each old set is a block of its own, its id made of its key. */
+    "CREATE TABLE sample_block (id {serial}, data BYTEA NOT NULL);"
+    "ALTER TABLE point ADD COLUMN block BIGINT;"
+    "ALTER TABLE point ADD COLUMN block_from BIGINT;"
+    "ALTER TABLE point ADD COLUMN block_bytes BIGINT;"
+    "INSERT INTO sample_block (id, data) SELECT -(run * 1000000 + cell), data FROM sample_set;"
+    "UPDATE point SET block = -(run * 1000000 + cell), block_from = 1,"
+    " block_bytes = (SELECT length(s.data) FROM sample_set AS s WHERE s.run = point.run AND s.cell = point.cell)"
+    " WHERE metric IN (SELECT id FROM metric WHERE name = 'time' AND unit = 'ns')"
+    " AND EXISTS (SELECT 1 FROM sample_set AS s WHERE s.run = point.run AND s.cell = point.cell);"
+    "DROP TABLE sample_set;",
 };
 
 const int64_t store_version = sizeof store_migrations / sizeof *store_migrations;

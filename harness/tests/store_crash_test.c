@@ -155,7 +155,7 @@ static enum exit_code read_all(void)
         for (size_t k = 0; ok && k < points.n; k++) {
             double *samples = NULL;
             size_t n;
-            ok = store_samples_of(store, points.items[k].run, list.items[i].cell, &samples, &n, &fault);
+            ok = store_samples_of(store, &list.items[i], &points.items[k], &samples, &n, &fault);
             free(samples);
         }
         free(points.items);

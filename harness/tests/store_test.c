@@ -130,7 +130,7 @@ static void samples_come_back_bit_for_bit(void **state)
     assert_true(store_points_of(store, &list.items[0], 0, &points, &fault));
     double *samples;
     size_t n, g, i, at = 0;
-    assert_true(store_samples_of(store, points.items[0].run, list.items[0].cell, &samples, &n, &fault));
+    assert_true(store_samples_of(store, &list.items[0], &points.items[0], &samples, &n, &fault));
     assert_int_equal(n, 300);
     json_t *run = fixture_run(&m), *generation, *sample;
     json_array_foreach(json_object_get(json_array_get(json_object_get(json_array_get(json_object_get(run, "cells"), 0), "runs"), 0), "samples_ns"), g, generation)
@@ -143,6 +143,123 @@ static void samples_come_back_bit_for_bit(void **state)
 }
 
 /* The 60 names of hostile intent live elsewhere; here the ones that SQL, LIKE and format strings would take amiss. */
+/* More sets than one block holds, and one that alone is larger than a block. */
+static void many_samples_come_back_from_several_blocks(void **state)
+{
+    struct store *store = open_store(url_of(state));
+    struct fault fault = {0};
+    struct store_series_list list;
+    const struct made m = {.run = 4, .started = 1700000000, .n_cells = 3, .n_samples = 240000, .factor = 1};
+    import_run(store, &m);
+    json_t *run = fixture_run(&m), *generation, *sample;
+    assert_true(store_list(store, &(struct store_filter){.metric = "^time$"}, &list, &fault));
+    assert_int_equal(list.n, 3);
+    for (size_t c = 0; c < list.n; c++) {
+        struct store_points points;
+        double *samples;
+        size_t n, g, i, at = 0;
+        assert_true(store_points_of(store, &list.items[c], 0, &points, &fault));
+        assert_true(store_samples_of(store, &list.items[c], &points.items[0], &samples, &n, &fault));
+        assert_int_equal(n, m.n_samples);
+        json_array_foreach(json_object_get(json_array_get(json_object_get(json_array_get(json_object_get(run, "cells"), c), "runs"), 0), "samples_ns"), g, generation)
+            json_array_foreach(generation, i, sample) assert_true(samples[at++] == json_real_value(sample));
+        free(samples);
+        free(points.items);
+    }
+    json_decref(run);
+    store_list_clear(&list);
+    store_close(store);
+}
+
+static bool run_sql(struct store *store, const struct store_statement *statement, const struct store_value *parameters)
+{
+    struct fault fault = {0};
+    bool ok = STORE_RUN(store, statement, parameters, NULL, NULL, &fault);
+    if (!ok)
+        print_error("%s\n", fault.text);
+    return ok;
+}
+
+/* A store as version 1 left it: one run of one cell with 4 samples, and a point of another metric that has none. */
+static void make_version_1(const char *url)
+{
+    static const struct store_statement rows[] = {
+        {"INSERT INTO hardware (key, fields) VALUES ('old', '{}')", 0},
+        {"INSERT INTO environment (hash, fields) VALUES ('h', '{}')", 0},
+        {"INSERT INTO cell (name, workload, suite, bench) VALUES ('made/bench/n=0', 'w', 'made', 'bench')", 0},
+        {"INSERT INTO metric (name, unit) VALUES ('time', 'ns')", 0},
+        {"INSERT INTO metric (name, unit) VALUES ('memory_peak', 'B')", 0},
+        {"INSERT INTO run (uuid, kind, started, imported, dirty, hardware, environment, ternmark, complete, fit, exit_code)"
+         " VALUES ('u', 'run', 5, 6, 0, 1, 1, '0', 1, 1, 0)", 0},
+        {"INSERT INTO point (cell, hardware, metric, started, run, value, spread, n) VALUES (1, 1, 1, 5, 1, 2.5, 0.5, 4)", 0},
+        {"INSERT INTO point (cell, hardware, metric, started, run, value, spread, n) VALUES (1, 1, 2, 5, 1, 7.0, 0, 1)", 0},
+    };
+    static const struct store_statement add_set = {"INSERT INTO sample_set (run, cell, n, data) VALUES (1, 1, 4, $1)", 1};
+    struct store old = {.driver = strncmp(url, "sqlite", 6) == 0 ? &sqlite_driver : &postgres_driver};
+    struct fault fault = {0};
+    json_t *generations = json_pack("[[f,f],[f,f]]", 1.0, 2.0, 3.0, 4.0);
+    unsigned char *bytes;
+    size_t n_bytes, n;
+    assert_non_null(old.database = old.driver->open(url, true, &fault));
+    assert_true(store_migrate(&old, 1, &fault));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_true(run_sql(&old, &rows[i], NULL));
+    assert_true(store_samples_pack(generations, &bytes, &n_bytes, &n));
+    assert_true(run_sql(&old, &add_set, (struct store_value[]){{.kind = STORE_BLOB, .bytes = bytes, .n = n_bytes}}));
+    old.driver->close(old.database);
+    free(bytes);
+    json_decref(generations);
+}
+
+static void tables_of_an_older_version_are_brought_along(void **state)
+{
+    const char *url = url_of(state);
+    struct fault fault = {0};
+    struct store_series_list list;
+    struct store_points points;
+    struct store_totals totals;
+    double *samples;
+    size_t n;
+    make_version_1(url);
+    assert_null(store_open(url, STORE_READ, &fault));
+    assert_int_equal(fault.code, EXIT_CODE_USAGE);
+    assert_non_null(strstr(fault.text, "history import"));
+    struct store *store = open_store(url);
+    assert_true(store_list(store, &(struct store_filter){.cell = "n=0"}, &list, &fault));
+    assert_int_equal(list.n, 2);
+    assert_string_equal(list.items[1].metric_name, "time");
+    assert_true(store_points_of(store, &list.items[1], 0, &points, &fault));
+    assert_true(store_samples_of(store, &list.items[1], &points.items[0], &samples, &n, &fault));
+    assert_true(n == 4 && samples[0] == 1 && samples[3] == 4);
+    free(samples);
+    assert_true(store_samples_of(store, &list.items[0], &points.items[0], &samples, &n, &fault));
+    assert_int_equal(n, 0);
+    import_run(store, &(struct made){.run = 9, .started = 1700000000, .n_cells = 1, .n_samples = 30, .factor = 1});
+    assert_true(store_totals(store, &totals, &fault));
+    assert_true(totals.points == 4 && totals.sample_sets == 2 && totals.samples == 34);
+    free(points.items);
+    store_list_clear(&list);
+    store_close(store);
+}
+
+/* The baseline says when it was made; the runs in it began before. */
+static void a_baseline_made_later_adds_nothing_to_its_runs(void **state)
+{
+    struct store *store = open_store(url_of(state));
+    struct fault fault = {0};
+    struct store_counts counts = {0};
+    struct store_totals totals;
+    import_run(store, &(struct made){.run = 22, .started = 1700000000, .n_cells = 2, .n_samples = 9, .factor = 1});
+    json_t *baseline = fixture_run(&(struct made){.run = 22, .started = 1700009000, .n_cells = 2, .n_samples = 9, .factor = 1});
+    json_object_set_new(baseline, "kind", json_string("baseline"));
+    assert_true(store_import(store, baseline, &counts, &fault));
+    assert_true(counts.runs == 0 && counts.points == 0 && counts.known == 1);
+    assert_true(store_totals(store, &totals, &fault));
+    assert_true(totals.points == 4 && totals.sample_sets == 2);
+    json_decref(baseline);
+    store_close(store);
+}
+
 static void names_are_data(void **state)
 {
     static const char *const names[] = {"'; DROP TABLE run; --", "%n%s%_", "\"quoted\"\\", "$1", "日本語 ☃ \xf0\x9f\x94\xa5", "a\nb\tc"};
@@ -342,6 +459,9 @@ int main(void)
         BOTH(a_run_goes_in_once),
         BOTH(series_come_back_in_order),
         BOTH(samples_come_back_bit_for_bit),
+        BOTH(many_samples_come_back_from_several_blocks),
+        BOTH(tables_of_an_older_version_are_brought_along),
+        BOTH(a_baseline_made_later_adds_nothing_to_its_runs),
         BOTH(names_are_data),
         BOTH(an_alert_is_kept_once),
         BOTH(notes_and_marks_stay),
