@@ -185,26 +185,24 @@ int tern_threads_allowed(void)
     return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
 }
 
-/* Puts sleeping workers on processors other than the caller's. A kernel that wakes a thread where its waker runs leaves both on one
- * processor for milliseconds while the other idles: calls of 30 us took twice as long, for the whole life of some processes. */
-static void place(struct team *t)
+void tern_threads_place(const pthread_t *threads, int n, int *placed_for)
 {
-    int here = sched_getcpu(), cpus[CPU_SETSIZE], n = 0, mine = -1;
+    int here = sched_getcpu(), cpus[CPU_SETSIZE], n_cpus = 0, mine = -1;
     cpu_set_t set;
-    if (here < 0 || here == t->placed_for || t->crowded || sched_getaffinity(0, sizeof set, &set))
+    if (here < 0 || here == *placed_for || sched_getaffinity(0, sizeof set, &set))
         return;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (!CPU_ISSET((size_t)cpu, &set))
             continue;
-        mine = cpu == here ? n : mine;
-        cpus[n++] = cpu;
+        mine = cpu == here ? n_cpus : mine;
+        cpus[n_cpus++] = cpu;
     }
-    for (int i = 0; mine >= 0 && n > t->workers && i < t->workers; i++) {
+    for (int i = 0; mine >= 0 && n_cpus > n && i < n; i++) {
         CPU_ZERO(&set);
-        CPU_SET((size_t)cpus[(mine + 1 + i) % n], &set);
-        pthread_setaffinity_np(t->threads[i], sizeof set, &set);
+        CPU_SET((size_t)cpus[(mine + 1 + i) % n_cpus], &set);
+        pthread_setaffinity_np(threads[i], sizeof set, &set);
     }
-    t->placed_for = here;
+    *placed_for = here;
 }
 
 static void open_seats(struct team *t, uint32_t turn, int n, tern_part_fn *part, void *data)
@@ -223,7 +221,8 @@ static void open_seats(struct team *t, uint32_t turn, int n, tern_part_fn *part,
         sleepers |= atomic_load_explicit(&t->seats[id].asleep, memory_order_relaxed);
     if (!sleepers)
         return;
-    place(t);
+    if (!t->crowded)
+        tern_threads_place(t->threads, t->workers, &t->placed_for);
     for (int id = 1; id < n; id++)
         if (atomic_load_explicit(&t->seats[id].asleep, memory_order_relaxed))
             wake(&t->seats[id].open);

@@ -5,6 +5,7 @@
 #ifndef TERN_CORE_THREADS_H
 #define TERN_CORE_THREADS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,13 @@ void tern_team_run_together(int n, tern_part_fn *part, void *data);
 
 /* Within a part of tern_team_run_together: returns when all n parts have come here. */
 void tern_team_barrier(int n);
+
+/*
+ * Puts each of n sleeping threads on a processor other than the caller's, where the caller may use more than n. A kernel that wakes a thread where
+ * its waker runs leaves both on one processor for milliseconds while the other idles: calls of 30 us took twice as long, for the whole
+ * life of some processes. *placed_for, -1 at first, holds the caller's processor of the last time: nothing is done while it is the same.
+ */
+void tern_threads_place(const pthread_t *threads, int n, int *placed_for);
 
 /* Parks the workers of the team and those of OpenMP. */
 void tern_team_park(void);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/stream.h"
 
+#include "core/threads.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,7 @@ struct tern_stream {
     struct tern_stream_counts counts;
     pthread_t threads[TERN_STREAM_WORKERS_MAX];
     struct member { struct tern_stream *stream; int number; } members[TERN_STREAM_WORKERS_MAX];
-    int n_threads;
+    int n_threads, placed_for;       /* placed_for: the submitter's processor when the workers were last placed */
 };
 
 static const struct {
@@ -216,6 +218,7 @@ enum tern_status tern_stream_open(const struct tern_stream_options *options, str
     s->options = *options;
     s->options.buffer = tern_stream_batch(options->byte_budget, options->request_bytes, options->buffer);
     s->latency = latency;
+    s->placed_for = -1;
     s->window_size = options->queue + ((size_t)options->workers + 1) * options->buffer + 1;
     s->ring = calloc(options->queue, sizeof *s->ring);
     s->window = calloc(s->window_size, sizeof *s->window);
@@ -299,8 +302,10 @@ bool tern_stream_submit(struct tern_stream *s, uint64_t id, uint64_t due_ns, boo
         s->ring[(s->first + s->waiting++) % s->options.queue] = (struct request){id, due_ns, s->counts.submitted++};
         s->counts.longest = s->waiting > s->counts.longest ? s->waiting : s->counts.longest;
         /* The first starts the clock of its batch; a full batch is worth a waking. */
-        if (s->waiting_workers && (s->waiting == 1 || s->waiting % s->options.buffer == 0))
+        if (s->waiting_workers && (s->waiting == 1 || s->waiting % s->options.buffer == 0)) {
+            tern_threads_place(s->threads, s->n_threads, &s->placed_for);
             pthread_cond_signal(&s->work);
+        }
     }
     pthread_mutex_unlock(&s->lock);
     return taken;
