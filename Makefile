@@ -75,8 +75,11 @@ CUDA_TARGETS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 WITH_CUDA    := $(if $(NVCC),$(if $(SAN)$(COV),,yes))
 PRODUCTS     := $(B)/libtern.so $(B)/ternmark $(if $(WITH_CUDA),$(B)/libtern_cuda.so)
 
-.PHONY: build speed gate lab test test-full lint gpu-check dist install coverage fuzz help info clean FORCE
+.PHONY: build artifacts speed gate lab test test-full lint gpu-check dist install coverage fuzz help info clean FORCE
 build: $(PRODUCTS) ## the engine (build/libtern.so) and the instrument (build/ternmark)
+
+# What the gate builds of a tree: the CUDA half only where a card could run it.
+artifacts: $(B)/libtern.so $(if $(wildcard /dev/nvidiactl),$(if $(WITH_CUDA),$(B)/libtern_cuda.so))
 
 $(B)/libtern.so: $(ENGINE_OBJ) Makefile
 	$(Q)$(CC) -shared $(SANFLAGS) $(LDHARDEN) $(RPATH) -Wl,--build-id=none -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(ENGINE_LIBS)

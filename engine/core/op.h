@@ -35,6 +35,7 @@ struct tern_op {
     void *state;                        /* the op's own */
     void (*run_many)(struct tern_op *op, uint64_t n); /* set by bind: n times on a device, whose own clock gives elapsed_ns */
     double elapsed_ns;                  /* of the last run_many; negative when it failed */
+    double extra_owed;                  /* iterations, of a build with extra work */
     const char *values[TERN_OP_PARAMS_MAX]; /* by index of row->params; valid during bind only */
     char why[TERN_WHY_TEXT];
     char name[TERN_MONITOR_NAME];       /* to the monitor: the op and the parameters given */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A CUDA driver without a card, for tests: device memory is the host's, launches do nothing, and the n-th call gives the error that
- * was planned: by stub_plan, or for a whole program by STUB_FAIL="kind of call:n:code", such as cuGraphLaunch:40:700. It counts what is
+ * was planned: by stub_plan, or for a whole program by STUB_FAIL="kind of call:n:code", such as cuGraphLaunch:40:700. STUB_CARD names it. It counts what is
  * open, so that a test sees leaks after every kind of failure. A graph takes 2 us.
  */
 #include "cuda/driver.h"
@@ -119,7 +119,7 @@ STUB(cuInit, (unsigned flags), )
 STUB(cuDriverGetVersion, (int *version), *version = 13000)
 STUB(cuDeviceGetCount, (int *count), *count = cards)
 STUB(cuDeviceGet, (int *device, int ordinal), *device = ordinal)
-STUB(cuDeviceGetName, (char *name, int size, int device), strncpy(name, "stub card", (size_t)size))
+STUB(cuDeviceGetName, (char *name, int size, int device), strncpy(name, getenv("STUB_CARD") ? getenv("STUB_CARD") : "stub card", (size_t)size))
 STUB(cuDeviceGetAttribute, (int *value, int attribute, int device), *value = attribute_of(attribute))
 STUB(cuDeviceTotalMem_v2, (size_t *bytes, int device), *bytes = (size_t)1 << 30)
 STUB(cuDevicePrimaryCtxRetain, (void **context, int device), *context = new_thing(1))

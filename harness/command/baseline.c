@@ -160,6 +160,7 @@ static json_t *record_run(const struct recording *recording, const struct option
     struct fitness_snapshot after = fitness_take();
     json_t *reasons = json_array();
     json_object_set_new(top, "fitness", json_pack("{s:b,s:o}", "fit", fitness_judge(&before, &after, reasons, NULL), "reasons", reasons));
+    top_find_card(top, generations);
     json_object_set_new(top, "cells", cells);
     json_object_set_new(top, "complete", json_true());
     json_decref(arguments);

@@ -151,11 +151,48 @@ static bool open_base(struct gate *gate, struct fault *fault)
     return base->artifacts != NULL;
 }
 
+static const char *path_of(const json_t *artifacts, const char *name)
+{
+    size_t i, n = strlen(name);
+    json_t *one;
+    json_array_foreach(artifacts, i, one)
+        if (strncmp(json_string_value(one), name, n) == 0 && json_string_value(one)[n] == '=')
+            return json_string_value(one) + n + 1;
+    return NULL;
+}
+
+/* The engine's CUDA half, which not every machine builds, is an artifact of its own wherever it lies beside the engine. */
+static void add_cuda_half(json_t *artifacts)
+{
+    const char *engine = path_of(artifacts, "tern"), *slash = engine ? strrchr(engine, '/') : NULL;
+    char path[4200];
+    if (!slash || path_of(artifacts, "tern_cuda"))
+        return;
+    snprintf(path, sizeof path, "%.*s/libtern_cuda.so", (int)(slash - engine), engine);
+    if (access(path, R_OK) == 0)
+        json_array_append_new(artifacts, json_sprintf("tern_cuda=%s", path));
+}
+
+/* A side that has none takes the other's: two builds of the engine alone are compared on the same kernels. */
+static void share_cuda_half(const json_t *from, json_t *to)
+{
+    const char *path = path_of(from, "tern_cuda");
+    if (path && to && !path_of(to, "tern_cuda"))
+        json_array_append_new(to, json_sprintf("tern_cuda=%s", path));
+}
+
 /* Head NAME=PATH replaces its file only after base took over head's others. */
 static bool open_sides(struct gate *gate, struct fault *fault)
 {
-    return open_head(gate, fault) && open_base(gate, fault) && add_given(gate, &gate->head, "--head", fault) &&
-           (!gate->base.artifacts || add_given(gate, &gate->base, "--base", fault));
+    bool ok = open_head(gate, fault) && open_base(gate, fault) && add_given(gate, &gate->head, "--head", fault) &&
+              (!gate->base.artifacts || add_given(gate, &gate->base, "--base", fault));
+    if (!ok)
+        return false;
+    add_cuda_half(gate->head.artifacts);
+    add_cuda_half(gate->base.artifacts);
+    share_cuda_half(gate->head.artifacts, gate->base.artifacts);
+    share_cuda_half(gate->base.artifacts, gate->head.artifacts);
+    return true;
 }
 
 /* ---- plans */
@@ -503,6 +540,7 @@ static enum exit_code run_gate(struct gate *gate, struct fault *fault)
     bout.run_id = json_string_value(json_object_get(gate->top, "run_id"));
     struct fitness_snapshot before = fitness_take();
     bool ok = bout_run(&bout, fault);
+    top_set_card(gate->top, bout.card);
     note_fitness(gate, &before);
     ok = ok && (!gate->options.count || bout_count(&bout, fault));
     judge_stored(gate, &bout);
@@ -510,6 +548,7 @@ static enum exit_code run_gate(struct gate *gate, struct fault *fault)
     json_decref(bout.plan);
     json_decref(bout.base_plan);
     json_decref(bout.cells);
+    json_decref(bout.card);
     return code;
 }
 

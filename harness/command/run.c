@@ -251,6 +251,7 @@ static enum exit_code finish(struct run *run, enum exit_code ended, struct fault
     enum exit_code code = complete ? judge(cells) : ended;
     if (!fit)
         code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
+    top_find_card(top, run->state.generations);
     json_object_set_new(top, "cells", cells);
     json_object_set_new(top, "complete", json_boolean(complete));
     json_object_set_new(top, "exit", json_integer(code));

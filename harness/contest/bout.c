@@ -7,6 +7,7 @@
 #include "hash.h"
 #include "measure/record.h"
 #include "measure/session.h"
+#include "measure/top.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,11 +193,13 @@ static bool measure_once(struct bout *bout, const json_t *cells, json_t *generat
 
 /* ---- cells of the result */
 
-static json_t *result_cell(const struct bout *bout, const json_t *planned, const json_t *generations)
+static json_t *result_cell(struct bout *bout, const json_t *planned, const json_t *generations)
 {
     size_t n = json_array_size(generations);
     struct record_run run = {.run_id = bout->run_id, .tolerance = bout->options->tolerance, .generations = n ? (unsigned)n : 1};
     json_t *cell = record_cell(planned, generations, &run);
+    if (!bout->card)
+        bout->card = json_incref(top_card(generations));
     if (!is_main(planned) || !json_is_true(json_object_get(planned, "selected"))) {
         json_object_set_new(cell, "status", json_string("not selected"));
         json_object_set_new(cell, "reason", json_string(is_main(planned) ? "left out on the command line" : "not tagged ci"));
@@ -218,7 +221,7 @@ static json_t *lost_verdict(const struct contest_cell *cell, double tolerance)
     return judge_word("time", "paired", tolerance, words[cell->lost], cell->reason, differs);
 }
 
-static json_t *pair_cell(const struct bout *bout, const struct contest_cell *result, const json_t *once)
+static json_t *pair_cell(struct bout *bout, const struct contest_cell *result, const json_t *once)
 {
     const json_t *generations = json_array_size(result->generations) ? result->generations : json_object_get(once, text_of(result->planned, "id"));
     json_t *failed = result->is_lost && result->lost >= LANE_HEAD ? json_pack("[{s:s}]", "failed", result->reason) : NULL;
@@ -235,7 +238,7 @@ static json_t *pair_cell(const struct bout *bout, const struct contest_cell *res
     return cell;
 }
 
-static json_t *once_cell(const struct bout *bout, const json_t *planned, enum fate fate, const json_t *once)
+static json_t *once_cell(struct bout *bout, const json_t *planned, enum fate fate, const json_t *once)
 {
     json_t *cell = result_cell(bout, planned, json_object_get(once, text_of(planned, "id")));
     double tolerance = tolerance_of(bout, planned);

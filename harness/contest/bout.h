@@ -20,6 +20,7 @@ struct bout {
     const char *run_id;
     json_t *notes;                 /* sentences are added here */
     json_t *cells;                 /* result: cells of a result file */
+    json_t *card;                  /* result: what a cell on a card says of it; NULL where none ran on one */
 };
 
 /*

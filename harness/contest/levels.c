@@ -26,6 +26,17 @@ static bool has_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static bool is_on_card(const json_t *cell)
+{
+    return strcmp(text_of(cell, "backend"), "cuda") == 0;
+}
+
+/* Yardsticks are what drift is seen by, and a card does not drift with the processor's. */
+static bool has_drift(const json_t *cell)
+{
+    return !has_prefix(text_of(cell, "id"), "yardstick/") && !is_on_card(cell);
+}
+
 /* ---- levels */
 
 static double log_median(const json_t *samples)
@@ -142,6 +153,15 @@ static json_t *hardware_differs(const struct levels *l)
     return differs;
 }
 
+/* Whether a cell ran on a card, and on another one than the base's. */
+static json_t *card_differs(const struct levels *l, const json_t *cell)
+{
+    const char *a = text_of(json_object_get(l->base, "hardware"), "gpu_key"), *b = text_of(json_object_get(l->head, "hardware"), "gpu_key");
+    if (!is_on_card(cell) || strcmp(a, b) == 0)
+        return NULL;
+    return json_pack("[o]", json_sprintf("gpu key: base %s, head %s", *a ? a : "none", *b ? b : "none"));
+}
+
 static double widening(const struct levels *l, json_t *notes)
 {
     static const char *const names[] = {"kernel", "microcode", "governor", "compiler", "libc"};
@@ -176,7 +196,7 @@ static size_t base_levels(const struct levels *l, const json_t *cell, const char
         double level = levels_of_run(run, NULL);
         if (!isfinite(level) || n >= MOST_RUNS || (only && strcmp(text_of(run, "run_id"), only) != 0))
             continue;
-        x[n++] = has_prefix(text_of(cell, "id"), "yardstick/") ? level : level - shift_of_run(l, text_of(run, "run_id"));
+        x[n++] = has_drift(cell) ? level - shift_of_run(l, text_of(run, "run_id")) : level;
     }
     return n;
 }
@@ -214,7 +234,7 @@ static json_t *judge_cell(const struct court *court, const json_t *base, const j
     const struct levels *l = court->levels;
     double x[MOST_RUNS], error = 0, tolerance = fmin(tolerance_of(l, head), tolerance_of(l, base));
     struct stored_cell cell = {.base = x, .n_base = base_levels(l, base, only, x)};
-    cell.head = levels_of_run(last_run(head), &error) - (has_prefix(text_of(head, "id"), "yardstick/") ? 0 : court->drift.shift);
+    cell.head = levels_of_run(last_run(head), &error) - (has_drift(head) ? court->drift.shift : 0);
     cell.head_error = error;
     if (cell.n_base == 0 || !isfinite(cell.head))
         return NULL;
@@ -319,6 +339,11 @@ static void judge_pair(const struct court *court, const json_t *base, json_t *mi
     if (strcmp(text_of(base, "workload_hash"), text_of(mine, "workload_hash")) != 0) {
         add_verdict(mine, judge_word("time", "stored", tolerance_of(l, mine), "not_comparable", "the cell's work is another one under the same name",
                                      json_pack("[s]", "workload")));
+        return;
+    }
+    json_t *differs = card_differs(l, mine);
+    if (differs) {
+        add_verdict(mine, judge_word("time", "stored", tolerance_of(l, mine), "not_comparable", "the base was measured on another card", differs));
         return;
     }
     add_verdict(mine, judge_cell(court, base, mine, NULL));

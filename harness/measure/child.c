@@ -201,6 +201,7 @@ int worker_main(void)
     if (!limits_tie_to_parent(child.page->parent))
         return 2;
     limits_watch_crashes(&child.page->crash_bytes);
+    limits_set_environment();
     child.nonce = child.page->nonce;
     child.page->nonce = 0;
     channel_close_others();

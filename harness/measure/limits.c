@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,6 +33,12 @@ bool limits_tie_to_parent(int parent)
     return getppid() == parent;
 }
 
+void limits_set_environment(void)
+{
+    setenv("NCCL_NVLS_ENABLE", "0", 1);
+    setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 0);
+}
+
 static double mapped_bytes(void)
 {
     double pages = 0;
@@ -43,6 +50,12 @@ static double mapped_bytes(void)
     return pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* Where there is a card its driver reserves terabytes of addresses: there the limit is on memory that can be written. */
+static __rlimit_resource_t limited(void)
+{
+    return access("/dev/nvidiactl", F_OK) == 0 ? RLIMIT_DATA : RLIMIT_AS;
+}
+
 bool limits_set_memory(double bytes, struct fault *fault)
 {
     double mapped = mapped_bytes();
@@ -50,7 +63,7 @@ bool limits_set_memory(double bytes, struct fault *fault)
         return true;
     rlim_t limit = (rlim_t)(mapped + bytes);
     struct rlimit rlimit = {limit, limit};
-    return setrlimit(RLIMIT_AS, &rlimit) == 0 || fault_set(fault, EXIT_CODE_USAGE, "the memory limit cannot be set");
+    return setrlimit(limited(), &rlimit) == 0 || fault_set(fault, EXIT_CODE_USAGE, "the memory limit cannot be set");
 }
 
 static _Atomic uint64_t *crash_added;

@@ -17,7 +17,17 @@
  */
 bool limits_tie_to_parent(int parent);
 
-/* Limits the address space to what is mapped now and `bytes` more; 0: no limit. Nothing where a sanitizer has reserved terabytes. */
+/*
+ * Environment of a worker, before anything is loaded: NVLink multicast stays off in NCCL (NCCL_NVLS_ENABLE=0: a program that dies with it
+ * can take the cards of a host with it), and CUDA counts cards in the order of the bus, as NVML does, unless the user says otherwise.
+ * Everything else (NCCL_*, CUDA_*, NVIDIA_*, LD_LIBRARY_PATH) stays as it is.
+ */
+void limits_set_environment(void);
+
+/*
+ * Limits the address space to what is mapped now and `bytes` more (with a graphics card: private memory that can be written); 0: no limit.
+ * Nothing where a sanitizer has reserved terabytes.
+ */
 bool limits_set_memory(double bytes, struct fault *fault);
 
 /*

@@ -48,3 +48,32 @@ json_t *top_new(const char *kind, const json_t *arguments)
                      TERNMARK_VERSION, "run_id", id, "started_at", now_text(), "git", git_state(), "hardware", host_hardware(), "environment",
                      environment, "fitness", "fit", 1, "reasons", "exit", 0, "cells");
 }
+
+json_t *top_card(const json_t *generations)
+{
+    size_t i;
+    json_t *generation, *card = NULL;
+    json_array_foreach(generations, i, generation)
+        if (!card)
+            card = json_object_get(generation, "card");
+    return card;
+}
+
+void top_set_card(json_t *top, const json_t *card)
+{
+    char key[160];
+    if (!card)
+        return;
+    json_object_set_new(json_object_get(top, "hardware"), "gpu_key", json_string(host_gpu_key(card, key, sizeof key)));
+    json_object_set(json_object_get(top, "environment"), "gpu", json_object_get(card, "name"));
+}
+
+void top_find_card(json_t *top, const json_t *cells)
+{
+    const char *id;
+    json_t *generations, *card = NULL;
+    json_object_foreach((json_t *)(uintptr_t)cells, id, generations)
+        if (!card)
+            card = top_card(generations);
+    top_set_card(top, card);
+}

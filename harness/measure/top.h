@@ -16,4 +16,13 @@ void top_uuid(char text[37]);
  */
 json_t *top_new(const char *kind, const json_t *arguments);
 
+/* The card of the first of these generations that ran on one; borrowed, NULL where none did. */
+json_t *top_card(const json_t *generations);
+
+/* Gives the top object the key of the card (hardware.gpu_key) and its name in the environment; nothing for NULL. */
+void top_set_card(json_t *top, const json_t *card);
+
+/* The same, of the first card found among {cell id: generations}. */
+void top_find_card(json_t *top, const json_t *cells);
+
 #endif

@@ -83,7 +83,7 @@ struct worker_start {
     int cpu;               /* pin a single-threaded subject here while it is measured; -1: leave the allowed set */
     uint64_t seed;         /* of inputs: bench.seed */
     double timeout_ns;     /* longest single answer or sample */
-    double memory_bytes;   /* address space the subject may add (RLIMIT_AS); 0: no limit */
+    double memory_bytes;   /* address space the subject may add (limits_set_memory); 0: no limit */
     const char *const *wrap;  /* words before the worker's own command line, NULL-ended: a program that runs it; NULL: none */
 };
 

@@ -70,11 +70,12 @@ static bool is_noise(const char *word)
     return n > 5 && strcmp(word + n - 5, "-core") == 0;
 }
 
-const char *host_slug(const char *cpu, double cores, double memory, char *buffer, size_t size)
+/* The telling words of a name, lower case, joined by dashes. */
+static size_t slug_words(const char *name, char *buffer, size_t size)
 {
     char lower[256], word[64];
     size_t used = 0, n = 0;
-    snprintf(lower, sizeof lower, "%.*s", (int)strcspn(cpu, "@"), cpu);
+    snprintf(lower, sizeof lower, "%.*s", (int)strcspn(name, "@"), name);
     buffer[0] = 0;
     for (const char *c = lower;; c++) {
         if (isalnum((unsigned char)*c) || *c == '-') {
@@ -89,6 +90,12 @@ const char *host_slug(const char *cpu, double cores, double memory, char *buffer
         if (!*c)
             break;
     }
+    return used;
+}
+
+const char *host_slug(const char *cpu, double cores, double memory, char *buffer, size_t size)
+{
+    size_t used = slug_words(cpu, buffer, size);
     snprintf(buffer + used, size - used, "%s%gc-%gg", used ? "-" : "", cores, memory);
     return buffer;
 }
@@ -98,14 +105,33 @@ static void add_to_hash(void *to, const char *text, size_t n)
     hash_add(to, text, n);
 }
 
-json_t *host_hardware(void)
+static void hash_of(const json_t *fields, char hex[HASH_HEX])
 {
-    char slug[96], hex[HASH_HEX];
     struct hash hash;
-    json_t *fields = fields_now();
     hash_init(&hash);
     canonical_print(fields, add_to_hash, &hash);
     hash_end(&hash, hex);
+}
+
+const char *host_gpu_key(const json_t *card, char *buffer, size_t size)
+{
+    const char *name = json_string_value(json_object_get(card, "name"));
+    double count = json_number_value(json_object_get(card, "count")), gib = round(json_number_value(json_object_get(card, "memory_bytes")) / 1073741824.0);
+    double major = floor(json_number_value(json_object_get(card, "driver")) / 1000);
+    char slug[96], hex[HASH_HEX];
+    json_t *fields = json_pack("{s:s,s:f,s:f,s:f}", "name", name ? name : "", "count", count, "memory_gib", gib, "driver", major);
+    hash_of(fields, hex);
+    json_decref(fields);
+    size_t used = slug_words(name ? name : "", slug, sizeof slug);
+    snprintf(buffer, size, "%s%s%gx%gg-cuda%g-%.8s", slug, used ? "-" : "", count, gib, major, hex);
+    return buffer;
+}
+
+json_t *host_hardware(void)
+{
+    char slug[96], hex[HASH_HEX];
+    json_t *fields = fields_now();
+    hash_of(fields, hex);
     host_slug(json_string_value(json_object_get(fields, "cpu")), json_number_value(json_object_get(fields, "cores")),
               json_number_value(json_object_get(fields, "memory_gib")), slug, sizeof slug);
     return json_pack("{s:o,s:n,s:o}", "key", json_sprintf("%s-%.8s", slug, hex), "gpu_key", "fields", fields);

@@ -91,3 +91,44 @@ print(sum(c["metrics"][sys.argv[2]]["value"] for c in json.load(open(sys.argv[1]
   [[ "$output" == *"samples were taken at a throttled clock of the card: heat"* ]]
   [[ "$output" == *"5 unfit"* ]]
 }
+
+@test "the run says which card it was, and another card's run is not comparable" {
+  on_stub
+  STUB_FAIL=none run "$TERNMARK" run $cells
+  python3 - "$BATS_TEST_TMPDIR/run.json" <<'END'
+import json, re, sys
+top = json.load(open(sys.argv[1]))
+assert re.fullmatch(r"stub-card-1x1g-cuda13-[0-9a-f]{8}", top["hardware"]["gpu_key"]), top["hardware"]
+assert top["environment"]["gpu"] == "stub card"
+END
+  cd "$BATS_TEST_DIRNAME/../.."
+  export STUB_FAIL=none
+  gate="gate suites/gpu_transfer.lua --set bytes=65536 --set kind=up --set pinned=1 --base $BATS_TEST_TMPDIR/run.json --out $BATS_TEST_TMPDIR/gate.json"
+  run "$TERNMARK" $gate
+  [[ "$output" != *"another card"* ]]
+  STUB_CARD="other card" run "$TERNMARK" $gate
+  [ "$status" = 3 ]
+  [[ "$output" == *"the base was measured on another card"* ]]
+  grep -q 'gpu key: base stub-card-1x1g' "$BATS_TEST_TMPDIR/gate.json"
+}
+
+@test "a cell on the card names the CUDA half of the engine as its artifact" {
+  on_stub
+  STUB_FAIL=none run "$TERNMARK" gate suites/gpu_transfer.lua --paired --set bytes=65536 --set kind=up --set pinned=1 --base "tern=$TERN" \
+    --head "tern_cuda=$build/libtern_cuda.so" --out "$BATS_TEST_TMPDIR/gate.json"
+  [ "$status" = 0 ]
+  [[ "$output" == *"identical subject"* ]]
+}
+
+@test "workers keep CUDA's and NCCL's environment and switch NVLink multicast off" {
+  cat >"$BATS_TEST_TMPDIR/env.lua" <<END
+local names = "NCCL_|CUDA_|NVIDIA_|LD_LIBRARY_PATH"
+return { command = { "sh", "-c", "env | grep -E '^(" .. names .. ")' >$BATS_TEST_TMPDIR/env.txt" } }
+END
+  NCCL_NVLS_ENABLE=1 NCCL_DEBUG=WARN CUDA_VISIBLE_DEVICES=3 NVIDIA_TF32_OVERRIDE=0 LD_LIBRARY_PATH=/some/where \
+    run "$TERNMARK" run "$BATS_TEST_TMPDIR/env.lua" --budget 1s --out "$BATS_TEST_TMPDIR/run.json"
+  [ "$status" = 0 ]
+  for line in NCCL_NVLS_ENABLE=0 NCCL_DEBUG=WARN CUDA_VISIBLE_DEVICES=3 CUDA_DEVICE_ORDER=PCI_BUS_ID NVIDIA_TF32_OVERRIDE=0 LD_LIBRARY_PATH=/some/where; do
+    grep -qx "$line" "$BATS_TEST_TMPDIR/env.txt" || { echo "no $line"; cat "$BATS_TEST_TMPDIR/env.txt"; false; }
+  done
+}

@@ -92,6 +92,36 @@ static void slugs(void **state)
     }
 }
 
+/* The card's key tells its name, number, memory and CUDA's major version; a driver of the same major is the same card. */
+static void a_card_has_a_key_of_its_own(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *name;
+        int count;
+        double bytes;
+        int driver;
+        const char *begin;
+    } rows[] = {
+        {"NVIDIA H100 80GB HBM3", 1, 85045084160.0, 13000, "nvidia-h100-80gb-hbm3-1x79g-cuda13-"},
+        {"NVIDIA H100 80GB HBM3", 1, 85045084160.0, 13010, "nvidia-h100-80gb-hbm3-1x79g-cuda13-"},
+        {"NVIDIA H100 80GB HBM3", 2, 85045084160.0, 13000, "nvidia-h100-80gb-hbm3-2x79g-cuda13-"},
+        {"NVIDIA H100 80GB HBM3", 1, 85045084160.0, 12080, "nvidia-h100-80gb-hbm3-1x79g-cuda12-"},
+        {"", 1, 0, 13000, "1x0g-cuda13-"},
+    };
+    char keys[5][160];
+    for (size_t i = 0; i < 5; i++) {
+        json_t *card = json_pack("{s:s,s:i,s:f,s:i}", "name", rows[i].name, "count", rows[i].count, "memory_bytes", rows[i].bytes, "driver", rows[i].driver);
+        host_gpu_key(card, keys[i], sizeof keys[i]);
+        assert_memory_equal(keys[i], rows[i].begin, strlen(rows[i].begin));
+        assert_int_equal(strlen(keys[i]), strlen(rows[i].begin) + 8);
+        json_decref(card);
+    }
+    assert_string_equal(keys[0], keys[1]);
+    assert_string_not_equal(keys[0], keys[2]);
+    assert_string_not_equal(keys[0], keys[3]);
+}
+
 static struct fitness_snapshot calm(void)
 {
     return (struct fitness_snapshot){.at_ns = 1000000000u, .cpus = {.affinity = 2, .cores = 2}};
@@ -313,6 +343,7 @@ int main(void)
         cmocka_unit_test(slugs), cmocka_unit_test(what_happened_meanwhile_is_judged), cmocka_unit_test(a_burn_in_shows_the_speed),
         cmocka_unit_test(energy_sums_packages_and_follows_a_wrap), cmocka_unit_test(heat_is_the_hottest_processor_sensor),
         cmocka_unit_test(rates_follow_from_counts), cmocka_unit_test(every_complaint_has_advice), cmocka_unit_test(the_machine_is_described), cmocka_unit_test(git_answers_or_is_absent), cmocka_unit_test(load_elsewhere_does_not_count),
+        cmocka_unit_test(a_card_has_a_key_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,18 @@ function host.artifact(name)
   return path
 end
 
+-- What asks for the card uses the lane's CUDA half of the engine, where the lane has one (else the engine finds that beside itself).
+local function use_cuda_artifact(tern)
+  local path, gpu = settings.artifacts.tern_cuda, tern.gpu
+  if not path or not gpu then return end
+  ffi.cdef "int setenv(const char *name, const char *value, int overwrite);"
+  ffi.C.setenv("TERN_CUDA_LIBRARY", path, 1)
+  function tern.gpu()
+    host.used.tern_cuda = true
+    return gpu()
+  end
+end
+
 -- The Lua face that the engine carries: a module text that takes the library's path.
 function host.engine()
   local path = host.artifact "tern"
@@ -28,6 +40,7 @@ function host.engine()
   if not ok then error("the engine cannot be loaded: " .. tostring(library), 3) end
   ffi.cdef "extern const char tern_face[];"
   host.tern = assert(loadstring(ffi.string(library.tern_face), "=tern"))(path)
+  use_cuda_artifact(host.tern)
   return host.tern
 end
 
@@ -363,6 +376,12 @@ local function backend_of(state, params)
   return type(params.backend) == "string" and params.backend or nil
 end
 
+-- What the engine says of the card that a cell runs on.
+local function card_of(backend)
+  local card = backend == "cuda" and host.tern and host.tern.gpu and host.tern.gpu()
+  return card and { name = card.name, count = card.count, memory_bytes = card.memory_bytes, driver = card.driver } or nil
+end
+
 local SERIES = 200  -- points kept of each; more are thinned, so that they span the cell's whole time
 
 local function thin(list)
@@ -405,8 +424,9 @@ function host_functions.open(request)
   local cell = open
   body.observe = bench.observe and function() observe(cell) end
   host_functions.body = body
+  local backend = backend_of(open.state, params)
   return {
-    kind = kind_of(bench), work = work, backend = backend_of(open.state, params),
+    kind = kind_of(bench), work = work, backend = backend, card = card_of(backend),
     workload_hash = workload_hash(bench, params, work), artifacts = names_of(host.used),
   }
 end
