@@ -67,7 +67,7 @@ TEMPLATES    := $(sort $(wildcard reports/*.gp reports/*.css reports/*.js))
 obj           = $(patsubst %.c,$(B)/%.o,$(1))
 ENGINE_OBJ   := $(call obj,$(ENGINE_SRC)) $(B)/gen/face.o
 HARNESS_OBJ  := $(call obj,$(HARNESS_SRC)) $(B)/gen/preludes.o $(B)/gen/templates.o
-ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(filter-out $(if $(SAN),engine/tests/cuda_emulated_test.c),$(wildcard engine/tests/*_test.c)))  # fibres confuse sanitizers
+ENGINE_TESTS := $(patsubst %.c,$(B)/%,$(filter-out $(if $(SAN),engine/tests/cuda_emulated_test.c engine/tests/cuda_session_test.c),$(wildcard engine/tests/*_test.c)))  # fibres confuse sanitizers
 HARNESS_TESTS:= $(patsubst %.c,$(B)/%,$(wildcard harness/tests/*_test.c))
 CUDA_SRC     := $(filter-out engine/cuda/image.c,$(sort $(wildcard engine/cuda/*.c)))
 CUDA_OBJ     := $(call obj,$(CUDA_SRC))
@@ -130,8 +130,15 @@ $(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_
 # Its kernels are tested on an emulated card: the same sources through the C++ compiler.
 $(B)/engine/tests/cuda_emulated.o: engine/tests/cuda_emulated.cpp $(wildcard engine/cuda/kernels/*) $(wildcard engine/tests/cuda_emulated*.h) Makefile
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=c++17 -O2 -ffp-contract=off -fno-strict-aliasing -Wall -Wno-unknown-pragmas -Wno-psabi $(SANFLAGS) -Iengine -c $< -o $@
-$(B)/engine/tests/cuda_emulated_test: $(B)/engine/tests/cuda_emulated_test.o $(B)/engine/tests/cuda_emulated.o $(B)/engine/cuda/choice.o $(B)/engine/cuda/pack.o $(B)/engine/cuda/step.o $(ENGINE_OBJ)
+	$(Q)$(CXX) -std=c++17 -O2 -fPIC -ffp-contract=off -fno-strict-aliasing -Wall -Wno-unknown-pragmas -Wno-psabi $(SANFLAGS) -Iengine -c $< -o $@
+$(B)/engine/tests/cuda_emulated_test: $(B)/engine/tests/cuda_emulated_test.o $(B)/engine/tests/cuda_emulated.o $(B)/engine/cuda/choice.o $(B)/engine/cuda/pack.o $(ENGINE_OBJ)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
+# The whole CUDA library on that card: the stub driver runs what is launched.
+$(B)/engine/tests/emulated_driver.so: $(B)/engine/tests/stub_driver.o $(B)/engine/tests/cuda_emulated.o $(B)/engine/format/quants.o $(B)/engine/format/quants_pack.o
+	$(Q)$(CC) -shared -Wl,--gc-sections -o $@ $^ -lm
+$(B)/engine/tests/emulated_cuda.so: $(B)/engine/tests/no_image.o $(CUDA_OBJ)
+	$(Q)$(CC) -shared -o $@ $^ -ldl
+$(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(B)/engine/tests/emulated_driver.so $(B)/engine/tests/emulated_cuda.so
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)

@@ -130,6 +130,24 @@ void cuda_give(struct cuda_device *d, struct cuda_memory *memory)
     *memory = (struct cuda_memory){0, 0};
 }
 
+enum cuda_outcome cuda_upload(struct cuda_device *d, uint64_t to, const void *from, size_t bytes, const char *what, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = still_whole(d, fault);
+    return o ? o : cuda_try(d, d->driver.upload_later(to, from, bytes, d->stream), what, fault);
+}
+
+enum cuda_outcome cuda_fill(struct cuda_device *d, const struct cuda_memory *memory, unsigned value, const char *what, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = still_whole(d, fault);
+    return o || memory->bytes < 4 ? o : cuda_try(d, d->driver.fill_later(memory->at, value, memory->bytes / 4, d->stream), what, fault);
+}
+
+enum cuda_outcome cuda_fetch(struct cuda_device *d, void *to, uint64_t from, size_t bytes, const char *what, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = cuda_finish(d, 60, fault);
+    return o ? o : cuda_try(d, d->driver.download(to, from, bytes), what, fault);
+}
+
 enum cuda_outcome cuda_kernel(struct cuda_device *d, const char *name, size_t shared_bytes, void **function, struct cuda_fault *fault)
 {
     enum cuda_outcome o = still_whole(d, fault);

@@ -41,6 +41,15 @@ struct cuda_memory {
 enum cuda_outcome cuda_take(struct cuda_device *device, size_t bytes, const char *what, struct cuda_memory *out, struct cuda_fault *fault);
 void cuda_give(struct cuda_device *device, struct cuda_memory *memory);
 
+/* Copies to the card in the order of the stream; `from` may change once this returns, unless it is pinned. */
+enum cuda_outcome cuda_upload(struct cuda_device *device, uint64_t to, const void *from, size_t bytes, const char *what, struct cuda_fault *fault);
+
+/* Fills memory with words of one value, in the order of the stream. */
+enum cuda_outcome cuda_fill(struct cuda_device *device, const struct cuda_memory *memory, unsigned value, const char *what, struct cuda_fault *fault);
+
+/* Waits for the stream, then copies to the host. */
+enum cuda_outcome cuda_fetch(struct cuda_device *device, void *to, uint64_t from, size_t bytes, const char *what, struct cuda_fault *fault);
+
 /* Finds a kernel of the image and lets it use `shared_bytes` of shared memory asked for at launch. */
 enum cuda_outcome cuda_kernel(struct cuda_device *device, const char *name, size_t shared_bytes, void **function, struct cuda_fault *fault);
 

@@ -3,12 +3,12 @@
 #ifndef CUDA_FACE_H
 #define CUDA_FACE_H
 
-#include "cuda/decode.h"
 #include "cuda/linear.h"
 #include "cuda/rival.h"
+#include "cuda/session.h"
 #include "cuda/stretch.h"
 
-enum { CUDA_FACE_ABI = 3 };
+enum { CUDA_FACE_ABI = 4 };
 #define CUDA_FACE_SYMBOL "tern_cuda_face"
 
 struct cuda_face {
@@ -35,12 +35,21 @@ struct cuda_face {
     enum cuda_outcome (*stretch_run)(struct cuda_stretch *, uint64_t n, double *ns, struct cuda_fault *);
     enum cuda_outcome (*stretch_check)(struct cuda_stretch *, struct cuda_fault *);
 
-    enum cuda_outcome (*decode_bind)(struct cuda_device *, const struct cuda_decode_spec *, struct cuda_decode **, struct cuda_fault *);
-    void (*decode_close)(struct cuda_decode *);
-    enum cuda_outcome (*decode_run)(struct cuda_decode *, uint64_t n, double *ns, struct cuda_fault *);
-    enum cuda_outcome (*decode_look)(struct cuda_decode *, const struct cuda_decode_view *, struct cuda_fault *);
-    void (*decode_why)(const struct cuda_decode *, char *text, size_t size);
-    double (*decode_bytes)(const struct cuda_decode *);
+    enum cuda_outcome (*model_open)(struct cuda_device *, const struct cuda_model_spec *, struct cuda_model **, struct cuda_fault *);
+    void (*model_close)(struct cuda_model *);
+    size_t (*model_bytes)(const struct cuda_model *);
+
+    enum cuda_outcome (*session_bind)(struct cuda_model *, const struct cuda_session_spec *, struct cuda_session **, struct cuda_fault *);
+    void (*session_close)(struct cuda_session *);
+    enum cuda_outcome (*session_feed)(struct cuda_session *, const uint32_t *tokens, size_t n, bool every, float *logits, struct cuda_fault *);
+    enum cuda_outcome (*session_generate)(struct cuda_session *, size_t n, uint32_t *out, double *ns, float *logits, struct cuda_fault *);
+    enum cuda_outcome (*session_rewind)(struct cuda_session *, size_t length, struct cuda_fault *);
+    enum cuda_outcome (*session_rehearse)(struct cuda_session *, size_t before, size_t n, struct cuda_fault *);
+    enum cuda_outcome (*session_repeat)(struct cuda_session *, uint64_t n, double *ns, struct cuda_fault *);
+    enum cuda_outcome (*session_look)(struct cuda_session *, const struct cuda_session_view *, struct cuda_fault *);
+    size_t (*session_positions)(const struct cuda_session *);
+    void (*session_why)(const struct cuda_session *, size_t n, char *text, size_t size);
+    double (*session_cache_bytes)(const struct cuda_session *, size_t before);
 };
 
 #endif

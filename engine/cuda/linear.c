@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cuda/linear.h"
-#include "cuda/choice.h"
-#include "cuda/kernels/arguments.h"
 #include "cuda/kernels/layout.h"
 #include "cuda/pack.h"
+#include "cuda/product.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAP_BYTES = 0, MAP_WORDS = 2, SWIZZLE_NONE = 0, SWIZZLE_128B = 3, PROMOTE_256B = 3 };
 
 struct cuda_linear {
     struct cuda_device *device;
@@ -18,9 +15,8 @@ struct cuda_linear {
     float scale;
     bool quantizes;
     struct cuda_memory w, x, x8, sx, y;
-    struct cuda_choice choice;
-    void *product, *quantize; /* functions */
-    struct cuda_tensor_map *w_maps, x_map; /* one for each copy */
+    struct cuda_product product;
+    void *quantize; /* function */
     struct cuda_loop loop;
     char why[160];
 };
@@ -87,38 +83,6 @@ static enum cuda_outcome upload_inputs(struct cuda_linear *l, const struct cuda_
 
 /* ---- launches */
 
-static enum cuda_outcome map_weights(struct cuda_linear *l, size_t copy, struct cuda_fault *fault)
-{
-    const struct cuda_kernel_row *row = l->choice.row;
-    uint64_t sizes[3] = {CUDA_TILE_BYTES / 4, l->shape.quads, l->shape.tiles}, strides[2] = {CUDA_TILE_BYTES, l->shape.quads * CUDA_TILE_BYTES};
-    uint32_t box[3] = {CUDA_TILE_BYTES / 4, (uint32_t)row->d, (uint32_t)row->b * 4}, steps[3] = {1, 1, 1};
-    return cuda_try(l->device,
-                    l->device->driver.tensor_map(&l->w_maps[copy], MAP_WORDS, 3, l->w.at + copy * l->weight_bytes, sizes, strides, box, steps, 0, SWIZZLE_NONE, PROMOTE_256B, 0),
-                    "the map of the weights", fault);
-}
-
-static enum cuda_outcome map_activations(struct cuda_linear *l, struct cuda_fault *fault)
-{
-    const struct cuda_kernel_row *row = l->choice.row;
-    uint64_t sizes[3] = {CUDA_QUAD, l->batch, l->shape.quads}, strides[2] = {l->ldx, CUDA_QUAD};
-    uint32_t box[3] = {CUDA_QUAD, (uint32_t)row->a, (uint32_t)row->d}, steps[3] = {1, 1, 1};
-    return cuda_try(l->device, l->device->driver.tensor_map(&l->x_map, MAP_BYTES, 3, l->x8.at, sizes, strides, box, steps, 0, SWIZZLE_128B, PROMOTE_256B, 0),
-                    "the map of the activations", fault);
-}
-
-static enum cuda_outcome prepare(struct cuda_linear *l, const struct cuda_choice *choice, struct cuda_fault *fault)
-{
-    char name[64];
-    l->choice = *choice;
-    snprintf(name, sizeof name, "matmul_t2_i8_%s", choice->row->name);
-    enum cuda_outcome o = cuda_kernel(l->device, name, choice->shared_bytes, &l->product, fault);
-    if (o || choice->row->family != CUDA_GEMM)
-        return o;
-    for (size_t copy = 0; copy < l->copies && !o; copy++)
-        o = map_weights(l, copy, fault);
-    return o ? o : map_activations(l, fault);
-}
-
 static enum cuda_outcome start_quantize(struct cuda_linear *l, struct cuda_fault *fault)
 {
     uint64_t x = l->x.at, q = l->x8.at, scale = l->sx.at;
@@ -127,23 +91,14 @@ static enum cuda_outcome start_quantize(struct cuda_linear *l, struct cuda_fault
     return cuda_start(l->device, l->quantize, (struct cuda_grid){(unsigned)l->batch, 1, 256, 0}, arguments, fault);
 }
 
-static void *address(uint64_t at)
-{
-    return (void *)(uintptr_t)at;
-}
-
 /* Call i of a graph. */
 static enum cuda_outcome record(void *state, unsigned i, struct cuda_fault *fault)
 {
     struct cuda_linear *l = state;
-    size_t copy = i % l->copies;
-    struct stream_args direct = {address(l->w.at + copy * l->weight_bytes), address(l->x8.at), address(l->sx.at), address(l->y.at), l->scale, (int)l->n,
-                                 (int)(l->choice.row->family == CUDA_STREAM ? (l->n + CUDA_TILE_ROWS - 1) / CUDA_TILE_ROWS : l->shape.tiles),
-                                 (int)l->shape.quads, (int)l->ldx, (int)l->batch, l->choice.units, l->choice.stages};
-    struct gemm_args mapped = {address(l->sx.at), address(l->y.at), l->scale, (int)l->n, (int)l->shape.tiles, (int)l->shape.quads, (int)l->batch, l->choice.stages};
-    void *of_direct[] = {&direct}, *of_mapped[] = {&mapped, l->w_maps ? &l->w_maps[copy] : NULL, &l->x_map};
+    const struct cuda_operands operands = {.w = l->w.at + i % l->copies * l->weight_bytes, .x8 = l->x8.at, .sx = l->sx.at, .y = l->y.at, .scale = weight_scale_one(l->scale),
+                                           .batch = l->batch};
     enum cuda_outcome o = l->quantizes ? start_quantize(l, fault) : CUDA_OUTCOME_ok;
-    return o ? o : cuda_start(l->device, l->product, l->choice.grid, l->choice.row->family == CUDA_GEMM ? of_mapped : of_direct, fault);
+    return o ? o : cuda_product_start(l->device, &l->product, &operands, NULL, fault);
 }
 
 /* ---- choosing */
@@ -155,7 +110,7 @@ static enum cuda_outcome trial(struct cuda_linear *l, const struct cuda_choice *
 {
     struct cuda_loop loop = {0};
     unsigned calls = l->batch > 256 ? 8 : TRIAL_CALLS;
-    enum cuda_outcome o = prepare(l, choice, fault);
+    enum cuda_outcome o = cuda_product_open(l->device, choice, &l->shape, false, &l->product, fault);
     if (!o)
         o = cuda_loop_open(l->device, TRIAL_CALLS, record, l, &loop, fault);
     *ns = 1e30;
@@ -199,7 +154,7 @@ static enum cuda_outcome choose(struct cuda_linear *l, const char *name, struct 
         return o;
     snprintf(l->why, sizeof l->why, "%s%s, %u blocks of %u threads, %d stages, %.2f us at bind, best of %zu launches", l->quantizes ? "quantize_f32_i8, " : "",
              choices[best].row->name, choices[best].grid.x * choices[best].grid.y, choices[best].grid.threads, choices[best].stages, least / 1e3, n);
-    return prepare(l, &choices[best], fault);
+    return cuda_product_open(l->device, &choices[best], &l->shape, false, &l->product, fault);
 }
 
 /* ---- bind, run */
@@ -213,8 +168,6 @@ static enum cuda_outcome open_all(struct cuda_linear *l, const struct cuda_linea
         return o;
     if (l->quantizes && (o = cuda_kernel(l->device, "quantize_f32_i8", 0, &l->quantize, fault)))
         return o;
-    if (!(l->w_maps = aligned_alloc(64, l->copies * sizeof *l->w_maps)))
-        return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for %zu maps", l->copies);
     if ((o = choose(l, spec->kernel, fault)))
         return o;
     return cuda_loop_open(l->device, l->batch > 256 ? 8 : (unsigned)l->copies, record, l, &l->loop, fault);
@@ -222,10 +175,9 @@ static enum cuda_outcome open_all(struct cuda_linear *l, const struct cuda_linea
 
 enum cuda_outcome cuda_linear_bind(struct cuda_device *device, const struct cuda_linear_spec *spec, struct cuda_linear **out, struct cuda_fault *fault)
 {
-    struct cuda_linear *l = aligned_alloc(64, (sizeof *l + 63) / 64 * 64);
+    struct cuda_linear *l = calloc(1, sizeof *l);
     if (!l)
         return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no memory for a layer's state");
-    memset(l, 0, sizeof *l);
     l->device = device;
     l->n = spec->n;
     l->k = spec->k;
@@ -252,7 +204,6 @@ void cuda_linear_close(struct cuda_linear *l)
     cuda_loop_close(&l->loop);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda_give(l->device, all[i]);
-    free(l->w_maps);
     free(l);
 }
 
@@ -265,7 +216,7 @@ enum cuda_outcome cuda_linear_result(struct cuda_linear *l, float *y, struct cud
 {
     struct cuda_device *d = l->device;
     double ns;
-    enum cuda_outcome o = cuda_try(d, d->driver.fill(l->y.at, 0xFFFFFFFFu, l->batch * l->n), "clearing outputs", fault);
+    enum cuda_outcome o = cuda_fill(d, &l->y, 0xFFFFFFFFu, "clearing outputs", fault);
     if (o || (o = cuda_linear_run(l, 1, &ns, fault)))
         return o;
     return cuda_try(d, d->driver.download(y, l->y.at, l->batch * l->n * sizeof *y), "fetching outputs", fault);

@@ -144,7 +144,7 @@ static enum cuda_outcome open_all(struct cuda_stretch *s, struct cuda_fault *fau
     struct cuda_device *d = s->device;
     enum cuda_outcome o;
     if ((o = cuda_take(d, s->spec.bytes, "a stretch", &s->from, fault)) || (o = cuda_take(d, s->spec.bytes, "a stretch", &s->to, fault)) ||
-        (o = cuda_take(d, 4, "a flag", &s->flag, fault)) || (o = cuda_try(d, d->driver.fill(s->flag.at, 0, 1), "clearing the flag", fault)) || (o = take_host(s, fault)) ||
+        (o = cuda_take(d, 4, "a flag", &s->flag, fault)) || (o = cuda_fill(d, &s->flag, 0, "clearing the flag", fault)) || (o = take_host(s, fault)) ||
         (o = cuda_kernel(d, "read_all", 0, &s->read, fault)) || (o = cuda_kernel(d, "nothing", 0, &s->nothing, fault)) || (o = open_side(s, fault)) ||
         (o = fill(s, fault)) || (o = cuda_finish(d, 20, fault)))
         return o;
@@ -207,7 +207,7 @@ enum cuda_outcome cuda_stretch_check(struct cuda_stretch *s, struct cuda_fault *
     bool is_up = uses_host(s) && s->spec.kind != CUDA_STRETCH_down, is_down = s->spec.kind == CUDA_STRETCH_down || s->spec.kind == CUDA_STRETCH_both;
     size_t bytes = s->spec.bytes;
     double ns;
-    enum cuda_outcome o = cuda_try(d, d->driver.fill(s->to.at, 0x5a5a5a5a, bytes / 4), "clearing", fault);
+    enum cuda_outcome o = cuda_fill(d, &s->to, 0x5a5a5a5a, "clearing", fault);
     if (o || (o = cuda_stretch_run(s, 1, &ns, fault)))
         return o;
     unsigned char *a = malloc(bytes + 1), *b = malloc(bytes + 1);

@@ -139,16 +139,27 @@ static void stretches(void **state)
         }
 }
 
-static void a_decode_step_has_the_bits_of_scalar(void **state)
+static void decode_has_the_bits_of_the_cpu(void **state)
 {
-    static const char *const contexts[] = {"2", "31", "33", "300"};
+    static const char *const caches[] = {"f32", "f16", "i8"}, *const fusings[] = {"never", "always", "fastest"}, *const contexts[] = {"1", "2", "33", "128", "129", "300", "1000"};
     (void)state;
     need_card();
-    static const char *const fusings[] = {"never", "always", "whole"};
-    for (size_t i = 0; i < 12; i++) {
-        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i / 3]}, {"fusing", fusings[i % 3]}};
-        if (check("gpu_decode", params, 3))
-            fail_msg("context %s, fusing %s: %s", contexts[i / 3], params[2].value, error.text);
+    for (size_t i = 0; i < 7 * 3; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i / 3]}, {"cache", caches[i % 3]}, {"fusing", fusings[(i + i / 3) % 3]}};
+        if (check("gpu_decode", params, 4))
+            fail_msg("context %s, cache %s, fusing %s: %s", params[1].value, params[2].value, params[3].value, error.text);
+    }
+}
+
+static void prompts_have_the_bits_of_the_cpu(void **state)
+{
+    static const char *const caches[] = {"f32", "f16", "i8"}, *const befores[] = {"0", "1", "200"}, *const tokens[] = {"2", "7", "8", "9", "31", "33", "64", "65", "300"};
+    (void)state;
+    need_card();
+    for (size_t i = 0; i < 9 * 3; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"tokens", tokens[i / 3]}, {"cache", caches[i % 3]}, {"before", befores[(i + i / 3) % 3]}};
+        if (check("gpu_prefill", params, 4))
+            fail_msg("%s tokens, cache %s, before %s: %s", params[1].value, params[2].value, params[3].value, error.text);
     }
 }
 
@@ -186,7 +197,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_kernel_at_edge_shapes), cmocka_unit_test(real_shapes),
-        cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(stretches), cmocka_unit_test(a_decode_step_has_the_bits_of_scalar), cmocka_unit_test(out_of_memory_is_survived),
+        cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(stretches), 
+        cmocka_unit_test(decode_has_the_bits_of_the_cpu), cmocka_unit_test(prompts_have_the_bits_of_the_cpu), cmocka_unit_test(out_of_memory_is_survived),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

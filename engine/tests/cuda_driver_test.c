@@ -22,7 +22,6 @@ const unsigned char cuda_image[16] = {0};
 static char stub_path[4096];
 static void (*stub_plan)(int, int);
 static void (*stub_card)(int, int);
-static void (*stub_multiprocessors)(int);
 static int (*stub_calls)(void);
 static long (*stub_open)(void);
 
@@ -44,7 +43,6 @@ static int load_stub(void **state)
     assert_non_null(library);
     get(library, "stub_plan", &stub_plan);
     get(library, "stub_card", &stub_card);
-    get(library, "stub_multiprocessors", &stub_multiprocessors);
     get(library, "stub_calls", &stub_calls);
     get(library, "stub_open", &stub_open);
     return 0;
@@ -85,36 +83,84 @@ static enum cuda_outcome use_stretch(struct cuda_device *d, enum cuda_stretch_ki
     return o;
 }
 
-static void some_row(const void *data, size_t variant, enum cuda_decode_matrix matrix, size_t n, size_t k, int8_t *trits)
+static void some_trits(const void *data, size_t layer, enum cuda_matrix matrix, size_t n, size_t k, int8_t *trits)
 {
-    (void)variant;
+    (void)layer;
     (void)matrix;
     zeros(data, n, k, trits);
 }
 
-static const float ones[256];
-static const struct cuda_decode_spec decode_spec = {.layers = 2, .variants = 1, .width = 128, .heads = 2, .groups = 1, .head = 64, .ffn = 256, .vocabulary = 64,
-                                                    .context = 9, .source = some_row, .norms = {ones, ones, ones, ones, ones}, .cosine = ones, .sine = ones};
-
-static enum cuda_outcome use_decode(struct cuda_device *d, enum cuda_decode_fusing fusing, struct cuda_fault *fault)
+static struct weight_scale some_scale(const void *data, size_t layer, enum cuda_matrix matrix)
 {
-    static float logits[64];
-    static uint16_t keys[64 * 9 * 2];
-    struct cuda_decode_spec spec = decode_spec;
-    struct cuda_decode_view view = {.layers = 1, .logits = logits, .keys = keys};
-    struct cuda_decode *decode = NULL;
+    (void)data;
+    (void)layer;
+    (void)matrix;
+    return weight_scale_one(1);
+}
+
+static const float *some_norm(const void *data, size_t layer, enum cuda_norm norm)
+{
+    static const float ones[256];
+    (void)data;
+    (void)layer;
+    (void)norm;
+    return ones;
+}
+
+static void some_embedding(const void *data, size_t token, float *row)
+{
+    (void)data;
+    memset(row, (int)token, 128 * sizeof *row);
+}
+
+static float some_output_row(const void *data, size_t r, int8_t *row)
+{
+    (void)data;
+    memset(row, (int)r, 128);
+    return 1;
+}
+
+static void some_angles(const void *data, size_t position, float *cosine, float *sine)
+{
+    (void)data;
+    for (size_t i = 0; i < 32; i++)
+        cosine[i] = sine[i] = (float)position;
+}
+
+static const struct cuda_model_source some = {some_trits, some_scale, some_norm, some_embedding, some_output_row, some_angles};
+static const struct cuda_model_spec model_spec = {.layers = 2, .width = 128, .heads = 2, .groups = 1, .head = 64, .ffn = 256, .vocabulary = 64, .context = 40, .variants = 1, .source = &some};
+
+static enum cuda_outcome use_session(struct cuda_device *d, enum cuda_cache cache, enum cuda_fusing fusing, struct cuda_fault *fault)
+{
+    static float logits[7 * 64], keys[64 * 128];
+    static const uint32_t tokens[7] = {1, 2, 3, 4, 5, 6, 63};
+    struct cuda_session_spec spec = {.context = 40, .rows = 4, .cache = cache, .fusing = fusing};
+    struct cuda_session_view view = {.rows = 2, .layers = 1, .logits = logits, .keys = keys};
+    struct cuda_model *model = NULL;
+    struct cuda_session *session = NULL;
+    uint32_t made[5];
     double ns;
-    spec.fusing = fusing;
-    enum cuda_outcome o = cuda_decode_bind(d, &spec, &decode, fault);
+    enum cuda_outcome o = cuda_model_open(d, &model_spec, &model, fault);
     if (!o)
-        o = cuda_decode_run(decode, 2, &ns, fault);
+        o = cuda_session_bind(model, &spec, &session, fault);
     if (!o)
-        o = cuda_decode_look(decode, &view, fault);
-    cuda_decode_close(decode);
+        o = cuda_session_feed(session, tokens, 7, cache == CUDA_CACHE_i8, logits, fault);
+    if (!o)
+        o = cuda_session_generate(session, 5, made, &ns, logits, fault);
+    if (!o)
+        o = cuda_session_rewind(session, 3, fault);
+    if (!o)
+        o = cuda_session_rehearse(session, 9, 3, fault);
+    if (!o)
+        o = cuda_session_repeat(session, 2, &ns, fault);
+    if (!o)
+        o = cuda_session_look(session, &view, fault);
+    cuda_session_close(session);
+    cuda_model_close(model);
     return o;
 }
 
-/* Everything the library does, once, but for the choice between two kinds of decode step, which survives refusals (below). */
+/* Everything the library does, once. */
 static enum cuda_outcome scenario(struct cuda_fault *fault)
 {
     struct cuda_device *d = NULL;
@@ -124,9 +170,9 @@ static enum cuda_outcome scenario(struct cuda_fault *fault)
     if (!o)
         o = use_linear(d, 40, false, fault);
     if (!o)
-        o = use_decode(d, CUDA_DECODE_ALWAYS, fault);
+        o = use_session(d, CUDA_CACHE_i8, CUDA_FUSING_always, fault);
     if (!o)
-        o = use_decode(d, CUDA_DECODE_WHOLE, fault);
+        o = use_session(d, CUDA_CACHE_f16, CUDA_FUSING_never, fault);
     for (int kind = 0; kind < CUDA_STRETCHES && !o; kind++)
         o = use_stretch(d, (enum cuda_stretch_kind)kind, kind & 1, fault);
     if (!o)
@@ -172,64 +218,39 @@ static void every_call_fails_in_its_turn(void **state)
         }
 }
 
-/* Binds a decode step on a new card whose call-th call from there gives `code`; calls and bytes that it took, and whether it is one launch. */
-struct bound {
-    enum cuda_outcome outcome;
-    int calls;
-    size_t bytes;
-    bool is_whole;
-};
-static struct bound bind_decode(int multiprocessors, int call, int code)
+/* What cannot be fed or made is said before anything is run, and the sequence goes on from where it stood. */
+static void a_session_refuses_what_does_not_fit(void **state)
 {
+    static uint32_t tokens[41], made[40];
+    struct cuda_session_spec spec = {.context = 40, .rows = 4, .cache = CUDA_CACHE_f16}, longer = {.context = 41, .rows = 4};
     struct cuda_fault fault = {0};
     struct cuda_device *d = NULL;
-    struct cuda_decode *decode = NULL;
-    struct bound b = {0};
-    char why[512];
-    double ns;
+    struct cuda_model *model = NULL;
+    struct cuda_session *session = NULL;
+    (void)state;
     stub_plan(0, 0);
-    stub_multiprocessors(multiprocessors);
     assert_int_equal(cuda_device_open(0, stub_path, &d, &fault), CUDA_OUTCOME_ok);
-    stub_plan(call, code);
-    b.outcome = cuda_decode_bind(d, &decode_spec, &decode, &fault);
-    b.calls = stub_calls();
-    b.bytes = d->live_bytes;
-    stub_plan(0, 0);
-    if (!b.outcome) {
-        assert_int_equal(fault.outcome, CUDA_OUTCOME_ok);
-        cuda_decode_why(decode, why, sizeof why);
-        b.is_whole = strstr(why, "one launch") != NULL;
-        assert_int_equal(cuda_decode_run(decode, 2, &ns, &fault), CUDA_OUTCOME_ok);
-    }
-    cuda_decode_close(decode);
+    assert_int_equal(cuda_model_open(d, &model_spec, &model, &fault), CUDA_OUTCOME_ok);
+    assert_int_equal(cuda_session_bind(model, &longer, &session, &fault), CUDA_OUTCOME_mismatch);
+    assert_int_equal(cuda_session_bind(model, &spec, &session, &fault), CUDA_OUTCOME_ok);
+    assert_int_equal(cuda_session_generate(session, 1, made, NULL, NULL, &fault), CUDA_OUTCOME_mismatch);
+    assert_int_equal(cuda_session_feed(session, tokens, 41, false, NULL, &fault), CUDA_OUTCOME_mismatch);
+    tokens[2] = 64;
+    assert_int_equal(cuda_session_feed(session, tokens, 3, false, NULL, &fault), CUDA_OUTCOME_mismatch);
+    assert_non_null(strstr(fault.text, "token 2"));
+    assert_int_equal(cuda_session_length(session), 0);
+    assert_int_equal(cuda_session_feed(session, tokens, 2, false, NULL, &fault), CUDA_OUTCOME_ok);
+    stub_plan(5, 2);
+    assert_int_equal(cuda_session_feed(session, tokens, 2, false, NULL, &fault), CUDA_OUTCOME_out_of_memory);
+    assert_int_equal(cuda_session_length(session), 2);
+    assert_int_equal(cuda_session_generate(session, 40, made, NULL, NULL, &fault), CUDA_OUTCOME_mismatch);
+    assert_int_equal(cuda_session_generate(session, 39, made, NULL, NULL, &fault), CUDA_OUTCOME_ok);
+    assert_int_equal(cuda_session_length(session), 40);
+    cuda_session_close(session);
+    cuda_model_close(model);
     assert_int_equal(d->live_bytes, 0);
     cuda_device_close(d);
-    stub_multiprocessors(4);
     assert_int_equal(stub_open(), 0);
-    return b;
-}
-
-/* Too few multiprocessors for the one launch: only the many are bound. With enough, whatever the second bind or the comparison is refused leaves the first. */
-static void a_second_step_that_is_refused_leaves_the_first(void **state)
-{
-    static const struct {
-        int code;
-        enum cuda_outcome kept; /* of a refusal after the first is bound */
-    } cases[] = {{2, CUDA_OUTCOME_ok}, {701, CUDA_OUTCOME_ok}, {720, CUDA_OUTCOME_ok}, {801, CUDA_OUTCOME_ok}, {900, CUDA_OUTCOME_ok}, {700, CUDA_OUTCOME_sticky}, {100, CUDA_OUTCOME_no_device}};
-    (void)state;
-    stub_card(1, 9);
-    struct bound first = bind_decode(3, 0, 0), both = bind_decode(4, 0, 0);
-    assert_int_equal(first.outcome, CUDA_OUTCOME_ok);
-    assert_int_equal(both.outcome, CUDA_OUTCOME_ok);
-    assert_true(both.calls > first.calls + 20);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int call = first.calls - 20; call <= both.calls; call++) {
-            struct bound b = bind_decode(4, call, cases[i].code);
-            enum cuda_outcome expected = call > first.calls ? cases[i].kept : cuda_outcome_of(cases[i].code);
-            if (b.outcome != expected || b.is_whole || (!expected && b.bytes != first.bytes))
-                fail_msg("call %d of %d with code %d: outcome %s, expected %s; one launch: %d; %zu bytes, the first has %zu", call, both.calls, cases[i].code,
-                         cuda_outcome_name(b.outcome), cuda_outcome_name(expected), b.is_whole, b.bytes, first.bytes);
-        }
 }
 
 static void sticky_stays(void **state)
@@ -349,7 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(works_without_failures), cmocka_unit_test(every_call_fails_in_its_turn), cmocka_unit_test(sticky_stays),
-        cmocka_unit_test(a_second_step_that_is_refused_leaves_the_first),
+        cmocka_unit_test(a_session_refuses_what_does_not_fit),
         cmocka_unit_test(a_card_that_never_answers_times_out), cmocka_unit_test(machines_without), cmocka_unit_test(packing_keeps_every_weight),
         cmocka_unit_test(drawing_of_the_layout_holds), cmocka_unit_test(choices_fit_the_card),
     };

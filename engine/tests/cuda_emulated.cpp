@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-enum { THREADS_MOST = 1024, BLOCKS_MOST = 8, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
+enum { THREADS_MOST = 1024, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
 
 unsigned char *emulated_shared;
 uint3_ emulated_thread, blockIdx, blockDim, gridDim;
@@ -23,10 +23,10 @@ struct copy_barrier {
     unsigned phase;
 };
 
-/* What belongs to one block of those that run together. */
+/* What belongs to one block. */
 struct team {
     fibre fibres[THREADS_MOST];
-    meeting warps[THREADS_MOST / 32], block, part;
+    meeting warps[THREADS_MOST / 32], block;
     uint64_t lanes[THREADS_MOST / 32][32];
     copy_barrier barriers[BARRIERS];
     unsigned char *shared;
@@ -35,7 +35,7 @@ struct team {
 };
 
 static ucontext_t scheduler;
-static team *teams, *here;
+static team *here;
 static const emulated_kernel *kernel;
 static const void *kernel_arguments;
 
@@ -67,13 +67,6 @@ void __syncthreads()
     meet(&here->block, blockDim.x);
 }
 
-/* One such barrier a kernel is enough. */
-void part_sync(int id, int threads)
-{
-    (void)id;
-    meet(&here->part, (unsigned)threads);
-}
-
 uint64_t *emulated_lanes()
 {
     return here->lanes[emulated_thread.x / 32];
@@ -102,7 +95,6 @@ static void start_block(team *t)
 {
     memset(t->warps, 0, sizeof t->warps);
     memset(&t->block, 0, sizeof t->block);
-    memset(&t->part, 0, sizeof t->part);
     memset(t->shared, 0xA5, EMULATED_SHARED_BYTES); /* as undefined as shared memory is */
     t->left = blockDim.x;
     for (unsigned i = 0; i < blockDim.x; i++) start(t, i);
@@ -120,53 +112,30 @@ static void turn(team *t)
     }
 }
 
-static void run_block()
+static void run_block(team *t)
 {
-    start_block(&teams[0]);
-    while (teams[0].left) turn(&teams[0]);
-}
-
-static void run_together()
-{
-    unsigned left = gridDim.x;
-    for (unsigned b = 0; b < gridDim.x; b++) start_block(&teams[b]);
-    while (left)
-        for (unsigned b = 0; b < gridDim.x; b++) {
-            if (!teams[b].left) continue;
-            blockIdx.x = b;
-            turn(&teams[b]);
-            left -= !teams[b].left;
-        }
+    start_block(t);
+    while (t->left) turn(t);
 }
 
 /* ---- matrix product, copies */
 
-template <class A> static void product(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
+void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
 {
-    static unsigned as[BLOCKS_MOST][THREADS_MOST / 32][32][4], bs[BLOCKS_MOST][THREADS_MOST / 32][32][2];
-    const unsigned warp = emulated_thread.x / 32, lane = emulated_thread.x % 32, team = (unsigned)(here - teams);
-    memcpy(as[team][warp][lane], a, sizeof a);
-    bs[team][warp][lane][0] = b0;
-    bs[team][warp][lane][1] = b1;
+    static unsigned as[THREADS_MOST / 32][32][4], bs[THREADS_MOST / 32][32][2];
+    const unsigned warp = emulated_thread.x / 32, lane = emulated_thread.x % 32;
+    memcpy(as[warp][lane], a, sizeof a);
+    bs[warp][lane][0] = b0;
+    bs[warp][lane][1] = b1;
     __syncwarp();
     for (int i = 0; i < 4; i++) {
         const unsigned row = lane / 4 + (i >> 1) * 8, column = (lane & 3) * 2 + (i & 1);
         for (unsigned k = 0; k < 32; k++) {
-            const unsigned x = as[team][warp][row % 8 * 4 + k % 16 / 4][row / 8 + k / 16 * 2], y = bs[team][warp][column * 4 + k % 16 / 4][k / 16];
-            c[i] += (A)(x >> 8 * (k % 4)) * (int8_t)(y >> 8 * (k % 4));
+            const unsigned x = as[warp][row % 8 * 4 + k % 16 / 4][row / 8 + k / 16 * 2], y = bs[warp][column * 4 + k % 16 / 4][k / 16];
+            c[i] += (int8_t)(x >> 8 * (k % 4)) * (int8_t)(y >> 8 * (k % 4));
         }
     }
     __syncwarp();
-}
-
-void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
-{
-    product<int8_t>(c, a, b0, b1);
-}
-
-void mma_16x8x32_codes(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
-{
-    product<uint8_t>(c, a, b0, b1);
 }
 
 static void finish_phase(copy_barrier *b)
@@ -202,22 +171,9 @@ void barrier_wait(unsigned barrier, unsigned parity)
     while ((here->barriers[barrier / 8].phase & 1) == parity) emulated_yield();
 }
 
-void barrier_arrive(unsigned barrier)
-{
-    copy_barrier *b = &here->barriers[barrier / 8];
-    b->pending--;
-    finish_phase(b);
-}
-
-bool barrier_test(unsigned barrier, unsigned parity)
-{
-    emulated_yield();
-    return (here->barriers[barrier / 8].phase & 1) != parity;
-}
-
 /* ---- launches */
 
-#define KERNEL(name, type) {#name, [](const void *p) { name(*(const type *)p); }},
+#define KERNEL(name, type) {#name, [](const void *p) { name(*(const type *)p); }, sizeof(type)},
 #undef STREAM
 #undef GEMM
 #undef PORTABLE
@@ -226,40 +182,29 @@ static const emulated_kernel kernels[] = {
 #define GEMM(batch, groups, slices, quads)
 #define PORTABLE(warps, tiles, columns) KERNEL(matmul_t2_i8_portable_##warps##x##tiles##x##columns, stream_args)
 #include "cuda/kernels/linear.def"
+#define CACHE(name) KERNEL(remember_##name, attend_args) KERNEL(score_##name, attend_args) KERNEL(mix_##name, attend_args) KERNEL(attend_##name, attend_args)
     KERNEL(norm_f32_i8, norm_args) KERNEL(norm_t2_stream_8x1, norm_stream_args) KERNEL(norm_t2_stream_16x1, norm_stream_args)
-    KERNEL(attend_f16_64, attend_args) KERNEL(attend_f16_128, attend_args) KERNEL(logits_i8, logits_args)
-    KERNEL(decode_step_64, step_args) KERNEL(decode_step_128, step_args)
+    CACHE(f32) CACHE(f16) CACHE(i8) KERNEL(head_i8, head_args) KERNEL(next_position, advance_args)
 };
 
-static void open_teams(unsigned n)
+const emulated_kernel *emulated_find(const char *name)
 {
-    teams = (team *)calloc(n, sizeof *teams);
-    for (unsigned i = 0; i < n; i++) {
-        teams[i].shared = (unsigned char *)aligned_alloc(1024, EMULATED_SHARED_BYTES);
-        teams[i].stacks = (char *)malloc((size_t)blockDim.x * STACK_BYTES);
-    }
-}
-
-static void close_teams(unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) free(teams[i].shared), free(teams[i].stacks);
-    free(teams);
-}
-
-int emulated_launch(const char *name, const unsigned grid[2], unsigned threads, int together, const void *arguments)
-{
-    kernel = nullptr;
     for (const emulated_kernel &k : kernels)
-        if (!strcmp(k.name, name)) kernel = &k;
-    if (!kernel || threads > THREADS_MOST || threads % 32 || (together && (grid[0] > BLOCKS_MOST || grid[1] != 1))) return 0;
+        if (!strcmp(k.name, name)) return &k;
+    return nullptr;
+}
+
+void emulated_launch(const emulated_kernel *k, const unsigned grid[2], unsigned threads, const void *arguments)
+{
+    team *t = (team *)calloc(1, sizeof *t);
+    kernel = k;
     kernel_arguments = arguments;
     gridDim = {grid[0], grid[1], 1};
     blockDim = {threads, 1, 1};
     blockIdx = {0, 0, 0};
-    open_teams(together ? grid[0] : 1);
-    if (together) run_together();
-    for (; !together && blockIdx.y < grid[1]; blockIdx.y++)
-        for (blockIdx.x = 0; blockIdx.x < grid[0]; blockIdx.x++) run_block();
-    close_teams(together ? grid[0] : 1);
-    return 1;
+    t->shared = (unsigned char *)aligned_alloc(1024, EMULATED_SHARED_BYTES);
+    t->stacks = (char *)malloc((size_t)threads * STACK_BYTES);
+    for (; blockIdx.y < grid[1]; blockIdx.y++)
+        for (blockIdx.x = 0; blockIdx.x < grid[0]; blockIdx.x++) run_block(t);
+    free(t->shared), free(t->stacks), free(t);
 }

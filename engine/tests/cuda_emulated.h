@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A card on the CPU, slow and exact, for testing kernels where there is none: threads of a block are fibres of one thread, which change
- * at barriers, shuffles and matrix products only; blocks run one after another, or all together where a launch asks for that. It knows what the kernels in engine/cuda/kernels
- * use except the warpgroup's matrix product and tensor copies. Copies into shared memory happen at once, but barriers count
+ * at barriers, shuffles and matrix products only; blocks run one after another. It knows what the kernels in engine/cuda/kernels use except the warpgroup's matrix product and tensor copies. Copies into shared memory happen at once, but barriers count
  * their bytes and phases, so a wait that the hardware would not end does not end here either (the test is then killed).
  */
 #ifndef CUDA_EMULATED_H
@@ -49,9 +48,12 @@ template <class T> T __ldcs(const T *p) { return *p; }
 static inline uint4 load_streaming(const uint4 *p) { return *p; }
 static inline int atomicAdd(int *p, int v) { int before = *p; *p += v; return before; }
 
+static inline unsigned long long atomicMax(unsigned long long *p, unsigned long long v) { unsigned long long before = *p; *p = v > before ? v : before; return before; }
+
 static inline float __fadd_rn(float a, float b) { return a + b; }
 static inline float __fsub_rn(float a, float b) { return a - b; }
 static inline float __fmul_rn(float a, float b) { return a * b; }
+static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 static inline float __fdiv_rn(float a, float b) { return a / b; }
 static inline float __fsqrt_rn(float a) { return sqrtf(a); }
 static inline int __float2int_rn(float a) { return (int)lrintf(a); }
@@ -87,33 +89,7 @@ template <class T> T __shfl_down_sync(unsigned, T v, int down, int width = 32)
     return emulated_exchange(v, to);
 }
 
-template <class T> T emulated_all(T v, T (*join)(T, T))
-{
-    uint64_t *lanes = emulated_lanes(), mine = 0;
-    memcpy(&mine, &v, sizeof v);
-    lanes[threadIdx.x & 31] = mine;
-    __syncwarp();
-    for (int i = 0; i < 32; i++) {
-        T other;
-        memcpy(&other, &lanes[i], sizeof other);
-        v = i ? join(v, other) : other;
-    }
-    __syncwarp();
-    return v;
-}
-static inline unsigned __reduce_max_sync(unsigned, unsigned v) { return emulated_all<unsigned>(v, [](unsigned a, unsigned b) { return a > b ? a : b; }); }
-static inline int __reduce_add_sync(unsigned, int v) { return emulated_all<int>(v, [](int a, int b) { return a + b; }); }
-
-static inline bool __any_sync(unsigned, bool v) { return __reduce_max_sync(~0u, v) != 0; }
-
-/* A word that is not there yet comes from another fibre. */
-static inline uint64_t box_load(const uint64_t *p) { emulated_yield(); return *p; }
-static inline void box_load2(const uint64_t *p, uint64_t &a, uint64_t &b) { emulated_yield(); a = p[0], b = p[1]; }
-static inline void box_store(uint64_t *p, uint64_t v) { *p = v; }
-static inline uint64_t card_time() { return 1; }
-
 void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
-void mma_16x8x32_codes(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
 
 static inline void wait_for_earlier() {}
 static inline void let_later_start() {}
@@ -127,9 +103,6 @@ void barrier_init(unsigned barrier, unsigned arrivals);
 static inline void barrier_publish() {}
 void barrier_expect(unsigned barrier, unsigned bytes);
 void bulk_copy(unsigned to, const void *from, unsigned bytes, unsigned barrier);
-void barrier_arrive(unsigned barrier);
-bool barrier_test(unsigned barrier, unsigned parity);
 void barrier_wait(unsigned barrier, unsigned parity);
-void part_sync(int id, int threads);
 
 #endif

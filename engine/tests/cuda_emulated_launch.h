@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The way from a test in C to the emulated card. */
+ * The way from a test in C, or from the stub driver, to the emulated card. */
 #ifndef CUDA_EMULATED_LAUNCH_H
 #define CUDA_EMULATED_LAUNCH_H
+
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -10,10 +12,14 @@ extern "C" {
 struct emulated_kernel {
     const char *name;
     void (*run)(const void *arguments);
+    size_t bytes; /* of its one argument */
 };
 
-/* Runs a kernel over a grid of blocks, one after another or `together` (few); 0 when there is none of that name. Device pointers are the host's. */
-int emulated_launch(const char *name, const unsigned grid[2], unsigned threads, int together, const void *arguments);
+/* Null: there is none of that name. */
+const struct emulated_kernel *emulated_find(const char *name);
+
+/* Runs a kernel over a grid of blocks, one after another. Device pointers are the host's. `threads`: a multiple of 32, at most 1024. */
+void emulated_launch(const struct emulated_kernel *kernel, const unsigned grid[2], unsigned threads, const void *arguments);
 
 #ifdef __cplusplus
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A CUDA driver without a card, for tests: device memory is the host's, launches do nothing, and the n-th call gives the error that
- * was planned: by stub_plan, or for a whole program by STUB_FAIL="kind of call:n:code", such as cuGraphLaunch:40:700. STUB_CARD names it. It counts what is
+ * A CUDA driver without a card, for tests: device memory is the host's, launches do nothing (or run on the emulated card, where this is linked
+ * with it: emulated_driver.so), and the n-th call gives the error that was planned: by stub_plan, or for a whole program by
+ * STUB_FAIL="kind of call:n:code", such as cuGraphLaunch:40:700. STUB_CARD names it. It counts what is
  * open, so that a test sees leaks after every kind of failure. A graph takes 2 us.
  */
 #include "cuda/driver.h"
+#include "tests/cuda_emulated_launch.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +16,16 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static int calls, planned_call, planned_code, compute_major = 9, cards = 1, multiprocessors = 4;
+static int calls, planned_call, planned_code, compute_major = 9, cards = 1;
 static long open_things;
+
+/* Null without the emulated card. That one has no warpgroups: it is a card of another generation. */
+#pragma weak emulated_find
+#pragma weak emulated_launch
+enum { EMULATED_MAJOR = 10 };
 
 EXPORT void stub_plan(int call, int code);
 EXPORT void stub_card(int n_cards, int major);
-EXPORT void stub_multiprocessors(int n);
 EXPORT int stub_calls(void);
 EXPORT long stub_open(void);
 
@@ -34,11 +41,6 @@ void stub_card(int n_cards, int major)
 {
     cards = n_cards;
     compute_major = major;
-}
-
-void stub_multiprocessors(int n)
-{
-    multiprocessors = n;
 }
 
 int stub_calls(void)
@@ -112,8 +114,87 @@ static void *at(uint64_t pointer)
 
 static int attribute_of(int which)
 {
-    return which == 16 ? multiprocessors : which == 75 ? compute_major : which == 97 ? 232448 : which == 38 ? 1 << 20 : 0;
+    return which == 16 ? 4 : which == 75 ? (emulated_find ? EMULATED_MAJOR : compute_major) : which == 97 ? 232448 : which == 38 ? 1 << 20 : 0;
 }
+
+/* ---- launches and graphs on the emulated card */
+
+struct launched {
+    const struct emulated_kernel *kernel;
+    unsigned grid[2], threads;
+    unsigned char arguments[512];
+};
+
+/* A graph, or its executable. */
+struct graph {
+    size_t n;
+    bool is_trial; /* it goes nowhere: launches are being timed, and what they would do is left out, for time */
+    struct launched *launches;
+};
+
+static struct graph *recorded; /* what is captured goes there */
+
+static void run_launch(const struct launched *l)
+{
+    emulated_launch(l->kernel, l->grid, l->threads, l->arguments);
+}
+
+static void launch(const struct cuda_launch *how, const struct emulated_kernel *kernel, void *const *arguments)
+{
+    if (!emulated_find || !kernel)
+        return;
+    struct launched l = {.kernel = kernel, .grid = {how->grid[0], how->grid[1]}, .threads = how->block[0]};
+    memcpy(l.arguments, arguments[0], kernel->bytes);
+    if (!recorded) {
+        run_launch(&l);
+        return;
+    }
+    recorded->launches = realloc(recorded->launches, (recorded->n + 1) * sizeof l);
+    recorded->launches[recorded->n++] = l;
+    recorded->is_trial &= strcmp(kernel->name, "next_position") != 0;
+}
+
+static struct graph *begin_graph(void)
+{
+    struct graph *g = recorded ? recorded : calloc(1, sizeof *g); /* left over where an end was to fail */
+    g->n = 0;
+    g->is_trial = true;
+    return g;
+}
+
+static struct graph *end_graph(void)
+{
+    struct graph *g = recorded;
+    recorded = NULL;
+    open_things++;
+    return g;
+}
+
+static struct graph *copy_graph(const struct graph *from)
+{
+    struct graph *g = new_thing(sizeof *g);
+    *g = *from;
+    g->launches = malloc(g->n * sizeof *g->launches + 1);
+    if (g->n)
+        memcpy(g->launches, from->launches, g->n * sizeof *g->launches);
+    return g;
+}
+
+static void run_graph(const struct graph *g)
+{
+    for (double end = now_ms() + 0.002; now_ms() < end;)
+        ;
+    for (size_t i = 0; i < g->n && !g->is_trial; i++)
+        run_launch(&g->launches[i]);
+}
+
+static void drop_graph(struct graph *g)
+{
+    free(g->launches);
+    drop(g);
+}
+
+/* ---- the driver */
 
 STUB(cuInit, (unsigned flags), )
 STUB(cuDriverGetVersion, (int *version), *version = 13000)
@@ -131,7 +212,7 @@ int cuDevicePrimaryCtxRelease_v2(int device)
 }
 STUB(cuCtxSetCurrent, (void *context), )
 STUB(cuModuleLoadData, (void **module, const void *image), *module = new_thing(1))
-STUB(cuModuleGetFunction, (void **function, void *module, const char *name), *function = module)
+STUB(cuModuleGetFunction, (void **function, void *module, const char *name), *function = emulated_find ? (void *)(uintptr_t)emulated_find(name) : module)
 STUB(cuFuncSetAttribute, (void *function, int attribute, int value), )
 STUB(cuMemAlloc_v2, (uint64_t *pointer, size_t bytes), *pointer = (uint64_t)(uintptr_t)new_thing(bytes))
 STUB(cuMemAllocHost_v2, (void **pointer, size_t bytes), *pointer = new_thing(bytes))
@@ -140,33 +221,33 @@ STUB(cuMemcpyDtoH_v2, (void *to, uint64_t from, size_t bytes), memcpy(to, at(fro
 STUB(cuMemcpyHtoDAsync_v2, (uint64_t to, const void *from, size_t bytes, void *stream), memcpy(at(to), from, bytes))
 STUB(cuMemcpyDtoHAsync_v2, (void *to, uint64_t from, size_t bytes, void *stream), memcpy(to, at(from), bytes))
 STUB(cuMemcpyDtoDAsync_v2, (uint64_t to, uint64_t from, size_t bytes, void *stream), memcpy(at(to), at(from), bytes))
-STUB(cuMemsetD32_v2, (uint64_t to, unsigned value, size_t words), ) /* copies are done when captured: what they brought stays */
+STUB(cuMemsetD32Async, (uint64_t to, unsigned value, size_t words, void *stream), ) /* copies are done when captured: what they brought stays */
 STUB(cuStreamCreate, (void **stream, unsigned flags), *stream = new_thing(1))
 STUB(cuStreamQuery, (void *stream), )
 STUB(cuStreamWaitEvent, (void *stream, void *event, unsigned flags), )
 STUB(cuEventCreate, (void **event, unsigned flags), *event = new_thing(sizeof(double)))
 STUB(cuEventRecord, (void *event, void *stream), *(double *)event = now_ms())
 STUB(cuEventElapsedTime, (float *ms, void *from, void *to), *ms = (float)(*(double *)to - *(double *)from))
-STUB(cuStreamBeginCapture_v2, (void *stream, int mode), )
-STUB(cuStreamEndCapture, (void *stream, void **graph), *graph = new_thing(1))
-STUB(cuGraphInstantiateWithFlags, (void **executable, void *graph, unsigned long long flags), *executable = new_thing(1))
-STUB(cuGraphLaunch, (void *executable, void *stream), for (double end = now_ms() + 0.002; now_ms() < end;))
-STUB(cuLaunchKernelEx, (const struct cuda_launch *launch, void *function, void **arguments, void **extra), )
+STUB(cuStreamBeginCapture_v2, (void *stream, int mode), recorded = begin_graph())
+STUB(cuStreamEndCapture, (void *stream, void **graph), *graph = end_graph())
+STUB(cuGraphInstantiateWithFlags, (void **executable, void *graph, unsigned long long flags), *executable = copy_graph(graph))
+STUB(cuGraphLaunch, (void *executable, void *stream), run_graph(executable))
+STUB(cuLaunchKernelEx, (const struct cuda_launch *how, void *function, void **arguments, void **extra), launch(how, function, arguments))
 STUB(cuTensorMapEncodeTiled, (struct cuda_tensor_map *map, int type, uint32_t rank, uint64_t address, const uint64_t *sizes, const uint64_t *strides,
                               const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill), )
 
 /* What closes never fails: a caller could do nothing about it. */
-#define CLOSES(symbol, type)          \
-    EXPORT int symbol(type thing);    \
-    int symbol(type thing)            \
-    {                                 \
-        drop((void *)(uintptr_t)thing); \
-        return 0;                     \
+#define CLOSES(symbol, type, how)       \
+    EXPORT int symbol(type thing);      \
+    int symbol(type thing)              \
+    {                                   \
+        how((void *)(uintptr_t)thing);  \
+        return 0;                       \
     }
-CLOSES(cuModuleUnload, void *)
-CLOSES(cuMemFree_v2, uint64_t)
-CLOSES(cuMemFreeHost, void *)
-CLOSES(cuStreamDestroy_v2, void *)
-CLOSES(cuEventDestroy_v2, void *)
-CLOSES(cuGraphExecDestroy, void *)
-CLOSES(cuGraphDestroy, void *)
+CLOSES(cuModuleUnload, void *, drop)
+CLOSES(cuMemFree_v2, uint64_t, drop)
+CLOSES(cuMemFreeHost, void *, drop)
+CLOSES(cuStreamDestroy_v2, void *, drop)
+CLOSES(cuEventDestroy_v2, void *, drop)
+CLOSES(cuGraphExecDestroy, void *, drop_graph)
+CLOSES(cuGraphDestroy, void *, drop_graph)

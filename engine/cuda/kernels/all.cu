@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every kernel as one module. */
 #include "linear.cu"
+#include "norm.cu"
+#include "session.cu"
 #include "vector.cu"
-#include "decode.cu"
-#include "step.cu"

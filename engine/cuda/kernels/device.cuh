@@ -30,31 +30,6 @@ __device__ __forceinline__ void mma_16x8x32(int (&c)[4], const unsigned (&a)[4],
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* The same with codes 0, 1, 2 (times 4^f) as unsigned bytes. */
-__device__ __forceinline__ void mma_16x8x32_codes(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-/* Words that blocks of one launch pass to each other: whole, in no order with others. */
-__device__ __forceinline__ uint64_t box_load(const uint64_t *p) {
-    uint64_t v;
-    asm volatile("ld.relaxed.gpu.global.b64 %0, [%1];" : "=l"(v) : "l"(p) : "memory");
-    return v;
-}
-__device__ __forceinline__ void box_load2(const uint64_t *p, uint64_t &a, uint64_t &b) {
-    asm volatile("ld.relaxed.gpu.global.v2.b64 {%0,%1}, [%2];" : "=l"(a), "=l"(b) : "l"(p) : "memory");
-}
-__device__ __forceinline__ void box_store(uint64_t *p, uint64_t v) { asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(p), "l"(v) : "memory"); }
-
-/* The card's clock, nanoseconds. */
-__device__ __forceinline__ uint64_t card_time() {
-    uint64_t t;
-    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(t));
-    return t;
-}
-
 __device__ __forceinline__ uint4 load_streaming(const uint4 *p) { return __ldcs(p); }
 
 /* Dependent launches: nothing that an earlier kernel of the stream writes may be read before `wait_for_earlier`. */
@@ -92,13 +67,6 @@ __device__ __forceinline__ bool barrier_done(unsigned barrier, unsigned parity) 
                  : "=r"(done) : "r"(barrier), "r"(parity) : "memory");
     return done != 0;
 }
-/* The same without waiting at all. */
-__device__ __forceinline__ bool barrier_test(unsigned barrier, unsigned parity) {
-    unsigned done;
-    asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-                 : "=r"(done) : "r"(barrier), "r"(parity) : "memory");
-    return done != 0;
-}
 __device__ __forceinline__ void barrier_wait(unsigned barrier, unsigned parity) {
     while (!barrier_done(barrier, parity)) {}
 }
@@ -115,22 +83,6 @@ __device__ __forceinline__ void tensor_copy(unsigned to, const void *map, int y,
 __device__ __forceinline__ void tensor_prefetch(const void *map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
 /* A barrier of some of the block's threads. */
 __device__ __forceinline__ void part_sync(int id, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
-__device__ __forceinline__ unsigned cluster_rank() {
-    unsigned r;
-    asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
-    return r;
-}
-__device__ __forceinline__ void cluster_sync() {
-    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-/* Reads a word of another block's shared memory, by this block's address of the same variable. */
-__device__ __forceinline__ int cluster_load(unsigned address, unsigned rank) {
-    unsigned there;
-    int value;
-    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
-    asm volatile("ld.shared::cluster.s32 %0, [%1];" : "=r"(value) : "r"(there) : "memory");
-    return value;
-}
 #endif
 
 /* Copies 16 bytes into shared memory without waiting; copies are committed in groups, and waited for until at most LEFT groups are on the way. */

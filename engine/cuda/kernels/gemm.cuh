@@ -142,9 +142,9 @@ template <class S> __device__ __forceinline__ void gemm_store(const gemm_args &p
 #pragma unroll
     for (int i = 0; i < 2; i++)
         if (m + i < p.batch) {
-            const float scale = p.scale * __ldg(p.sx + m + i);
-            if (n < p.rows) y[(size_t)i * p.rows] = (float)(c[i] >> 6) * scale;
-            if (n + 8 < p.rows) y[(size_t)i * p.rows + 8] = (float)(c[2 + i] >> 6) * scale;
+            const float scale = __ldg(p.sx + m + i);
+            if (n < p.rows) y[(size_t)i * p.rows] = (float)(c[i] >> 6) * (weight_scale_of(&p.scale, n) * scale);
+            if (n + 8 < p.rows) y[(size_t)i * p.rows + 8] = (float)(c[2 + i] >> 6) * (weight_scale_of(&p.scale, n + 8) * scale);
         }
 }
 

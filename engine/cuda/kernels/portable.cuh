@@ -67,7 +67,7 @@ template <int WARPS, int TILES, int COLS> __device__ __forceinline__ void portab
         int row = e % rows, j = e / rows, n = blockIdx.x * rows + row, m = m0 + j, sum = 0;
 #pragma unroll
         for (int w = 0; w < WARPS; w++) sum += sums[w][j][row];
-        if (n < p.rows && m < p.batch) p.y[(size_t)m * p.rows + n] = (float)(sum >> 6) * (p.scale * p.sx[m]);
+        if (n < p.rows && m < p.batch) p.y[(size_t)m * p.rows + n] = (float)(sum >> 6) * (weight_scale_of(&p.scale, n) * p.sx[m]);
     }
 }
 

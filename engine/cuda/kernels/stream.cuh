@@ -141,7 +141,7 @@ __device__ __forceinline__ void stream_store(const stream_args &p, const stream_
         int sum = 0;
 #pragma unroll
         for (int set = 0; set < stream_shared<WARPS, COLS>::SETS; set++) sum += m.sums[set * r.tiles * COLS * CUDA_TILE_ROWS + e];
-        if (n < p.rows && b < p.batch) p.y[(size_t)b * p.rows + n] = (float)(sum >> 6) * (p.scale * p.sx[b]);
+        if (n < p.rows && b < p.batch) p.y[(size_t)b * p.rows + n] = (float)(sum >> 6) * (weight_scale_of(&p.scale, n) * p.sx[b]);
     }
 }
 

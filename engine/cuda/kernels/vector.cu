@@ -92,3 +92,13 @@ extern "C" __global__ void __launch_bounds__(256) fill_halves(unsigned *p, size_
         p[i] = (h & 0x83FF83FFu) | 0x34003400u; /* exponent of 1/4 to 1/2, any sign and mantissa */
     }
 }
+
+/* Random floats in (-1/2, 1/2). */
+extern "C" __global__ void __launch_bounds__(256) fill_floats(unsigned *p, size_t n, unsigned seed)
+{
+    for (size_t i = blockIdx.x * (size_t)256 + threadIdx.x; i < n; i += (size_t)gridDim.x * 256) {
+        unsigned h = (unsigned)i * 2654435761u ^ seed;
+        h ^= h >> 15, h *= 2246822519u, h ^= h >> 13;
+        p[i] = (h & 0x807FFFFFu) | 0x3E800000u; /* exponent of 1/4 to 1/2, any sign and mantissa */
+    }
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Norms with what is done before and after them (norm.h): alone, a block a row, or within the product of one row that follows.
+ */
+#include "norm.h"
+#include "stream.cuh"
+#include "sums.cuh"
+
+/* Element i of what is normalised of row `row`; `keeps`: its residual is kept. */
+__device__ __forceinline__ float norm_input(const norm_args &p, int row, int i, bool keeps) {
+    const size_t at = (size_t)row * p.ldx + i;
+    float v;
+    if (p.kind == NORM_PLAIN) return __ldcg(p.x + at);
+    if (p.kind == NORM_GATE) {
+        const float g = fmaxf(__ldcg(p.x + at), 0.0f);
+        return __fmul_rn(__fmul_rn(g, g), __ldcg(p.added + at));
+    }
+    if (p.kind == NORM_EMBEDDING) {
+        const size_t token = __ldcg(p.history + p.state->position + row);
+        v = p.table ? p.table[token * p.n + i] : __fmul_rn(p.scales[token], (float)p.rows[token * p.n + i]);
+    } else v = __fadd_rn(__ldcg(p.x + at), __ldcg(p.added + at));
+    if (keeps) p.kept[(size_t)row * p.n + i] = v;
+    return v;
+}
+
+/* q = quantise(norm(input) * w), zeros up to ldq, by one block; gives the scale to every thread. `values`: norm_bytes(n) of shared memory. */
+template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm_args &p, int row, float *values, int8_t *q, bool keeps) {
+    __shared__ float maxima[THREADS / 32], factor;
+    const int stride = norm_stride(p.n);
+    for (int i = threadIdx.x; i < p.n; i += THREADS) values[norm_place(i, stride)] = norm_input(p, row, i, keeps);
+    __syncthreads();
+    if (threadIdx.x < 32) {
+        const int lane = threadIdx.x & 15;
+        const float s = tree16(partial_sum<true>(values + lane * stride, (p.n - lane + 15) / 16));
+        if (threadIdx.x == 0) factor = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(s, (float)p.n), p.eps)));
+    }
+    __syncthreads();
+    const float r = factor;
+    float a = 1e-5f;
+    for (int i = threadIdx.x; i < p.n; i += THREADS) {
+        float *value = values + norm_place(i, stride);
+        *value = __fmul_rn(__fmul_rn(*value, r), p.w[i]);
+        const float v = fabsf(*value);
+        a = v > a ? v : a;
+    }
+    a = block_max(a, maxima);
+    const float to_int = __fdiv_rn(127.0f, a);
+    for (int i = threadIdx.x; i < p.ldq; i += THREADS) {
+        const float v = i < p.n ? __fmul_rn(values[norm_place(i, stride)], to_int) : 0.0f;
+        q[i] = !(v > -128.0f) ? -128 : v > 127.0f ? 127 : (int8_t)__float2int_rn(v);
+    }
+    return __fdiv_rn(a, 127.0f);
+}
+
+extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const norm_args p)
+{
+    DYNAMIC_SHARED(float, norm_values);
+    let_later_start();
+    wait_for_earlier();
+    const float scale = norm_quantize<NORM_THREADS>(p, blockIdx.x, norm_values, p.q + (size_t)blockIdx.x * p.ldq, true);
+    if (threadIdx.x == 0) p.scale[blockIdx.x] = scale;
+}
+
+/* The norm and the product that follows it in one launch: every block normalises for itself, while its weights come in. */
+#ifdef HAVE_BULK
+template <int WARPS> __device__ __forceinline__ void norm_stream(const norm_stream_args &p, uint8_t *memory) {
+    __shared__ float scale;
+    const stream_shared<WARPS, 1> m(p.product, memory);
+    const stream_run r = stream_share<WARPS>(p.product);
+    stream_start(p.product, m, r);
+    let_later_start();
+    wait_for_earlier();
+    const float s = norm_quantize<WARPS * 32>(p.norm, 0, (float *)(memory + p.values_at), (int8_t *)m.x, blockIdx.x == 0);
+    if (threadIdx.x == 0) scale = s;
+    __syncthreads();
+    stream_product(p.product, m, r);
+    __syncthreads();
+    stream_args q = p.product;
+    q.sx = &scale;
+    stream_store(q, m, r);
+}
+#endif
+extern "C" __global__ void __launch_bounds__(256) norm_t2_stream_8x1(const norm_stream_args p)
+{
+#ifdef HAVE_BULK
+    DYNAMIC_SHARED(uint8_t, fused_memory);
+    norm_stream<8>(p, fused_memory);
+#endif
+}
+extern "C" __global__ void __launch_bounds__(512) norm_t2_stream_16x1(const norm_stream_args p)
+{
+#ifdef HAVE_BULK
+    DYNAMIC_SHARED(uint8_t, fused_memory);
+    norm_stream<16>(p, fused_memory);
+#endif
+}

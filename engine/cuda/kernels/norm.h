@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Arguments of the norms (norm.cu), as host and device both see them. Pointers are device addresses. */
+#ifndef CUDA_NORM_ARGUMENTS_H
+#define CUDA_NORM_ARGUMENTS_H
+
+#include "arguments.h"
+#include "session.h"
+
+enum { NORM_THREADS = 512 };
+
+/* A norm's n floats lie in shared memory in sixteen rows, one a partial sum: element i at (i % 16) * norm_stride(n) + i / 16. Rows begin at
+ * multiples of 16 bytes, in banks of their own for eight lanes that read 16 bytes each. */
+CUDA_SHARED int norm_stride(int n) { return ((n + 15) / 16 + 3) / 8 * 8 + 4; }
+CUDA_SHARED int norm_place(int i, int stride) { return i % 16 * stride + i / 16; }
+CUDA_SHARED int norm_bytes(int n) { return 16 * norm_stride(n) * 4; }
+
+/* What is normalised: the token's row of the embedding (kept) · x · x + added (kept) · relu(x)^2 * added */
+enum norm_kind { NORM_EMBEDDING, NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
+
+struct norm_args {
+    const float *x, *added, *w; /* rows of x and of added are ldx floats apart */
+    float *kept;                /* the new residual, rows of n; not x, which other blocks may still read */
+    const float *table;         /* the embedding as floats; or null, and */
+    const int8_t *rows;         /* as int8 with */
+    const float *scales;        /* one a row */
+    const uint32_t *history;    /* tokens by position */
+    const struct session_state *state;
+    int8_t *q; /* rows of ldq */
+    float *scale;
+    float eps;
+    int kind, n, ldx, ldq;
+};
+
+struct norm_stream_args {
+    struct stream_args product; /* x and sx come from the norm */
+    struct norm_args norm;
+    int values_at; /* bytes of shared memory before the norm's; a multiple of 16 */
+};
+
+#endif

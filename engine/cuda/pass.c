@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cuda/pass.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/pack.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LAYERS_TIMED = 4, STEP_LAYERS_TIMED = 8, TRIALS = 4, PASSES_A_TRIAL = 2 }; /* layers enough that their weights do not stay in the second cache */
+
+static void *address(uint64_t at)
+{
+    return (void *)(uintptr_t)at;
+}
+
+/* A norm: what it reads, from which row, and where its residual goes. */
+struct norm {
+    enum norm_kind kind;
+    uint64_t w, x, added, kept;
+    size_t n, row_floats, row;
+};
+
+static struct norm_args norm_arguments(const struct cuda_session *s, const struct norm *norm)
+{
+    const struct cuda_model *m = s->model;
+    size_t from = norm->row * norm->row_floats * sizeof(float);
+    return (struct norm_args){
+        .x = address(norm->x + from), .added = address(norm->added + from), .w = address(norm->w), .kept = address(norm->kept + norm->row * norm->n * sizeof(float)),
+        .table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(s->history.at), .state = address(s->state.at),
+        .q = address(s->q8.at), .scale = address(s->sx.at), .eps = m->spec.eps, .kind = (int)norm->kind, .n = (int)norm->n, .ldx = (int)norm->row_floats,
+        .ldq = (int)(cuda_pack_quads(norm->n) * CUDA_QUAD),
+    };
+}
+
+static enum cuda_outcome start_norm(struct cuda_session *s, const struct norm_args *a, size_t rows, struct cuda_fault *fault)
+{
+    void *arguments[] = {(void *)(uintptr_t)a};
+    return cuda_start(s->device, s->kernels[PASS_norm], (struct cuda_grid){(unsigned)rows, 1, NORM_THREADS, (unsigned)norm_bytes(a->n)}, arguments, fault);
+}
+
+/* y = W q(norm), in one launch or two. */
+static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda_pass *pass, const struct norm *norm, enum cuda_matrix which, size_t layer, uint64_t y,
+                                       struct cuda_fault *fault)
+{
+    const struct cuda_product *p = &cuda_pass_size(s, pass->size ? pass->size : pass->rows)->products[which];
+    const struct cuda_operands operands = {.w = cuda_model_matrix(s->model, layer, which), .x8 = s->q8.at, .sx = s->sx.at, .y = y, .scale = s->model->scales[layer][which],
+                                           .batch = pass->rows};
+    struct norm_args a = norm_arguments(s, norm);
+    enum cuda_outcome o = p->has_norm ? CUDA_OUTCOME_ok : start_norm(s, &a, pass->rows, fault);
+    return o ? o : cuda_product_start(s->device, p, &operands, &a, fault);
+}
+
+/* ---- attention */
+
+static struct attend_args attend_arguments(const struct cuda_session *s, size_t layer, size_t rows)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    size_t keys = s->keys.bytes / m->layers, values = s->values.bytes / m->layers, scales = s->key_scales.bytes / m->layers;
+    return (struct attend_args){
+        .cache = {.keys = address(s->keys.at + layer * keys), .values = address(s->values.at + layer * values), .key_scales = address(s->key_scales.at + layer * scales),
+                  .value_scales = address(s->value_scales.at + layer * scales), .positions = (int)s->positions, .groups = (int)m->groups, .heads = (int)m->heads, .d = (int)m->head,
+                  .pitch = (int)s->pitch},
+        .qkv = address(s->wide.at), .cosine = address(s->model->cosine.at), .sine = address(s->model->sine.at), .scores = address(s->scores.at), .out = address(s->mixed.at),
+        .state = address(s->state.at), .tokens = (int)rows,
+    };
+}
+
+/* Shared memory of the two kernels of one token's attention. */
+static unsigned score_bytes(const struct cuda_session *s)
+{
+    return (unsigned)(SCORE_SLICE * s->model->spec.head * cuda_cache_bytes(s->spec.cache));
+}
+
+static unsigned mix_bytes(const struct cuda_session *s)
+{
+    size_t floats = s->positions * (s->spec.cache == CUDA_CACHE_i8 ? 2 : 1);
+    return (unsigned)(MIX_STAGES * MIX_TILE * MIX_COLUMNS * cuda_cache_bytes(s->spec.cache) + floats * sizeof(float));
+}
+
+static unsigned attend_bytes(void)
+{
+    return (HEAD_MOST * ATTEND_ROWS + HEAD_MOST * KEY_PANEL + KEY_PANEL * ATTEND_ROWS + (4 + 16 + 1) * ATTEND_ROWS) * sizeof(float);
+}
+
+static enum cuda_outcome start_attention(struct cuda_session *s, size_t layer, size_t rows, struct cuda_fault *fault)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    struct attend_args a = attend_arguments(s, layer, rows);
+    void *arguments[] = {&a};
+    unsigned heads = (unsigned)m->heads, most = ATTEND_ROWS / (heads / (unsigned)m->groups), blocks = ((unsigned)rows + most - 1) / most;
+    enum cuda_outcome o;
+    if (rows == 1) {
+        o = cuda_start(s->device, s->kernels[PASS_score], (struct cuda_grid){heads, (unsigned)(s->positions / SCORE_SLICE), SCORE_THREADS, score_bytes(s)}, arguments, fault);
+        return o ? o : cuda_start(s->device, s->kernels[PASS_mix], (struct cuda_grid){heads, ((unsigned)m->head + MIX_COLUMNS - 1) / MIX_COLUMNS, MIX_THREADS, mix_bytes(s)}, arguments, fault);
+    }
+    o = cuda_start(s->device, s->kernels[PASS_remember], (struct cuda_grid){(unsigned)rows, 1, REMEMBER_THREADS, 0}, arguments, fault);
+    return o ? o : cuda_start(s->device, s->kernels[PASS_attend], (struct cuda_grid){blocks, (unsigned)m->groups, ATTEND_THREADS, attend_bytes()}, arguments, fault);
+}
+
+/* ---- a pass */
+
+static enum cuda_outcome start_layer(struct cuda_session *s, const struct cuda_pass *pass, size_t layer, struct cuda_fault *fault)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    uint64_t x = s->x[0].at, between = s->x[1].at, added = s->added.at, tall = s->tall.at;
+    const struct norm attention = {layer ? NORM_RESIDUAL : NORM_EMBEDDING, cuda_model_norm(s->model, layer, CUDA_NORM_attention), x, added, between, m->width, m->width, 0};
+    const struct norm sub = {NORM_PLAIN, cuda_model_norm(s->model, layer, CUDA_NORM_sub), s->mixed.at, 0, 0, m->width, m->width, 0};
+    const struct norm ffn = {NORM_RESIDUAL, cuda_model_norm(s->model, layer, CUDA_NORM_ffn), between, added, x, m->width, m->width, 0};
+    const struct norm gated = {NORM_GATE, cuda_model_norm(s->model, layer, CUDA_NORM_ffn_sub), tall, tall + m->ffn * sizeof(float), 0, m->ffn, 2 * m->ffn, 0};
+    enum cuda_outcome o;
+    if ((o = start_product(s, pass, &attention, CUDA_MATRIX_qkv, layer, s->wide.at, fault)) || (o = start_attention(s, layer, pass->rows, fault)) ||
+        (o = start_product(s, pass, &sub, CUDA_MATRIX_output, layer, added, fault)) || (o = start_product(s, pass, &ffn, CUDA_MATRIX_gate_up, layer, tall, fault)))
+        return o;
+    return start_product(s, pass, &gated, CUDA_MATRIX_down, layer, added, fault);
+}
+
+enum cuda_outcome cuda_pass_head(struct cuda_session *s, size_t row, bool keeps_best, struct cuda_fault *fault)
+{
+    const struct cuda_model *m = s->model;
+    const struct norm last = {NORM_RESIDUAL, cuda_model_norm(m, 0, CUDA_NORM_last), s->x[0].at, s->added.at, s->x[1].at, m->spec.width, m->spec.width, row};
+    struct norm_args a = norm_arguments(s, &last);
+    struct head_args head = {.rows = address(m->rows.at), .q = address(s->q8.at), .scales = address(m->row_scales.at), .scale = address(s->sx.at), .logits = address(s->logits.at),
+                             .best = keeps_best ? address(s->state.at + offsetof(struct session_state, best)) : NULL, .width = (int)m->spec.width, .vocabulary = (int)m->spec.vocabulary};
+    void *arguments[] = {&head};
+    enum cuda_outcome o = start_norm(s, &a, 1, fault);
+    if (o)
+        return o;
+    return cuda_start(s->device, s->kernels[PASS_head], (struct cuda_grid){4 * (unsigned)s->device->info.multiprocessors, 1, LOGITS_THREADS, (unsigned)m->spec.width}, arguments, fault);
+}
+
+enum cuda_outcome cuda_pass_start(struct cuda_session *s, const struct cuda_pass *pass, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t layer = 0; layer < pass->layers && !o; layer++)
+        o = start_layer(s, pass, layer, fault);
+    if (o || !pass->has_head)
+        return o;
+    if ((o = cuda_pass_head(s, pass->rows - 1, pass->keeps_best, fault)))
+        return o;
+    struct advance_args a = {address(s->state.at), address(s->history.at), (int)pass->advance, pass->keeps_best};
+    void *arguments[] = {&a};
+    return cuda_start(s->device, s->kernels[PASS_advance], (struct cuda_grid){1, 1, 32, 0}, arguments, fault);
+}
+
+enum cuda_outcome cuda_pass_open(struct cuda_session *s, struct cuda_fault *fault)
+{
+    const char *cache = cuda_cache_name(s->spec.cache);
+    char remember[32], score[32], mix[32], attend[32];
+    const struct {
+        const char *name;
+        size_t shared_bytes;
+    } rows[PASS_KERNELS] = {
+        [PASS_norm] = {"norm_f32_i8", s->device->info.shared_bytes - 4096}, [PASS_remember] = {remember, 0}, [PASS_score] = {score, score_bytes(s)}, [PASS_mix] = {mix, mix_bytes(s)},
+        [PASS_attend] = {attend, attend_bytes()}, [PASS_head] = {"head_i8", s->model->spec.width}, [PASS_advance] = {"next_position", 0},
+    };
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    snprintf(remember, sizeof remember, "remember_%s", cache);
+    snprintf(score, sizeof score, "score_%s", cache);
+    snprintf(mix, sizeof mix, "mix_%s", cache);
+    snprintf(attend, sizeof attend, "attend_%s", cache);
+    for (size_t i = 0; i < PASS_KERNELS && !o; i++)
+        o = cuda_kernel(s->device, rows[i].name, rows[i].shared_bytes, &s->kernels[i], fault);
+    return o;
+}
+
+/* ---- choosing */
+
+struct cuda_size *cuda_pass_size(struct cuda_session *s, size_t rows)
+{
+    size_t i = 0;
+    while (((size_t)1 << i) < rows)
+        i++;
+    return &s->sizes[i];
+}
+
+struct trial {
+    struct cuda_session *session;
+    size_t rows;
+};
+
+static enum cuda_outcome record_trial(void *state, unsigned i, struct cuda_fault *fault)
+{
+    const struct trial *t = state;
+    size_t most = t->rows == 1 ? STEP_LAYERS_TIMED : LAYERS_TIMED, layers = t->session->model->spec.layers;
+    (void)i;
+    return cuda_pass_start(t->session, &(struct cuda_pass){.rows = t->rows, .layers = layers < most ? layers : most}, fault);
+}
+
+static enum cuda_outcome time_pass(struct cuda_session *s, size_t rows, double *ns, struct cuda_fault *fault)
+{
+    struct trial trial = {s, rows};
+    struct cuda_loop loop = {0};
+    double one = 0;
+    enum cuda_outcome o = cuda_loop_open(s->device, 0, record_trial, &trial, &loop, fault);
+    *ns = 1e30;
+    for (int i = 0; i < TRIALS && !o; i++) {
+        o = cuda_loop_run(&loop, PASSES_A_TRIAL, &one, fault);
+        *ns = one < *ns ? one : *ns;
+    }
+    cuda_loop_close(&loop);
+    return o;
+}
+
+/* Whether launch `choice` of a product of k inputs is tried with its norm within it. */
+static bool is_tried(const struct cuda_session *s, const struct cuda_choice *choice, size_t k, size_t rows, bool has_norm)
+{
+    bool can = rows == 1 && cuda_product_can_norm(&s->device->info, choice, k);
+    return has_norm ? can && s->spec.fusing != CUDA_FUSING_never : !can || s->spec.fusing != CUDA_FUSING_always;
+}
+
+/* The fastest launch of one matrix, with its norm or apart from it. */
+static enum cuda_outcome choose(struct cuda_session *s, enum cuda_matrix which, const struct cuda_shape *shape, size_t k, size_t rows, struct cuda_fault *fault)
+{
+    struct cuda_product *p = &cuda_pass_size(s, rows)->products[which];
+    struct cuda_choice choices[CUDA_CHOICES];
+    size_t n = cuda_choices(&s->device->info, shape, NULL, choices, CUDA_CHOICES), best = 0;
+    double least = 1e30, ns = 0;
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t i = 0; i < 2 * n && !o; i++) {
+        if (!is_tried(s, &choices[i / 2], k, rows, i & 1))
+            continue;
+        if (!(o = cuda_product_open(s->device, &choices[i / 2], shape, i & 1, p, fault)))
+            o = time_pass(s, rows, &ns, fault);
+        if (!o && ns < least) {
+            least = ns;
+            best = i;
+        }
+    }
+    return o ? o : cuda_product_open(s->device, &choices[best / 2], shape, best & 1, p, fault);
+}
+
+enum cuda_outcome cuda_pass_choose(struct cuda_session *s, size_t rows, struct cuda_fault *fault)
+{
+    struct cuda_size *size = cuda_pass_size(s, rows);
+    struct cuda_shape shapes[CUDA_MATRICES];
+    size_t n, k[CUDA_MATRICES];
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    if (size->is_chosen)
+        return o;
+    for (size_t i = 0; i < CUDA_MATRICES && !o; i++) {
+        struct cuda_choice first;
+        cuda_model_shape(&s->model->spec, (enum cuda_matrix)i, &n, &k[i]);
+        shapes[i] = (struct cuda_shape){n, cuda_pack_tiles(n), cuda_pack_quads(k[i]), (size_t)1 << (size - s->sizes)};
+        if (!cuda_choices(&s->device->info, &shapes[i], NULL, &first, 1))
+            return cuda_fail(fault, CUDA_OUTCOME_mismatch, "no kernel for %zu x %zu at %zu rows on this card", n, k[i], rows);
+        o = cuda_product_open(s->device, &first, &shapes[i], false, &size->products[i], fault);
+    }
+    for (size_t i = 0; i < CUDA_MATRICES && !o; i++)
+        o = choose(s, (enum cuda_matrix)i, &shapes[i], k[i], rows, fault);
+    size->is_chosen = !o;
+    return o;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cuda/session.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/pack.h"
+#include "cuda/pass.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS_AT_ONCE = 1024 }; /* launched before the host waits */
+
+static const struct {
+    const char *name, *fill; /* kernel that fills it with random elements */
+    size_t bytes;
+} caches[CUDA_CACHES] = {
+    [CUDA_CACHE_f32] = {"f32", "fill_floats", 4}, [CUDA_CACHE_f16] = {"f16", "fill_halves", 2}, [CUDA_CACHE_i8] = {"i8", "fill_random", 1}};
+
+const char *cuda_cache_name(enum cuda_cache cache)
+{
+    return caches[cache].name;
+}
+
+size_t cuda_cache_bytes(enum cuda_cache cache)
+{
+    return caches[cache].bytes;
+}
+
+/* ---- bind */
+
+static size_t up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static size_t scores_floats(const struct cuda_session *s)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    size_t tokens = ATTEND_ROWS / (m->heads / m->groups), blocks = m->groups * ((s->spec.rows + tokens - 1) / tokens);
+    return s->positions * (s->spec.rows > 1 ? blocks * ATTEND_ROWS : m->heads);
+}
+
+static enum cuda_outcome take_buffers(struct cuda_session *s, struct cuda_fault *fault)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    size_t rows = s->spec.rows, cached = m->layers * m->groups * s->positions, element = cuda_cache_bytes(s->spec.cache), f = sizeof(float);
+    size_t scales = s->spec.cache == CUDA_CACHE_i8 ? cached * f : 0, longest = m->width > m->ffn ? m->width : m->ffn;
+    const struct {
+        struct cuda_memory *to;
+        size_t bytes;
+        const char *what;
+    } all[] = {
+        {&s->state, sizeof(struct session_state), "the sequence's state"}, {&s->history, (s->spec.context + 1) * sizeof(uint32_t), "tokens"},
+        {&s->keys, cached * m->head * element, "keys"}, {&s->values, cached * s->pitch * element, "values"}, {&s->key_scales, scales, "scales of keys"},
+        {&s->value_scales, scales, "scales of values"}, {&s->x[0], rows * m->width * f, "hidden states"}, {&s->x[1], rows * m->width * f, "hidden states"},
+        {&s->wide, rows * (m->heads + 2 * m->groups) * m->head * f, "queries"}, {&s->tall, rows * 2 * m->ffn * f, "gate and up"}, {&s->mixed, rows * m->width * f, "mixed values"},
+        {&s->added, rows * m->width * f, "a layer's part"}, {&s->q8, rows * cuda_pack_quads(longest) * CUDA_QUAD, "int8 activations"}, {&s->sx, rows * f, "scales"},
+        {&s->scores, scores_floats(s) * f, "scores"}, {&s->logits, m->vocabulary * f, "logits"},
+    };
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t i = 0; i < sizeof all / sizeof *all && !o; i++)
+        if (all[i].bytes)
+            o = cuda_take(s->device, all[i].bytes, all[i].what, all[i].to, fault);
+    return o;
+}
+
+/* Where the sequence stands, and that nothing was found yet. */
+static enum cuda_outcome set_position(struct cuda_session *s, size_t position, struct cuda_fault *fault)
+{
+    const struct session_state state = {.position = (int)position};
+    return cuda_upload(s->device, s->state.at, &state, sizeof state, "the sequence's position", fault);
+}
+
+/* Memory that kernels may read before anything was written there holds numbers. */
+static enum cuda_outcome clear(struct cuda_session *s, struct cuda_fault *fault)
+{
+    const struct cuda_memory *const all[] = {&s->history, &s->keys, &s->values, &s->key_scales, &s->value_scales, &s->q8};
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t i = 0; i < sizeof all / sizeof *all && !o; i++)
+        o = cuda_fill(s->device, all[i], 0, "clearing a session", fault);
+    return o;
+}
+
+static enum cuda_outcome record_step(void *state, unsigned i, struct cuda_fault *fault)
+{
+    struct cuda_session *s = state;
+    (void)i;
+    return cuda_pass_start(s, &(struct cuda_pass){.rows = 1, .layers = s->model->spec.layers, .has_head = true, .keeps_best = true, .advance = 1}, fault);
+}
+
+static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fault)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    size_t rows = 1, scores = 2 * up(s->spec.context, SCORE_SLICE) * sizeof(float) + MIX_STAGES * MIX_TILE * MIX_COLUMNS * sizeof(float);
+    enum cuda_outcome o;
+    while (rows < s->spec.rows)
+        rows *= 2;
+    if (!s->spec.context || s->spec.context > m->context || !s->spec.rows || rows >= (size_t)1 << CUDA_SIZES || s->spec.cache >= CUDA_CACHES || scores + 4096 > s->device->info.shared_bytes)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions and %zu rows: the model has %zu positions, and their scores must fit in shared memory", s->spec.context,
+                         s->spec.rows, m->context);
+    s->spec.rows = rows;
+    s->positions = up(s->spec.context, SCORE_SLICE);
+    s->pitch = up(m->head, 16);
+    if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_position(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
+        return o;
+    return cuda_loop_open(s->device, 0, record_step, s, &s->step, fault);
+}
+
+enum cuda_outcome cuda_session_bind(struct cuda_model *model, const struct cuda_session_spec *spec, struct cuda_session **out, struct cuda_fault *fault)
+{
+    struct cuda_session *s = calloc(1, sizeof *s);
+    if (!s)
+        return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no memory for a session's state");
+    s->device = model->device;
+    s->model = model;
+    s->spec = *spec;
+    enum cuda_outcome o = open_all(s, fault);
+    if (o)
+        cuda_session_close(s);
+    else
+        *out = s;
+    return o;
+}
+
+void cuda_session_close(struct cuda_session *s)
+{
+    if (!s)
+        return;
+    struct cuda_memory *const all[] = {&s->state, &s->history, &s->keys, &s->values, &s->key_scales, &s->value_scales, &s->x[0], &s->x[1], &s->wide, &s->tall, &s->mixed, &s->added,
+                                       &s->q8, &s->sx, &s->scores, &s->logits};
+    cuda_loop_close(&s->step);
+    cuda_loop_close(&s->rehearsal);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        cuda_give(s->device, all[i]);
+    free(s);
+}
+
+/* ---- feed, generate */
+
+static enum cuda_outcome check(const struct cuda_session *s, const uint32_t *tokens, size_t n, struct cuda_fault *fault)
+{
+    if (n > s->spec.context - s->length)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu tokens after %zu; the context has %zu positions", n, s->length, s->spec.context);
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] >= s->model->spec.vocabulary)
+            return cuda_fail(fault, CUDA_OUTCOME_mismatch, "token %zu is %u; the vocabulary has %zu", i, (unsigned)tokens[i], s->model->spec.vocabulary);
+    return CUDA_OUTCOME_ok;
+}
+
+/* The logits of each row of the pass just launched. */
+static enum cuda_outcome fetch_every(struct cuda_session *s, size_t rows, float *logits, struct cuda_fault *fault)
+{
+    size_t n = s->model->spec.vocabulary;
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t r = 0; r < rows && !o; r++)
+        if (!(o = cuda_pass_head(s, r, false, fault)))
+            o = cuda_fetch(s->device, logits + r * n, s->logits.at, n * sizeof *logits, "fetching logits", fault);
+    return o;
+}
+
+/* Tokens at positions [at, at + rows) through the model. */
+static enum cuda_outcome feed_piece(struct cuda_session *s, const uint32_t *tokens, size_t at, size_t rows, float *every, bool is_last, struct cuda_fault *fault)
+{
+    struct cuda_pass pass = {.rows = rows, .layers = s->model->spec.layers, .has_head = true, .keeps_best = is_last, .advance = rows};
+    enum cuda_outcome o;
+    if ((o = cuda_upload(s->device, s->history.at + at * sizeof *tokens, tokens, rows * sizeof *tokens, "tokens", fault)) || (o = cuda_pass_choose(s, rows, fault)) ||
+        (o = cuda_pass_start(s, &pass, fault)))
+        return o;
+    return every ? fetch_every(s, rows, every, fault) : CUDA_OUTCOME_ok;
+}
+
+enum cuda_outcome cuda_session_feed(struct cuda_session *s, const uint32_t *tokens, size_t n, bool every, float *logits, struct cuda_fault *fault)
+{
+    size_t vocabulary = s->model->spec.vocabulary;
+    enum cuda_outcome o = check(s, tokens, n, fault);
+    if (o || !n)
+        return o;
+    for (size_t at = 0, rows; at < n && !o; at += rows) {
+        rows = n - at < s->spec.rows ? n - at : s->spec.rows;
+        o = feed_piece(s, tokens + at, s->length + at, rows, every && logits ? logits + at * vocabulary : NULL, at + rows == n, fault);
+    }
+    if (!o)
+        o = logits && !every ? cuda_fetch(s->device, logits, s->logits.at, vocabulary * sizeof *logits, "fetching logits", fault) : cuda_finish(s->device, 60, fault);
+    if (o)
+        set_position(s, s->length, NULL); /* nothing was fed */
+    else
+        s->length += n;
+    return o;
+}
+
+enum cuda_outcome cuda_session_generate(struct cuda_session *s, size_t n, uint32_t *out, double *ns, float *logits, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    double total = 0, one;
+    if (!s->length || !n || n - 1 > s->spec.context - s->length)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu tokens after %zu fed; the context has %zu positions", n, s->length, s->spec.context);
+    for (size_t left = n - 1, some; left && !o; left -= some) {
+        some = left < STEPS_AT_ONCE ? left : STEPS_AT_ONCE;
+        if (!(o = cuda_loop_run(&s->step, some, &one, fault)))
+            total += one;
+    }
+    if (!o)
+        o = cuda_fetch(s->device, out, s->history.at + s->length * sizeof *out, n * sizeof *out, "fetching tokens", fault);
+    if (!o && logits)
+        o = cuda_fetch(s->device, logits, s->logits.at, s->model->spec.vocabulary * sizeof *logits, "fetching logits", fault);
+    if (o)
+        return o;
+    s->length += n - 1;
+    if (ns)
+        *ns = total;
+    return o;
+}
+
+enum cuda_outcome cuda_session_rewind(struct cuda_session *s, size_t length, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = length < s->length ? set_position(s, length, fault) : CUDA_OUTCOME_ok;
+    if (!o && length < s->length)
+        s->length = length;
+    return o;
+}
+
+size_t cuda_session_length(const struct cuda_session *s)
+{
+    return s->length;
+}
+
+/* ---- measuring */
+
+static enum cuda_outcome fill_random(struct cuda_session *s, const struct cuda_memory *m, const char *kernel, struct cuda_fault *fault)
+{
+    void *function;
+    uint64_t at = m->at;
+    size_t words = m->bytes / 4;
+    unsigned seed = (unsigned)(m == &s->keys) + 3;
+    void *arguments[] = {&at, &words, &seed};
+    enum cuda_outcome o = cuda_kernel(s->device, kernel, 0, &function, fault);
+    return o ? o : cuda_start(s->device, function, (struct cuda_grid){1024, 1, 256, 0}, arguments, fault);
+}
+
+static enum cuda_outcome fill_cache(struct cuda_session *s, struct cuda_fault *fault)
+{
+    const char *kernel = caches[s->spec.cache].fill;
+    unsigned scale = 0x3c000000; /* 1/128 */
+    enum cuda_outcome o;
+    if ((o = fill_random(s, &s->keys, kernel, fault)) || (o = fill_random(s, &s->values, kernel, fault)) || (o = cuda_finish(s->device, 60, fault)) || s->spec.cache != CUDA_CACHE_i8)
+        return o;
+    o = cuda_fill(s->device, &s->key_scales, scale, "scales", fault);
+    return o ? o : cuda_fill(s->device, &s->value_scales, scale, "scales", fault);
+}
+
+/* A pass that goes on by no position. */
+static enum cuda_outcome record_rehearsal(void *state, unsigned i, struct cuda_fault *fault)
+{
+    struct cuda_session *s = state;
+    (void)i;
+    return cuda_pass_start(s, &(struct cuda_pass){.rows = s->rehearsed, .layers = s->model->spec.layers, .has_head = true, .keeps_best = true}, fault);
+}
+
+enum cuda_outcome cuda_session_rehearse(struct cuda_session *s, size_t before, size_t n, struct cuda_fault *fault)
+{
+    enum cuda_outcome o;
+    if (!n || n > s->spec.rows || before > s->spec.context || n > s->spec.context - before)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "passes of %zu rows after %zu positions; there are %zu rows and %zu positions", n, before, s->spec.rows, s->spec.context);
+    uint32_t *tokens = malloc(n * sizeof *tokens);
+    if (!tokens)
+        return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for %zu tokens", n);
+    for (size_t i = 0; i < n; i++)
+        tokens[i] = (uint32_t)((11 + 37 * i) % s->model->spec.vocabulary);
+    cuda_loop_close(&s->rehearsal);
+    if (!(o = fill_cache(s, fault)) && !(o = set_position(s, before, fault)) && !(o = cuda_upload(s->device, s->history.at + before * sizeof *tokens, tokens, n * sizeof *tokens, "tokens", fault)))
+        o = cuda_pass_choose(s, n, fault);
+    free(tokens);
+    s->length = before;
+    s->rehearsed = n;
+    return o ? o : cuda_loop_open(s->device, 0, record_rehearsal, s, &s->rehearsal, fault);
+}
+
+enum cuda_outcome cuda_session_repeat(struct cuda_session *s, uint64_t n, double *ns, struct cuda_fault *fault)
+{
+    return cuda_loop_run(&s->rehearsal, n, ns, fault);
+}
+
+static enum cuda_outcome fetch(struct cuda_session *s, void *to, const struct cuda_memory *from, struct cuda_fault *fault)
+{
+    return to && from->bytes ? cuda_fetch(s->device, to, from->at, from->bytes / s->model->spec.layers, "fetching a cache", fault) : CUDA_OUTCOME_ok;
+}
+
+enum cuda_outcome cuda_session_look(struct cuda_session *s, const struct cuda_session_view *v, struct cuda_fault *fault)
+{
+    size_t vocabulary = s->model->spec.vocabulary, layers = s->model->spec.layers;
+    struct cuda_pass pass = {.rows = v->rows < s->rehearsed ? v->rows : s->rehearsed, .size = s->rehearsed, .layers = v->layers < layers ? v->layers : layers, .has_head = true};
+    enum cuda_outcome o;
+    if ((o = fetch(s, v->keys, &s->keys, fault)) || (o = fetch(s, v->values, &s->values, fault)) || (o = fetch(s, v->key_scales, &s->key_scales, fault)) ||
+        (o = fetch(s, v->value_scales, &s->value_scales, fault)) || !v->logits)
+        return o;
+    if ((o = cuda_fill(s->device, &s->logits, 0xFFFFFFFFu, "clearing logits", fault)) || (o = cuda_pass_start(s, &pass, fault)))
+        return o;
+    return cuda_fetch(s->device, v->logits, s->logits.at, vocabulary * sizeof *v->logits, "fetching logits", fault);
+}
+
+size_t cuda_session_positions(const struct cuda_session *s)
+{
+    return s->positions;
+}
+
+void cuda_session_why(const struct cuda_session *s, size_t n, char *text, size_t size)
+{
+    const struct cuda_size *chosen = cuda_pass_size((struct cuda_session *)(uintptr_t)s, n);
+    size_t at = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < CUDA_MATRICES && at < size && chosen->is_chosen; i++) {
+        const struct cuda_product *p = &chosen->products[i];
+        at += (size_t)snprintf(text + at, size - at, "%s%s%s %u blocks %d stages of %d", i ? "; " : "", p->has_norm ? "norm+" : "", p->choice.row->name,
+                               p->choice.grid.x * p->choice.grid.y, p->choice.stages, p->choice.units);
+    }
+}
+
+double cuda_session_cache_bytes(const struct cuda_session *s, size_t before)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    return (double)(m->layers * m->groups * before) * ((double)(2 * m->head * cuda_cache_bytes(s->spec.cache)) + (s->spec.cache == CUDA_CACHE_i8 ? 8 : 0));
+}
