@@ -41,7 +41,7 @@ static unsigned link_out(struct tern_buddy *buddy, uint32_t first, unsigned orde
 static uint32_t take_chunk(struct tern_buddy *buddy)
 {
     const size_t n = (size_t)1 << buddy->top;
-    const uint32_t first = tern_span_take(buddy->spans, n, n, 0);
+    const uint32_t first = tern_span_take(buddy->spans, n, n, buddy->key | (uint32_t)TERN_PAGE_USED << TERN_KEY_STATE);
     if (first) {
         tern_set_key(first, 0);
         tern_set_key(first + (uint32_t)n - 1, 0);

@@ -5,8 +5,16 @@
 
 struct tern_classes tern_classes;
 
+static uint16_t span_pages_of(unsigned class)
+{
+    const unsigned doubling = (class - TERN_CLASS_SPAN) / 8, step = (class - TERN_CLASS_SPAN) % 8 + 1;
+    return (uint16_t)((16u << doubling) + step * (2u << doubling) + 1);
+}
+
 static uint32_t bytes_of(unsigned class)
 {
+    if (class >= TERN_CLASS_SPAN)
+        return (uint32_t)(span_pages_of(class) - 1) * TERN_PAGE + TERN_SPAN_REST;
     const unsigned nth = class < TERN_CLASS_SLAB ? class : class - TERN_CLASS_SLAB + TERN_CLASS_SMALL + 1;
     if (nth <= 8)
         return nth * 16;
@@ -27,6 +35,14 @@ static uint8_t order_of(uint32_t bytes)
     return (uint8_t)order;
 }
 
+static void lay_out_run(struct tern_class *row)
+{
+    const uint32_t grains = row->bytes / TERN_CLASS_GRAIN;
+    row->order = order_of(row->bytes);
+    row->blocks = (uint16_t)(((uint32_t)TERN_PAGE << row->order) / row->bytes);
+    row->inverse = ((1ull << 32) + grains - 1) / grains;
+}
+
 static unsigned first_class(size_t bytes, size_t align)
 {
     for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
@@ -39,11 +55,11 @@ void tern_classes_init(void)
 {
     for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class)) {
         struct tern_class *row = &tern_classes.at[class];
-        const uint32_t grains = bytes_of(class) / TERN_CLASS_GRAIN;
         row->bytes = bytes_of(class);
-        row->order = order_of(row->bytes);
-        row->blocks = (uint16_t)(((uint32_t)TERN_PAGE << row->order) / row->bytes);
-        row->inverse = ((1ull << 32) + grains - 1) / grains;
+        if (class < TERN_CLASS_SPAN)
+            lay_out_run(row);
+        else
+            row->pages = span_pages_of(class);
     }
     for (unsigned align = 0; align <= 64; align++)
         tern_classes.kind[align] = align & (align - 1) ? 2 : align > 16;
@@ -52,11 +68,15 @@ void tern_classes_init(void)
             tern_classes.small[kind][grain] = (uint8_t)first_class(grain * TERN_CLASS_GRAIN, kind ? 64 : 16);
     for (size_t step = 1; step <= TERN_CLASS_BYTES / TERN_CLASS_STEP; step++)
         tern_classes.slab[step] = (uint8_t)first_class(step * TERN_CLASS_STEP + TERN_CLASS_LINE, 64);
+    for (size_t step = 1; step <= TERN_SPAN_BYTES / TERN_SPAN_STEP; step++)
+        tern_classes.span[step] = (uint8_t)first_class(step * TERN_SPAN_STEP + TERN_SPAN_REST, 64);
 }
 
 unsigned tern_class_for(size_t bytes, size_t align)
 {
-    if (bytes > TERN_CLASS_BYTES || align > TERN_PAGE)
+    if (bytes > TERN_SPAN_BYTES || align > TERN_PAGE)
         return 0;
-    return align <= 64 && bytes > TERN_SMALL_BYTES ? tern_classes.slab[tern_class_steps(bytes)] : first_class(bytes, align);
+    if (align > 64 || bytes <= TERN_SMALL_BYTES)
+        return first_class(bytes, align);
+    return bytes <= TERN_CLASS_BYTES ? tern_classes.slab[tern_class_steps(bytes)] : tern_classes.span[tern_span_steps(bytes)];
 }

@@ -95,11 +95,11 @@ static const char *fault_of(const struct tern_pool *pool, void *block)
     if (!tern_space_holds(block))
         return "is not from a pool";
     const uint32_t first = tern_space_page(block), key = tern_key(first);
-    const enum tern_page_state state = (enum tern_page_state)(key & 7);
-    if (state == TERN_PAGE_RUN || state == TERN_PAGE_USED) {
+    const enum tern_page_state state = tern_key_state(key);
+    if (key && (state == TERN_PAGE_CLASS || state == TERN_PAGE_USED)) {
         if ((key ^ pool->key) & TERN_KEY_ALL_POOLS)
             return "belongs to another pool";
-        if (state == TERN_PAGE_USED && tern_span_block(first) != block)
+        if ((state == TERN_PAGE_USED || tern_key_class(key) >= TERN_CLASS_SPAN) && tern_span_block(first) != block)
             return "is not the start of a block";
         if ((uintptr_t)block % TERN_CLASS_GRAIN)
             return "is not the start of a block";
@@ -107,7 +107,7 @@ static const char *fault_of(const struct tern_pool *pool, void *block)
             return "given twice";
         return NULL;
     }
-    return state == TERN_PAGE_NONE || state == TERN_PAGE_TAIL ? "is no block" : "is in free memory: given twice, or never taken";
+    return !key || state == TERN_PAGE_TAIL ? "is no block" : "is in free memory: given twice, or never taken";
 }
 
 static enum tern_status give_on_shelf(struct tern_pool *pool, void *block)

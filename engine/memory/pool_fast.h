@@ -23,7 +23,11 @@ __attribute__((always_inline)) static inline unsigned tern_fast_class(size_t byt
     if (__builtin_expect(bytes + TERN_CLASS_GRAIN - 1 < TERN_SMALL_BYTES + TERN_CLASS_GRAIN && align <= 64, 1))
         return tern_classes.small[__builtin_constant_p(align) ? align > 16 : tern_classes.kind[align]]
                                  [(bytes + TERN_CLASS_GRAIN - 1) / TERN_CLASS_GRAIN];
-    return bytes <= TERN_CLASS_BYTES && align <= 64 && !(align & (align - 1)) ? tern_classes.slab[tern_class_steps(bytes)] : 0;
+    if (align > 64 || align & (align - 1))
+        return 0;
+    if (__builtin_expect(bytes <= TERN_CLASS_BYTES, 1))
+        return tern_classes.slab[tern_class_steps(bytes)];
+    return bytes <= TERN_SPAN_BYTES ? tern_classes.span[tern_span_steps(bytes)] : 0;
 }
 
 /* pool_key may be a constant where the pool is known; pool is used by the slow path only. Not all that is read here is there:
@@ -55,17 +59,17 @@ __attribute__((always_inline)) static inline enum tern_status tern_fast_give(str
     if (__builtin_expect(grain >= tern_space.grains, 0))
         return tern_pool_give_slow(pool, block);
     const uint32_t key = __atomic_load_n(&tern_space.key[grain >> (TERN_PAGE_SHIFT - 4)], __ATOMIC_RELAXED);
-    if (__builtin_expect((key & TERN_KEY_ALL_POOLS) != pool_key, 0))
+    if (__builtin_expect(key - pool_key >= 1u << TERN_KEY_POOL, 0)) /* another pool's, or no page of blocks of a class */
         return tern_pool_give_slow(pool, block);
     struct tern_thread *thread = tern_thread;
-    struct tern_bin *bin = (struct tern_bin *)((char *)thread + (key & TERN_KEY_BIN));
-    const uint32_t slot = bin->slot + (uint32_t)sizeof(void *);
-    if (__builtin_expect(bin->slot == bin->end || (is_marked && *tern_block_word(block) == base), 0))
+    struct tern_bin *bin = (struct tern_bin *)((char *)thread + key);
+    const uintptr_t slot = bin->slot;
+    if (__builtin_expect(slot == bin->end || (is_marked && *tern_block_word(block) == base), 0))
         return tern_pool_give_slow(pool, block);
     if (is_marked)
         *tern_block_word(block) = base;
-    *tern_slot_at(thread, slot) = block;
-    __atomic_store_n(&bin->slot, slot, __ATOMIC_RELAXED);
+    *(void **)((uintptr_t)thread + slot + sizeof(void *)) = block;
+    __atomic_store_n(&bin->slot, (uint32_t)slot + (uint32_t)sizeof(void *), __ATOMIC_RELAXED);
     if (is_counted)
         tern_tracker_give(tern_bin_account(bin), bin->bytes);
     return TERN_OK;

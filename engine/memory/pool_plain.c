@@ -3,7 +3,8 @@
 
 #include <sys/mman.h>
 
-enum { SLAB_PAGES = 256, HUGE_FROM = 2 << 20, SPAN_IS_HUGE = 1 };
+/* In a span's record, below the colour: whether it is on huge pages, and the heap it came from. */
+enum { SLAB_PAGES = 256, HUGE_FROM = 2 << 20, SPAN_IS_HUGE = 1, SPAN_HEAP = 1, SPAN_MARKS = 63 };
 
 /* ---- spans */
 
@@ -18,11 +19,11 @@ static enum tern_tier tier_of_pages(size_t n)
 }
 
 /*
- * A block without a class starts some cache lines, its colour, after the start of its span, so that blocks do not all compete for
+ * A span's block starts some cache lines, its colour, after the start of its span, so that blocks do not all compete for
  * one set of the caches (classes.h has the price of that). The colour follows from the first page, which makes it the same
  * whenever the span is; a page is added for it where the last one has no room. Blocks aligned to more than a line have none.
  */
-enum { LINE = TERN_CLASS_LINE, COLOURS = 16 };
+enum { LINE = TERN_CLASS_LINE, COLOURS = TERN_COLOURS };
 
 static size_t pages_with_colour(size_t bytes, size_t align)
 {
@@ -37,13 +38,18 @@ static size_t colour_of(uint32_t first)
 
 void *tern_span_block(uint32_t first)
 {
-    return (char *)tern_space_address(first) + (tern_space.page[first].prev & ~(uint32_t)SPAN_IS_HUGE);
+    return (char *)tern_space_address(first) + (tern_space.page[first].prev & ~(uint32_t)SPAN_MARKS);
 }
 
 size_t tern_span_usable(uint32_t first)
 {
     const struct tern_page *page = &tern_space.page[first];
-    return ((size_t)page->span << TERN_PAGE_SHIFT) - (page->prev & ~(uint32_t)SPAN_IS_HUGE);
+    return ((size_t)page->span << TERN_PAGE_SHIFT) - (page->prev & ~(uint32_t)SPAN_MARKS);
+}
+
+static struct tern_spans *heap_of(struct tern_pool *pool, unsigned heap)
+{
+    return heap == TERN_SHARDS ? &pool->mapped : &pool->shard[heap];
 }
 
 static void *take_span(struct tern_pool *pool, unsigned shard, size_t bytes, size_t align, enum tern_tag tag)
@@ -51,13 +57,13 @@ static void *take_span(struct tern_pool *pool, unsigned shard, size_t bytes, siz
     const bool is_huge = wants_huge(bytes, tag);
     const size_t n = is_huge ? tern_pages_of(bytes) : pages_with_colour(bytes, align);
     const size_t align_pages = align > TERN_PAGE ? align >> TERN_PAGE_SHIFT : 1;
-    struct tern_spans *spans = n > SLAB_PAGES ? &pool->mapped : &pool->shard[shard];
-    const uint32_t first = tern_span_take(spans, n, is_huge && align_pages < TERN_HUGE_PAGES ? TERN_HUGE_PAGES : align_pages,
-                                          (uint32_t)tag << TERN_KEY_TAG);
+    const unsigned heap = n > SLAB_PAGES ? TERN_SHARDS : shard;
+    const uint32_t first = tern_span_take(heap_of(pool, heap), n, is_huge && align_pages < TERN_HUGE_PAGES ? TERN_HUGE_PAGES : align_pages,
+                                          pool->key | (uint32_t)tag << TERN_KEY_TAG | (uint32_t)TERN_PAGE_USED << TERN_KEY_STATE);
     if (!first)
         return NULL;
     struct tern_page *page = &tern_space.page[first];
-    page->prev = is_huge ? SPAN_IS_HUGE : align > LINE ? 0 : (uint32_t)colour_of(first);
+    page->prev = heap << SPAN_HEAP | (is_huge ? SPAN_IS_HUGE : align > LINE ? 0 : (uint32_t)colour_of(first));
     page->next = (uint32_t)(tern_span_usable(first) - bytes);
     if (is_huge)
         madvise(tern_space_address(first), n << TERN_PAGE_SHIFT, MADV_HUGEPAGE);
@@ -67,10 +73,9 @@ static void *take_span(struct tern_pool *pool, unsigned shard, size_t bytes, siz
 static void give_span(struct tern_pool *pool, uint32_t first)
 {
     const struct tern_page *page = &tern_space.page[first];
-    const unsigned shard = tern_key(first) >> TERN_KEY_SHARD;
     if (page->prev & SPAN_IS_HUGE)
         madvise(tern_space_address(first), (size_t)page->span << TERN_PAGE_SHIFT, MADV_NOHUGEPAGE);
-    tern_span_give(shard == TERN_SHARDS ? &pool->mapped : &pool->shard[shard], first);
+    tern_span_give(heap_of(pool, (page->prev & SPAN_MARKS) >> SPAN_HEAP), first);
 }
 
 /* What a span counts for while it is in use. */
@@ -131,13 +136,60 @@ static void tell_wrong(void *context, void *block, enum tern_block_state state)
     tern_pool_misuse(context, block, state == TERN_BLOCK_BACK ? "given twice" : "is not the start of a block");
 }
 
-unsigned tern_pool_fetch(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k)
+static uint32_t class_key(const struct tern_pool *pool, unsigned class, unsigned tag)
 {
+    return pool->key | tag << TERN_KEY_TAG | class << TERN_KEY_CLASS;
+}
+
+static void count_out(struct tern_centre *centre, size_t n)
+{
+    __atomic_fetch_add(&centre->out, n, __ATOMIC_RELAXED);
+}
+
+/* One at a time: a spare one more is as much memory as its class has. */
+static unsigned fetch_span(struct tern_pool *pool, unsigned shard, unsigned class, unsigned tag, void **block)
+{
+    const uint32_t first = tern_span_take(&pool->shard[shard], tern_classes.at[class].pages, 1, class_key(pool, class, tag));
+    if (!first)
+        return 0;
+    tern_space.page[first].prev = shard << SPAN_HEAP | (uint32_t)colour_of(first);
+    *block = tern_span_block(first);
+    count_out(&pool->centre[tag][class], 1);
+    return 1;
+}
+
+/* What is no span of the class by now was given twice; the lock keeps two such gives apart. */
+static unsigned return_spans(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k)
+{
+    struct tern_centre *centre = &pool->centre[tag][class];
+    unsigned right = 0;
+    tern_lock(&centre->lock);
+    for (unsigned i = 0; i < k; i++) {
+        const uint32_t first = tern_space_page(block[i]);
+        const bool is_live = tern_key(first) == class_key(pool, class, tag);
+        if (is_live && tern_span_block(first) == block[i]) {
+            give_span(pool, first);
+            right++;
+        } else {
+            tell_wrong(pool, block[i], is_live ? TERN_BLOCK_NONE : TERN_BLOCK_BACK);
+        }
+    }
+    count_out(centre, -(size_t)right);
+    tern_unlock(&centre->lock);
+    return right;
+}
+
+unsigned tern_pool_fetch(struct tern_pool *pool, unsigned shard, unsigned class, unsigned tag, void **block, unsigned k)
+{
+    if (class >= TERN_CLASS_SPAN)
+        return fetch_span(pool, shard, class, tag, block);
     return tern_run_take(&pool->store, &pool->centre[tag][class], class, tag, block, k);
 }
 
 unsigned tern_pool_return(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k)
 {
+    if (class >= TERN_CLASS_SPAN)
+        return return_spans(pool, class, tag, block, k);
     return tern_run_give(&pool->store, &pool->centre[tag][class], block, k, tell_wrong, pool);
 }
 
@@ -169,7 +221,7 @@ void *tern_pool_take_plain(struct tern_pool *pool, size_t bytes, size_t align, e
     void *block = NULL;
     if (!class)
         block = take_span(pool, 0, bytes, align, tag);
-    else if (tern_pool_fetch(pool, class, tag, &block, 1))
+    else if (tern_pool_fetch(pool, 0, class, tag, &block, 1))
         *tern_block_word(block) = 0;
     if (!block)
         return tern_pool_refuse(pool, bytes, tag, error);

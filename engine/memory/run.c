@@ -94,7 +94,7 @@ static struct tern_run *make_run(struct tern_store *store, struct tern_centre *c
         return NULL;
     }
     *run = (struct tern_run){.first = first, .n = row->blocks, .class = (uint8_t)class};
-    const uint32_t key = class << TERN_KEY_CLASS | tag << TERN_KEY_TAG | store->key | (uint32_t)TERN_PAGE_RUN << TERN_KEY_STATE;
+    const uint32_t key = class << TERN_KEY_CLASS | tag << TERN_KEY_TAG | store->key;
     for (uint32_t page = first; page < first + (1u << row->order); page++) {
         tern_set_key(page, key);
         tern_space.page[page].run = run;

@@ -8,6 +8,9 @@
 static struct tern_thread nobody; /* never written: zeros that cost no memory */
 _Thread_local struct tern_thread *tern_thread = &nobody;
 
+/* A shelf that has too little for its bins looks for unused places each that many times. */
+enum { NARROW_EVERY = 8 };
+
 /* One lock for the tables of all threads: held when a shelf, a thread or a pool comes or goes. */
 static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
 static struct tern_thread_table *spare_tables;
@@ -154,6 +157,9 @@ static void make_shelf(struct tern_thread_table *table, struct tern_shelf *shelf
     shelf->pool = pool;
     shelf->tag = (uint8_t)tag;
     shelf->shard = (uint8_t)(table->number % pool->n_shards);
+    shelf->victim = 1;
+    shelf->stock_most = TERN_STOCK_LEAST;
+    shelf->short_of = NARROW_EVERY - 1;
     table_of(shelf, &i);
     make_bins(shelf, (uint32_t)((uintptr_t)table->slots[i] - (uintptr_t)table));
     for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
@@ -205,34 +211,99 @@ static unsigned capacity_of(const struct tern_bin *bin)
     return (bin->end - bin->low) / (unsigned)sizeof(void *);
 }
 
+/* Bytes that a shelf's bins may hold: its share of the pool's, which grows with what the pool holds. */
+static size_t stock_of(const struct tern_pool *pool)
+{
+    const size_t held = tern_held_pages(&pool->held) << TERN_PAGE_SHIFT;
+    const size_t all = TERN_STOCK + held / 32, share = all / __atomic_load_n(&pool->n_shelves, __ATOMIC_RELAXED);
+    return share < TERN_STOCK_LEAST ? TERN_STOCK_LEAST : share < TERN_STOCK_MOST ? share : TERN_STOCK_MOST;
+}
+
+/* The older ones go: what was given last is still in the caches of the core. */
+static void drain(struct tern_shelf *shelf, unsigned class, unsigned goes)
+{
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
+    const unsigned stays = tern_bin_count(bin) - goes;
+    void **first = tern_slot_at(tern_thread, bin->low) + 1;
+    tern_pool_return(shelf->pool, class, shelf->tag, first, goes);
+    memmove(first, first + goes, stays * sizeof *first);
+    set_slot(bin, bin->slot - goes * (uint32_t)sizeof *first);
+}
+
+static void set_capacity(struct tern_shelf *shelf, struct tern_bin *bin, unsigned capacity)
+{
+    shelf->stock -= (size_t)capacity_of(bin) * bin->bytes;
+    shelf->stock += (size_t)capacity * bin->bytes;
+    bin->end = bin->low + capacity * (uint32_t)sizeof(void *);
+}
+
+/* Takes half of its places from the next bin in turn, so that those in use now get what others had from earlier use. */
+static void narrow_next(struct tern_shelf *shelf, unsigned but)
+{
+    unsigned class = shelf->victim;
+    do {
+        class = tern_class_next(class);
+        class = class == TERN_CLASSES ? 1 : class;
+    } while (class != shelf->victim && (class == but || !capacity_of(tern_shelf_bin(shelf, class))));
+    shelf->victim = (uint8_t)class;
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
+    const unsigned capacity = capacity_of(bin) / 2, n = tern_bin_count(bin);
+    if (class == but)
+        return;
+    if (n > capacity)
+        drain(shelf, class, n - capacity);
+    set_capacity(shelf, bin, capacity);
+}
+
 /* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock. */
 static void widen(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    if (shelf->stock + bin->bytes > TERN_STOCK) /* the common end of it, without a division */
-        return;
     const unsigned now = capacity_of(bin), more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
     const unsigned most = slots_of(class), capacity = now + more < most ? now + more : most;
-    const size_t growth = (size_t)(capacity - now) * bin->bytes;
-    const size_t share = TERN_STOCK / (__atomic_load_n(&shelf->pool->n_shelves, __ATOMIC_RELAXED) | 1);
-    if (shelf->stock + growth > (share > TERN_STOCK_LEAST ? share : TERN_STOCK_LEAST))
+    const size_t after = shelf->stock + (size_t)(capacity - now) * bin->bytes;
+    if (capacity == now)
         return;
-    shelf->stock += growth;
-    bin->end = bin->low + capacity * (uint32_t)sizeof(void *);
+    if (after > shelf->stock_most && ++shelf->short_of % NARROW_EVERY == 0) {
+        shelf->stock_most = stock_of(shelf->pool);
+        narrow_next(shelf, class);
+    }
+    if (after <= shelf->stock_most)
+        set_capacity(shelf, bin, capacity);
+}
+
+/* Blocks for an empty bin; false: no memory. */
+static bool refill(struct tern_shelf *shelf, unsigned class)
+{
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
+    void *block[TERN_BIN_SLOTS];
+    widen(shelf, class);
+    const unsigned capacity = capacity_of(bin), want = capacity > 1 ? capacity / 2 : 1;
+    unsigned n = tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
+    if (!n)
+        return false;
+    while (n) /* lowest address on top */
+        stack(bin, block[--n]);
+    return true;
+}
+
+/* The class itself, or one of the next ones whose bin has a spare block: cheaper than a span from the heap, and nothing more is held. */
+static unsigned spare_near(const struct tern_shelf *shelf, unsigned class)
+{
+    const unsigned last = class + TERN_SPAN_NEAR < TERN_CLASSES ? class + TERN_SPAN_NEAR : TERN_CLASSES - 1;
+    for (unsigned near = class; class >= TERN_CLASS_SPAN && near <= last; near++)
+        if (tern_bin_count(tern_shelf_bin(shelf, near)))
+            return near;
+    return class;
 }
 
 void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
 {
+    class = spare_near(shelf, class);
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    void *block[TERN_BIN_SLOTS];
     if (!tern_bin_count(bin)) {
-        widen(shelf, class);
-        const unsigned capacity = capacity_of(bin), want = capacity > 1 ? capacity / 2 : 1;
-        unsigned n = tern_pool_fetch(shelf->pool, class, shelf->tag, block, want);
-        if (!n)
+        if (!refill(shelf, class))
             return NULL;
-        while (n) /* lowest address on top */
-            stack(bin, block[--n]);
         shelf->asked += asked;
         shelf->rounded += bin->bytes;
     }
@@ -242,24 +313,13 @@ void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
     return top;
 }
 
-/* The older half goes: what was given last is still in the caches of the core. */
-static void drain(struct tern_shelf *shelf, unsigned class)
-{
-    struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    const unsigned n = tern_bin_count(bin), goes = (n + 1) / 2;
-    void **first = tern_slot_at(tern_thread, bin->low) + 1;
-    tern_pool_return(shelf->pool, class, shelf->tag, first, goes);
-    memmove(first, first + goes, (n - goes) * sizeof *first);
-    set_slot(bin, bin->slot - goes * (uint32_t)sizeof *first);
-}
-
 bool tern_shelf_give(struct tern_shelf *shelf, unsigned class, void *block)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     if (tern_bin_is_full(bin))
         widen(shelf, class);
     if (tern_bin_is_full(bin))
-        drain(shelf, class);
+        drain(shelf, class, (tern_bin_count(bin) + 1) / 2);
     *tern_block_word(block) = tern_space.base;
     if (!tern_bin_is_full(bin))
         stack(bin, block);

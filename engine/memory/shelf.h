@@ -3,7 +3,7 @@
  * What is inside a pool, and the threads' shelves in front of it.
  *
  *   shelf   a thread's stock for one pool and tag: for each class a bin, a stack of free blocks
- *   thread  all shelves a thread may have, 2 KiB each, by pool and tag, and behind them the places of their stacks; those it does
+ *   thread  all shelves a thread may have, 4 KiB each, by pool and tag, and behind them the places of their stacks; those it does
  *           not have are zeros that cost addresses only
  *
  *   thread  | shelf of pool 0, tag 0 | pool 0, tag 1 | … | pool 127, tag 7 | places of shelf 0 | …    a key's class, tag and pool
@@ -23,7 +23,7 @@
 #include "memory/tracker.h"
 
 enum {
-    TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 8 << 20, TERN_STOCK_LEAST = 512 << 10, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
+    TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 16 << 20, TERN_SPAN_NEAR = 2, TERN_STOCK_LEAST = 256 << 10, TERN_STOCK_MOST = 64 << 20, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
     TERN_SHELF_BYTES = 1 << TERN_KEY_TAG, TERN_SHELF_HALF = TERN_SHELF_BYTES / 2, TERN_SHELF_SLOTS = 1 << 16
 };
 
@@ -37,16 +37,18 @@ struct tern_bin {
 
 /* What follows the bins of a tier lies at the same place in both halves. */
 struct tern_shelf {
-    struct tern_bin small[TERN_CLASS_SMALL + 1];
+    struct tern_bin small[TERN_CLASSES - TERN_CLASS_SLAB]; /* the first is that of no class */
     struct tern_account small_account;
     struct tern_account mapped_account;
     struct tern_pool *pool;       /* null: this thread has no such shelf */
     struct tern_shelf *next;      /* of the same pool */
-    size_t stock;                 /* bytes that the bins may hold now */
+    size_t stock, stock_most;     /* bytes that the bins may hold now, and could */
+    uint32_t short_of;            /* times that it was too little */
     uint64_t asked, rounded;      /* bytes, of the takes that refilled a bin: the sample that `internal` is made of */
     int64_t slack;                /* bytes of rounding in spans taken, less those given */
     uint8_t tag, shard;
-    struct tern_bin slab[TERN_CLASS_SMALL + 1] __attribute__((aligned(TERN_SHELF_HALF))); /* classes from TERN_CLASS_SLAB */
+    uint8_t victim;               /* class of the last bin that places were taken from */
+    struct tern_bin slab[TERN_CLASSES - TERN_CLASS_SLAB] __attribute__((aligned(TERN_SHELF_HALF)));
     struct tern_account slab_account;
 } __attribute__((aligned(TERN_SHELF_BYTES)));
 
@@ -116,8 +118,8 @@ void tern_shelf_forget(struct tern_shelf *shelf);
 /* Counts a misuse and tells the hook. */
 enum tern_status tern_pool_misuse(struct tern_pool *pool, const void *block, const char *what);
 
-/* Up to k blocks of the class from its runs, and back. Right ones are counted out or in. */
-unsigned tern_pool_fetch(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k);
+/* Up to k blocks of the class from its runs, or one span from that shard, and back. Right ones are counted out or in. */
+unsigned tern_pool_fetch(struct tern_pool *pool, unsigned shard, unsigned class, unsigned tag, void **block, unsigned k);
 unsigned tern_pool_return(struct tern_pool *pool, unsigned class, unsigned tag, void **block, unsigned k);
 
 /* Takes and gives that use no shelf, for checked and recorded pools; checked ones count for themselves. */

@@ -6,8 +6,9 @@
  *   page    4 KiB; number 0 is never handed out, so it means none
  *   region  pages that a pool has taken out of the space; it comes back zeroed, records included
  *
- * A key, from the lowest bit: state (3) | 0 (1) | class (7) | tag (3) | pool (7) | shard (4). Class, tag and pool where
- * they stand are the distance of a bin from the start of a thread's shelves (shelf.h).
+ * A key, from the lowest bit: 0 (4) | class (8) | tag (3) | pool (7) | state (3) | heap (3), the heap of a free span only. The state
+ * of a page on which a block of a class may start is 0, so that its key as it stands is the distance of a bin from the start of a
+ * thread's shelves (shelf.h); the key of a page that is nobody's, or inside a span, is 0.
  */
 #ifndef TERN_MEMORY_SPACE_H
 #define TERN_MEMORY_SPACE_H
@@ -18,15 +19,14 @@
 
 enum { TERN_PAGE_SHIFT = 12, TERN_PAGE = 1 << TERN_PAGE_SHIFT, TERN_HUGE_PAGES = 512 };
 enum {
-    TERN_KEY_STATE = 0, TERN_KEY_CLASS = 4, TERN_KEY_TAG = 11, TERN_KEY_POOL = 14, TERN_KEY_SHARD = 21,
-    TERN_KEY_BIN = 0x1ffff0, TERN_KEY_ALL_POOLS = 0x1fc000, TERN_POOLS = 128
+    TERN_KEY_CLASS = 4, TERN_KEY_TAG = 12, TERN_KEY_POOL = 15, TERN_KEY_STATE = 22, TERN_KEY_HEAP = 25,
+    TERN_KEY_ALL_POOLS = 0x3f8000, TERN_POOLS = 128
 };
 
 enum tern_page_state {
-    TERN_PAGE_NONE,  /* inside a span, or nobody's */
-    TERN_PAGE_RUN,   /* of a run of blocks of one class: `run` holds */
+    TERN_PAGE_CLASS, /* of a run of blocks of one class: `run` holds; or first of a span that has a class, as USED */
     TERN_PAGE_BUDDY, /* first of a free piece of a buddy's chunk: span is its order */
-    TERN_PAGE_USED,  /* first of a span in use: span is its pages, next the bytes of rounding, prev as in span.h */
+    TERN_PAGE_USED,  /* first of a span in use without a class: span is its pages, next the bytes of rounding, prev as in pool_plain.c */
     TERN_PAGE_TAIL,  /* last of a span in use that has more than one */
     TERN_PAGE_DIRTY, /* first or last of a free span whose pages the system holds */
     TERN_PAGE_CLEAN  /* the same, whose pages it does not hold */
@@ -92,9 +92,14 @@ static inline void tern_set_key(uint32_t page, uint32_t key)
     __atomic_store_n(&tern_space.key[page], key, __ATOMIC_RELAXED);
 }
 
+static inline enum tern_page_state tern_key_state(uint32_t key)
+{
+    return (enum tern_page_state)(key >> TERN_KEY_STATE & 7);
+}
+
 static inline unsigned tern_key_class(uint32_t key)
 {
-    return key >> TERN_KEY_CLASS & 127;
+    return key >> TERN_KEY_CLASS & 255;
 }
 
 static inline unsigned tern_key_tag(uint32_t key)

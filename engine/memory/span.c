@@ -243,7 +243,7 @@ static uint32_t take_clean(struct tern_spans *spans, size_t n, size_t align)
     return cut(spans, CLEAN, from, n, align);
 }
 
-uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t class_key)
+uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t key)
 {
     if (n >= tern_space.bytes >> TERN_PAGE_SHIFT || align > tern_space.bytes >> TERN_PAGE_SHIFT)
         return 0;
@@ -252,7 +252,7 @@ uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32
     first = first ? cut(spans, DIRTY, first, n, align) : take_clean(spans, n, align);
     if (first) {
         tern_set_key(first + (uint32_t)n - 1, spans->key | (uint32_t)TERN_PAGE_TAIL << TERN_KEY_STATE);
-        tern_set_key(first, spans->key | class_key | (uint32_t)TERN_PAGE_USED << TERN_KEY_STATE);
+        tern_set_key(first, key);
         page_of(first)->span = (uint32_t)n;
         spans->used += n;
         if (spans->used > spans->used_peak)

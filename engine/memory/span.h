@@ -38,7 +38,7 @@ struct tern_span_lists {
 
 struct tern_spans {
     struct tern_lock lock;
-    uint32_t key;              /* pool and shard, as in a record's key */
+    uint32_t key;              /* pool and shard, as in a free span's key */
     uint32_t grow;             /* pages of a region at least */
     size_t used, used_peak, dirty; /* pages */
     struct tern_held *held;
@@ -60,8 +60,8 @@ static inline size_t tern_held_pages(const struct tern_held *held)
 void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow, struct tern_held *held);
 /* Returns all regions to the space. */
 void tern_span_clear(struct tern_spans *spans);
-/* First page of n pages at a multiple of `align` pages; 0: no address space, or the ceiling. `class_key` (tag and class) is or-ed into its key. */
-uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t class_key);
+/* First page of n pages at a multiple of `align` pages; 0: no address space, or the ceiling. `key` is that of its first page: pool, tag, class, state. */
+uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32_t key);
 /* `first` must be the first page of a span in use of this heap. */
 void tern_span_give(struct tern_spans *spans, uint32_t first);
 /* Purges all dirty spans; pages purged. */
