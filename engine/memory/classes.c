@@ -8,7 +8,7 @@ struct tern_classes tern_classes;
 static uint16_t span_pages_of(unsigned class)
 {
     const unsigned doubling = (class - TERN_CLASS_SPAN) / 8, step = (class - TERN_CLASS_SPAN) % 8 + 1;
-    return (uint16_t)((16u << doubling) + step * (2u << doubling) + 1);
+    return (uint16_t)((8u << doubling) + (step << doubling) + 1);
 }
 
 static uint32_t bytes_of(unsigned class)

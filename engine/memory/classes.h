@@ -3,8 +3,8 @@
  * Size classes: multiples of 16 bytes up to 128, then eight per doubling up to 1 MiB; from 1 KiB up each is a cache line longer.
  *
  *   small   1..48    16 32 … 128 | 144 160 … 256 | … | 960 1088 | 1216 1344 … 2112 | … 4160 bytes
- *   slab  128..159   4672 5184 … 8256 | … | … 65600 bytes
- *   span  160..191   18 20 … 32 | 36 … | … 256 pages and what the colours of one page more leave: 3136 bytes
+ *   slab  128..151   4672 5184 … 8256 | … | … 32832 bytes
+ *   span  152..191   9 10 … 16 | 18 … | … 256 pages and what the colours of one page more leave: 3136 bytes
  *
  * The line more makes every such class an odd number of lines, so that the starts of its blocks fall on all sets of a cache. Blocks
  * at multiples of a page share one set of 64, and a store to a twentieth of them costs some 20-50 ns instead of 1 (measured on an
@@ -25,16 +25,16 @@ enum {
     TERN_CLASSES = 192,    /* class 0 stands for none, 49..127 for nothing */
     TERN_CLASS_SMALL = 48, /* last class of the small tier */
     TERN_CLASS_SLAB = 128, /* first one of the slab tier */
-    TERN_CLASS_SPAN = 160, /* first one whose blocks are spans */
+    TERN_CLASS_SPAN = 152, /* first one whose blocks are spans */
     TERN_CLASS_LINE = 64,
     TERN_COLOURS = 16,     /* lines that a span's block may start after the span, and so many less one are left to it */
     TERN_SMALL_BYTES = 4096 + TERN_CLASS_LINE,
-    TERN_CLASS_BYTES = 65536 + TERN_CLASS_LINE,
+    TERN_CLASS_BYTES = 32768 + TERN_CLASS_LINE,
     TERN_SPAN_REST = 4096 - (TERN_COLOURS - 1) * TERN_CLASS_LINE,
     TERN_SPAN_BYTES = (1 << 20) + TERN_SPAN_REST,
     TERN_CLASS_GRAIN = 16,
     TERN_CLASS_STEP = 512, /* of slab classes */
-    TERN_SPAN_STEP = 8192, /* of span classes */
+    TERN_SPAN_STEP = 4096, /* of span classes */
     TERN_RUN_BLOCKS = 1024
 };
 

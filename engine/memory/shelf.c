@@ -211,11 +211,10 @@ static unsigned capacity_of(const struct tern_bin *bin)
     return (bin->end - bin->low) / (unsigned)sizeof(void *);
 }
 
-/* Bytes that a shelf's bins may hold: its share of the pool's, which grows with what the pool holds. */
+/* Bytes that a shelf's bins may hold: its share of the pool's. */
 static size_t stock_of(const struct tern_pool *pool)
 {
-    const size_t held = tern_held_pages(&pool->held) << TERN_PAGE_SHIFT;
-    const size_t all = TERN_STOCK + held / 32, share = all / __atomic_load_n(&pool->n_shelves, __ATOMIC_RELAXED);
+    const size_t share = TERN_STOCK / __atomic_load_n(&pool->n_shelves, __ATOMIC_RELAXED);
     return share < TERN_STOCK_LEAST ? TERN_STOCK_LEAST : share < TERN_STOCK_MOST ? share : TERN_STOCK_MOST;
 }
 
@@ -255,21 +254,23 @@ static void narrow_next(struct tern_shelf *shelf, unsigned but)
     set_capacity(shelf, bin, capacity);
 }
 
-/* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock. */
-static void widen(struct tern_shelf *shelf, unsigned class)
+/* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock; whether it did. */
+static bool widen(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     const unsigned now = capacity_of(bin), more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
     const unsigned most = slots_of(class), capacity = now + more < most ? now + more : most;
     const size_t after = shelf->stock + (size_t)(capacity - now) * bin->bytes;
     if (capacity == now)
-        return;
+        return false;
     if (after > shelf->stock_most && ++shelf->short_of % NARROW_EVERY == 0) {
         shelf->stock_most = stock_of(shelf->pool);
         narrow_next(shelf, class);
     }
-    if (after <= shelf->stock_most)
-        set_capacity(shelf, bin, capacity);
+    if (after > shelf->stock_most)
+        return false;
+    set_capacity(shelf, bin, capacity);
+    return true;
 }
 
 /* Blocks for an empty bin; false: no memory. */
@@ -277,7 +278,6 @@ static bool refill(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     void *block[TERN_BIN_SLOTS];
-    widen(shelf, class);
     const unsigned capacity = capacity_of(bin), want = capacity > 1 ? capacity / 2 : 1;
     unsigned n = tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
     if (!n)
@@ -287,11 +287,12 @@ static bool refill(struct tern_shelf *shelf, unsigned class)
     return true;
 }
 
-/* The class itself, or one of the next ones whose bin has a spare block: cheaper than a span from the heap, and nothing more is held. */
+/* For an empty bin of spans: one of the next classes whose bin has a spare block, cheaper than a span from the heap, and nothing more
+ * is held; the class itself where none has. */
 static unsigned spare_near(const struct tern_shelf *shelf, unsigned class)
 {
     const unsigned last = class + TERN_SPAN_NEAR < TERN_CLASSES ? class + TERN_SPAN_NEAR : TERN_CLASSES - 1;
-    for (unsigned near = class; class >= TERN_CLASS_SPAN && near <= last; near++)
+    for (unsigned near = class + 1; class >= TERN_CLASS_SPAN && near <= last; near++)
         if (tern_bin_count(tern_shelf_bin(shelf, near)))
             return near;
     return class;
@@ -299,8 +300,11 @@ static unsigned spare_near(const struct tern_shelf *shelf, unsigned class)
 
 void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
 {
-    class = spare_near(shelf, class);
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
+    if (!tern_bin_count(bin) && !widen(shelf, class)) {
+        class = spare_near(shelf, class);
+        bin = tern_shelf_bin(shelf, class);
+    }
     if (!tern_bin_count(bin)) {
         if (!refill(shelf, class))
             return NULL;

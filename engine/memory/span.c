@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/span.h"
 
-enum { DIRTY, CLEAN, SEARCH = 8, SLACK = 4096 };
+enum { DIRTY, CLEAN, SEARCH = 8, SLACK = 2048 };
 
 bool tern_held_add(struct tern_held *held, size_t n)
 {

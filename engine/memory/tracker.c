@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/tracker.h"
 
+/* An account whose last ask is so many asks ago needs nothing. */
+enum { ASKED_LATELY = 64 };
+
 struct sums {
     int64_t all, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
 };
@@ -41,20 +44,52 @@ static int64_t lift(int64_t *peak, int64_t sum)
     return *peak - sum;
 }
 
-static int64_t least(int64_t a, int64_t b)
+static int64_t most(int64_t a, int64_t b)
 {
-    return a < b ? a : b;
+    return a > b ? a : b;
 }
 
-/* Records peaks; the least room that any group of this account has. */
-static int64_t lift_all(struct tern_tracker *tracker, const struct sums *sums, unsigned tier, unsigned tag)
+/* Records peaks; what is left below them. */
+static struct sums lift_all(struct tern_tracker *tracker, const struct sums *sums)
 {
+    struct sums room;
     for (unsigned i = 0; i < TERN_N_TIERS; i++)
-        lift(&tracker->peak_tier[i], sums->tier[i]);
+        room.tier[i] = lift(&tracker->peak_tier[i], sums->tier[i]);
     for (unsigned i = 0; i < TERN_N_TAGS; i++)
-        lift(&tracker->peak_tag[i], sums->tag[i]);
-    const int64_t room = lift(&tracker->peak, sums->all);
-    return least(room, least(tracker->peak_tier[tier] - sums->tier[tier], tracker->peak_tag[tag] - sums->tag[tag]));
+        room.tag[i] = lift(&tracker->peak_tag[i], sums->tag[i]);
+    room.all = lift(&tracker->peak, sums->all);
+    return room;
+}
+
+static int64_t *room_of(struct sums *room, const struct tern_account *account, unsigned group)
+{
+    return group == 0 ? &room->all : group == 1 ? &room->tier[account->tier] : &room->tag[account->tag];
+}
+
+/* Bytes above its floor that the account had when it asked, less with each time that it asks; 0 when it has not asked lately. */
+static int64_t need_of(const struct tern_tracker *tracker, const struct tern_account *account)
+{
+    if (!account->asked || tracker->asks - account->asked >= ASKED_LATELY)
+        return 0;
+    return account->want > account->floor ? account->want - account->floor + 1 : 1;
+}
+
+/* What is left to each group, shared among its accounts by their needs: an account gets the least of its three shares. */
+static void share_out(struct tern_tracker *tracker, struct sums *room)
+{
+    struct sums needs = {0};
+    for (const struct tern_account *account = tracker->first; account; account = account->next)
+        add(&needs, account->tier, account->tag, need_of(tracker, account));
+    for (struct tern_account *account = tracker->first; account; account = account->next) {
+        const int64_t need = need_of(tracker, account);
+        double share = (double)INT64_MAX;
+        for (unsigned group = 0; need && group < 3; group++) {
+            const double of_group = (double)*room_of(room, account, group) * (double)need / (double)*room_of(&needs, account, group);
+            share = of_group < share ? of_group : share;
+        }
+        if (need)
+            set_limit(account, account->floor + (int64_t)share);
+    }
 }
 
 /*
@@ -69,13 +104,14 @@ void *tern_tracker_ask(struct tern_account *account, void *block)
         return block;
     }
     tern_lock(&tracker->lock);
-    const bool is_alone = tracker->asked == account;
-    tracker->asked = account;
+    account->asked = ++tracker->asks;
+    account->want = most(live_of(account), account->want - account->want / 8);
     for (struct tern_account *other = tracker->first; other; other = other->next)
-        set_limit(other, live_of(other));
+        set_limit(other, other->floor = live_of(other));
     const struct sums sums = sum_up(tracker);
-    const int64_t room = lift_all(tracker, &sums, account->tier, account->tag);
-    set_limit(account, live_of(account) + (is_alone ? room : room / 2));
+    struct sums room = lift_all(tracker, &sums);
+    if (room.all && *room_of(&room, account, 1) && *room_of(&room, account, 2))
+        share_out(tracker, &room);
     tern_unlock(&tracker->lock);
     return block;
 }
@@ -98,8 +134,6 @@ void tern_tracker_leave(struct tern_account *account)
             *at = account->next;
             break;
         }
-    if (tracker->asked == account)
-        tracker->asked = NULL;
     tracker->retired[account->tag][account->tier] += live_of(account);
     tracker->retired_blocks[account->tag][account->tier] += account->blocks;
     tern_unlock(&tracker->lock);
@@ -109,7 +143,7 @@ void tern_tracker_reset(struct tern_tracker *tracker)
 {
     tern_lock(&tracker->lock);
     const struct sums sums = sum_up(tracker);
-    lift_all(tracker, &sums, 0, 0);
+    lift_all(tracker, &sums);
     for (struct tern_account *account = tracker->first; account; account = account->next) {
         account->live = account->blocks = 0;
         set_limit(account, 0);
@@ -132,7 +166,7 @@ void tern_tracker_read(struct tern_tracker *tracker, struct tern_pool_stats *sta
     tern_lock(&tracker->lock);
     const struct sums sums = sum_up(tracker);
     if (!tracker->is_off)
-        lift_all(tracker, &sums, 0, 0);
+        lift_all(tracker, &sums);
     stats->total.live = (size_t)sums.all;
     stats->total.peak = (size_t)tracker->peak;
     for (unsigned tier = 0; tier < TERN_N_TIERS; tier++) {

@@ -9,8 +9,8 @@
  *            sum of limits in g <= peak of g, and live <= limit, so no peak passes unseen.
  *
  * A take that passes its limit sums all accounts: where the sum is above the peak it is the new peak; where it is below, what is
- * left goes to the account that asked, all of it when it was also the last one that asked, else half; the limits of all others
- * fall to what they have. A growing heap asks at each take (some 15 ns), one that moves below its peak hardly ever.
+ * left is shared among the accounts that asked lately, by how far above that they were then; the limits of all others fall to what
+ * they have. A growing heap asks at each take (some 15 ns), one that moves below its peak hardly ever.
  */
 #ifndef TERN_MEMORY_TRACKER_H
 #define TERN_MEMORY_TRACKER_H
@@ -20,7 +20,10 @@
 
 struct tern_account {
     int64_t live, limit; /* bytes */
+    int64_t floor;       /* live when last another or this one asked: what its limit fell to */
     int64_t blocks;      /* spans only; blocks of classes are counted by their centres */
+    int64_t want;        /* live when it asked, the most of late */
+    uint64_t asked;      /* the tracker's count of asks at its last one */
     struct tern_tracker *tracker;
     struct tern_account *next;
     uint8_t tier, tag;
@@ -28,7 +31,8 @@ struct tern_account {
 
 struct tern_tracker {
     struct tern_lock lock;
-    struct tern_account *first, *asked; /* asked: the last one that did */
+    struct tern_account *first;
+    uint64_t asks;
     int64_t retired[TERN_N_TAGS][TERN_N_TIERS];        /* live of accounts that are gone */
     int64_t retired_blocks[TERN_N_TAGS][TERN_N_TIERS];
     int64_t peak, peak_tier[TERN_N_TIERS], peak_tag[TERN_N_TAGS];
