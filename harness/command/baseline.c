@@ -7,7 +7,9 @@
 #include "contest/judge.h"
 #include "contest/baseline.h"
 #include "contest/bout.h"
+#include "contest/contest.h"
 #include "contest/levels.h"
+#include "contest/offsets.h"
 #include "contest/process.h"
 #include "contest/tree.h"
 #include "measure/interrupt.h"
@@ -28,7 +30,7 @@
 
 static const char folder[] = "baselines";
 static const char latest[] = "reports/out/gate.json";
-enum { RECORDED_RUNS = 5 };
+enum { RECORDED_RUNS = 5, OFFSET_GENERATIONS = 6, OFFSET_ROUNDS = 12 };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -141,6 +143,7 @@ struct recording {
     struct plan_request request;
     json_t *plan;
     json_t *runs[RECORDED_RUNS];
+    json_t *offsets;   /* cell id → metrics of contest/offsets.h */
 };
 
 /* One run of the main job's cells: a top object of kind "run" with its cells. */
@@ -185,6 +188,56 @@ static bool measure_runs(struct recording *recording, const struct options *opti
     return true;
 }
 
+/* The plan's cells that were measured in every run. */
+static json_t *measured_cells(const struct recording *recording)
+{
+    json_t *cells = json_array(), *planned;
+    size_t i;
+    json_array_foreach(recording->plan, i, planned) {
+        const json_t *cell = judge_find(recording->runs[RECORDED_RUNS - 1], text_of(planned, "id"));
+        if (strcmp(text_of(cell, "status"), "ok") == 0)
+            json_array_append(cells, planned);
+    }
+    return cells;
+}
+
+/* Identical builds in lanes: what processes differ by, for the gate's decisions on this hardware (contest/offsets.h). */
+static bool measure_offsets(struct recording *recording, const struct options *options, struct fault *fault)
+{
+    json_t *cells = measured_cells(recording);
+    size_t n = json_array_size(cells);
+    struct contest_cell *results = NULL;
+    struct contest contest = {.cells = cells, .tolerance = options->tolerance, .n_tests = n, .seed = (uint64_t)options->seed,
+                              .fixed_generations = OFFSET_GENERATIONS, .fixed_rounds = OFFSET_ROUNDS, .progress = isatty(STDERR_FILENO) ? stderr : NULL};
+    for (size_t i = 0; i < N_LANES; i++)
+        contest.starts[i] = recording->request.worker;
+    bool ok = n == 0 || contest_run(&contest, &results, fault);
+    recording->offsets = json_object();
+    for (size_t i = 0; ok && i < n; i++) {
+        struct spread_cell cell;
+        json_t *metrics = json_object();
+        if (!results[i].is_lost && decide_cell(results[i].decide, &cell))
+            offsets_put(metrics, &cell);
+        json_object_set_new(recording->offsets, text_of(results[i].planned, "id"), metrics);
+    }
+    contest_clear(results, n);
+    json_decref(cells);
+    return ok;
+}
+
+/* The new offsets of each cell, before those that the old baseline holds of it. */
+static void add_offsets(const struct recording *recording, json_t *made, const json_t *old)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(json_object_get(made, "cells"), i, cell) {
+        const json_t *before = old ? judge_find(old, text_of(cell, "id")) : NULL;
+        json_t *metrics = json_copy(json_object_get(cell, "metrics"));
+        offsets_join(metrics, json_object_get(recording->offsets, text_of(cell, "id")), json_object_get(before, "metrics"));
+        json_object_set_new(cell, "metrics", metrics);
+    }
+}
+
 /* A file per suite; prints each. */
 static bool save_suites(const struct recording *recording, const struct options *options, struct fault *fault)
 {
@@ -203,6 +256,8 @@ static bool save_suites(const struct recording *recording, const struct options 
         json_t *old = access(path, F_OK) == 0 ? runfile_load(path, fault) : NULL;
         ok = access(path, F_OK) != 0 || old;
         json_t *made = ok ? baseline_make(suite, recording->runs, RECORDED_RUNS, old) : NULL;
+        if (made)
+            add_offsets(recording, made, old);
         ok = ok && baseline_save(folder, suite, made, fault);
         if (ok)
             printf("%s: %zu cells, %d runs\n", path, json_array_size(json_object_get(made, "cells")), RECORDED_RUNS);
@@ -256,9 +311,10 @@ static enum exit_code baseline_record(const struct options *options, struct faul
     recording.request.worker.n_artifacts = n;
     bool ok = artifacts && list && (recording.plan = plan_collect(&recording.request, fault)) &&
               bout_select(recording.plan, &recording.request, NULL, fault) && choose_cells(recording.plan, options, fault) &&
-              measure_runs(&recording, options, fault) && save_suites(&recording, options, fault);
+              measure_runs(&recording, options, fault) && measure_offsets(&recording, options, fault) && save_suites(&recording, options, fault);
     for (size_t i = 0; i < RECORDED_RUNS; i++)
         json_decref(recording.runs[i]);
+    json_decref(recording.offsets);
     json_decref(recording.plan);
     json_decref(artifacts);
     free(list);

@@ -8,6 +8,7 @@
 #include "contest/bout.h"
 #include "contest/judge.h"
 #include "contest/levels.h"
+#include "contest/offsets.h"
 #include "contest/process.h"
 #include "contest/tree.h"
 #include "measure/interrupt.h"
@@ -42,6 +43,7 @@ struct gate {
     char *suites;           /* head's, absolute */
     json_t *notes, *top;
     json_t *stored;         /* what head is held against beside the paired base; NULL: nothing */
+    json_t *history;        /* this hardware's baseline, for what processes of one build differ by; NULL: none */
     char *out;
     bool crowded;           /* others used the processors meanwhile */
 };
@@ -284,10 +286,13 @@ static bool load_stored(struct gate *gate, struct fault *fault)
         gate->stored = runfile_load(gate->base.text, fault);
         return gate->stored != NULL;
     }
-    if (gate->options.paired)
-        return true;
     snprintf(folder, sizeof folder, "%s/baselines", gate->base.kind == SIDE_COMMIT ? gate->base.tree.root : gate->root);
-    gate->stored = baseline_load(folder, key_of(gate), fault);
+    gate->history = baseline_load(folder, key_of(gate), fault);
+    if (gate->options.paired) {
+        *fault = (struct fault){0};  /* not judged against it: a broken one is as good as none */
+        return true;
+    }
+    gate->stored = json_incref(gate->history);
     if (fault->code != EXIT_CODE_PASS)
         return false;
     if (!gate->stored)
@@ -417,6 +422,34 @@ static void show(struct gate *gate)
     printf("result: %s\n", gate->out);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Says what the decisions took processes of one build to differ by, and from where that is known. */
+static void note_processes(struct gate *gate, const json_t *cells)
+{
+    size_t n = 0, recorded = 0, i;
+    double *spread = calloc(json_array_size(cells) + 1, sizeof *spread), ignored[SPREAD_GRID];
+    json_t *cell;
+    json_array_foreach(cells, i, cell) {
+        const json_t *value = json_object_get(json_object_get(json_object_get(cell, "metrics"), "process_spread"), "value");
+        const json_t *before = gate->history ? judge_find(gate->history, json_string_value(json_object_get(cell, "id"))) : NULL;
+        if (!spread || !value)
+            continue;
+        spread[n++] = json_number_value(value);
+        recorded += before && offsets_read(json_object_get(before, "metrics"), ignored);
+    }
+    if (n) {
+        qsort(spread, n, sizeof *spread, by_size);
+        json_array_append_new(gate->notes, json_sprintf("processes of one build differ by %.2f %% in the median cell, %.2f %% in the widest (%zu cells of this run, %zu with a recorded history)",
+                                                        100 * spread[n / 2], 100 * spread[n - 1], n, recorded));
+    }
+    free(spread);
+}
+
 static enum exit_code finish(struct gate *gate, struct bout *bout, bool complete, struct fault *fault)
 {
     bool first_run = gate->base.kind == SIDE_NONE && !gate->options.stored && !gate->options.strict;
@@ -431,6 +464,7 @@ static enum exit_code finish(struct gate *gate, struct bout *bout, bool complete
         code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
     if (!complete)
         code = exit_worst(code, fault->code);
+    note_processes(gate, bout->cells);
     json_object_set(gate->top, "cells", bout->cells);
     json_object_set_new(gate->top, "complete", json_boolean(complete));
     json_object_set_new(gate->top, "exit", json_integer(code));
@@ -537,6 +571,7 @@ static enum exit_code run_gate(struct gate *gate, struct fault *fault)
         return fault->code;
     bout.head_artifacts = gate->head.artifacts;
     bout.base_artifacts = gate->options.stored ? NULL : gate->base.artifacts;
+    bout.history = gate->history;
     bout.run_id = json_string_value(json_object_get(gate->top, "run_id"));
     struct fitness_snapshot before = fitness_take();
     bool ok = bout_run(&bout, fault);
@@ -564,6 +599,7 @@ enum exit_code command_gate(const struct options *options, struct fault *fault)
     json_decref(gate.notes);
     json_decref(gate.top);
     json_decref(gate.stored);
+    json_decref(gate.history);
     free(gate.suites);
     free(gate.out);
     return code;

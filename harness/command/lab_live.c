@@ -3,11 +3,13 @@
 
 #include "command/lab_counts.h"
 #include "command/request.h"
+#include "contest/baseline.h"
 #include "contest/bout.h"
 #include "contest/contest.h"
 #include "gate/rounds.h"
 #include "measure/clock.h"
 #include "measure/interrupt.h"
+#include "probe/host.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -22,6 +24,7 @@ struct lab {
     const struct options *options;
     struct plan_request request;
     json_t *cells;          /* to be measured */
+    json_t *history;        /* this hardware's baseline here, as the gate would read it, or NULL */
     FILE *out;              /* rounds, or NULL */
     bool records;           /* every cell as long as the others, to be judged later */
     size_t run;
@@ -77,7 +80,7 @@ static void tell_cell(const struct lab *lab, const struct contest_cell *cell)
 
 static bool run_once(struct lab *lab, struct fault *fault)
 {
-    struct contest contest = {.cells = lab->cells, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
+    struct contest contest = {.cells = lab->cells, .history = lab->history, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
                               .seed = (uint64_t)lab->options->seed + lab->run, .change = lab->counts.change,
                               .progress = isatty(STDERR_FILENO) ? stderr : NULL};
     if (lab->records) {
@@ -116,6 +119,15 @@ static bool open_out(struct lab *lab, struct fault *fault)
     return (lab->out && rounds_print_header(lab->out)) || fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
 }
 
+static json_t *load_history(void)
+{
+    struct fault ignored = {0};
+    json_t *hardware = host_hardware();
+    json_t *history = baseline_load("baselines", json_string_value(json_object_get(hardware, "key")), &ignored);
+    json_decref(hardware);
+    return history;
+}
+
 enum exit_code lab_live(const struct options *options, double change, bool records, struct fault *fault)
 {
     struct options plain = *options;
@@ -125,6 +137,7 @@ enum exit_code lab_live(const struct options *options, double change, bool recor
     plain.operands.n--;
     interrupt_install();
     lab.request = request_of(&plain);
+    lab.history = load_history();
     bool ok = choose(&lab, fault) && open_out(&lab, fault);
     size_t before = 1;
     while (ok && lab.counts.cells < (size_t)options->cells && before != lab.counts.cells && clock_now_ns() < deadline) {
@@ -135,5 +148,6 @@ enum exit_code lab_live(const struct options *options, double change, bool recor
     if (lab.out && fclose(lab.out) != 0)
         ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", options->out, strerror(errno));
     json_decref(lab.cells);
+    json_decref(lab.history);
     return !ok ? fault->code : lab.counts.cells ? EXIT_CODE_PASS : EXIT_CODE_CANNOT_JUDGE;
 }

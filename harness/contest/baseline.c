@@ -2,6 +2,7 @@
 #include "contest/judge.h"
 #include "contest/baseline.h"
 
+#include "contest/offsets.h"
 #include "contest/process.h"
 #include "store/runfile.h"
 
@@ -210,7 +211,9 @@ bool baseline_accept(json_t *baseline, const json_t *cell, const char *metric, c
     json_object_set_new(stored, "runs", json_pack("[o]", trimmed(run)));
     json_object_set(stored, "summary", json_object_get(cell, "summary"));
     json_object_set(stored, "workload_hash", json_object_get(cell, "workload_hash"));
-    json_object_set(stored, "metrics", json_object_get(cell, "metrics"));
+    json_t *metrics = json_copy(json_object_get(cell, "metrics"));
+    offsets_join(metrics, NULL, json_object_get(stored, "metrics"));
+    json_object_set_new(stored, "metrics", metrics);
     json_array_append_new(json_object_get(baseline, "accepted"),
                           json_pack("{s:s,s:s,s:s,s:s,s:o,s:s?}", "cell", text_of(cell, "id"), "metric", metric, "reason", reason, "who", who,
                                     "when", now_text(), "commit", commit && *commit ? commit : NULL));

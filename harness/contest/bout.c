@@ -166,7 +166,7 @@ static const char **strings_of(const json_t *list)
 static bool measure_pairs(struct bout *bout, const json_t *cells, struct contest_cell **results, struct fault *fault)
 {
     const char **base = strings_of(bout->base_artifacts), **head = strings_of(bout->head_artifacts);
-    struct contest contest = {.cells = cells, .tolerance = bout->options->tolerance, .n_tests = json_array_size(cells),
+    struct contest contest = {.cells = cells, .history = bout->history, .tolerance = bout->options->tolerance, .n_tests = json_array_size(cells),
                               .seed = (uint64_t)bout->options->seed, .budget_ns = bout->options->budget > 0 ? bout->options->budget : usual_budget_ns,
                               .progress = isatty(STDERR_FILENO) ? stderr : NULL};
     for (size_t i = 0; i < N_LANES; i++) {
@@ -231,6 +231,8 @@ static json_t *pair_cell(struct bout *bout, const struct contest_cell *result, c
     json_decref(failed);
     if (json_array_size(result->rounds) == 0)
         return cell;
+    json_object_set_new(json_object_get(cell, "metrics"), "process_spread",
+                        json_pack("{s:f,s:s}", "value", result->verdict.process_spread, "unit", "of the time"));
     char base[HASH_HEX + 7], head[HASH_HEX + 7];
     build_hash(bout->base_artifacts, base);
     build_hash(bout->head_artifacts, head);

@@ -17,6 +17,7 @@ struct bout {
     json_t *plan;                  /* head's cells, those of the main job selected */
     json_t *base_plan;             /* base's, likewise; NULL: the base has head's cells, or there is no base */
     json_t *head_artifacts, *base_artifacts;  /* "NAME=PATH" arrays; base's NULL: no base */
+    const json_t *history;         /* a baseline of this hardware, for what processes differ by; NULL: none */
     const char *run_id;
     json_t *notes;                 /* sentences are added here */
     json_t *cells;                 /* result: cells of a result file */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "contest/contest.h"
 
+#include "contest/judge.h"
+#include "contest/offsets.h"
+#include "gate/neighbours.h"
 #include "measure/clock.h"
 #include "measure/interrupt.h"
 #include "measure/lanes.h"
@@ -64,6 +67,10 @@ static bool open_cell(const struct contest *contest, const json_t *planned, stru
     double tolerance = json_is_number(own) ? json_number_value(own) : contest->tolerance;
     *cell = (struct contest_cell){.planned = planned, .generations = json_array(), .rounds = json_array(), .lost = N_LANES,
                                   .decide = decide_open(tolerance, contest->n_tests, RED_GENERATIONS)};
+    double history[SPREAD_GRID];
+    const json_t *recorded = contest->history ? judge_find(contest->history, text_of(planned, "id")) : NULL;
+    if (cell->decide && recorded && offsets_read(json_object_get(recorded, "metrics"), history))
+        decide_set_history(cell->decide, history);
     return cell->generations && cell->rounds && cell->decide;
 }
 
@@ -392,16 +399,30 @@ static bool measure_generation(struct course *course, struct fault *fault)
 
 /* ---- decisions between generations */
 
-static struct spread_pool fit_pool(struct course *course)
+static const char *id_of(const void *context, size_t i)
 {
-    struct spread_pool pool = spread_pool_start();
+    return text_of(((const struct course *)context)->cells[i].planned, "id");
+}
+
+/* New array, a pool a cell; NULL when memory is short. */
+static struct spread_pool *fit_pools(struct course *course)
+{
+    struct spread_pool *pools = calloc(course->n + 1, sizeof *pools);
     struct spread_cell *cells = calloc(course->n + 1, sizeof *cells);
     for (size_t i = 0; cells && i < course->n; i++)
         decide_cell(course->cells[i].decide, &cells[i]);
-    if (cells)
-        pool = spread_fit(cells, course->n);
+    if (cells && pools)
+        neighbours_pools(cells, course->n, id_of, course, pools);
     free(cells);
-    return pool;
+    return pools;
+}
+
+/* A cell went red: its neighbours along an axis hear of it. */
+static void tell_neighbours(struct course *course, const struct contest_cell *red)
+{
+    for (size_t i = 0; i < course->n; i++)
+        if (neighbours_along_axis(text_of(course->cells[i].planned, "id"), text_of(red->planned, "id")))
+            decide_support(course->cells[i].decide);
 }
 
 static void void_by_clock(struct contest_cell *cell)
@@ -430,19 +451,22 @@ static void void_by_card(struct contest_cell *cell)
 /* Looks at every cell that a look is due for; `last`: at all that are left. Returns how many stay undecided. */
 static size_t decide_all(struct course *course, bool last)
 {
-    struct spread_pool pool = fit_pool(course);
     size_t left = 0, fixed = course->contest->fixed_generations;
     if (fixed && !last)
         return course->generation + 1 < fixed;
-    for (size_t i = 0; i < course->n; i++) {
+    struct spread_pool *pools = fit_pools(course);
+    for (size_t i = 0; pools && i < course->n; i++) {
         struct contest_cell *cell = &course->cells[i];
         if (cell->is_settled)
             continue;
         bool ends = last || cell->turn_ns >= cell_ns || is_throttled_out(cell);
         if (ends || decide_is_due(cell->decide))
-            cell->is_settled = decide_look(cell->decide, pool, ends) != DECISION_NONE;
+            cell->is_settled = decide_look(cell->decide, pools[i], ends) != DECISION_NONE;
+        if (cell->is_settled && decide_verdict(cell->decide)->decision == DECISION_REGRESSION)
+            tell_neighbours(course, cell);
         left += !cell->is_settled;
     }
+    free(pools);
     return left;
 }
 

@@ -14,6 +14,7 @@
 struct contest {
     const json_t *cells;                  /* of a plan (plan/plan.h): those to be measured */
     struct worker_start starts[N_LANES];  /* per lane; suite and processor are filled in here */
+    const json_t *history;                /* a baseline of this hardware (top object): what its cells' processes differed by; NULL: none */
     double tolerance;                     /* of cells that state none */
     size_t n_tests;                       /* decisions that share the error rates, at least the number of cells */
     uint64_t seed;

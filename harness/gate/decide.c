@@ -8,9 +8,10 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Error rates of one test, and the reserves that decide.h states. */
-static const double identical_family = 0.0001, red_rate = 0.01, pass_rate = 0.01;
+static const double identical_family = 0.0001, red_family = 0.05, red_rate = 0.01, pass_rate = 0.01;
 static const double confirm_rate = 0.05;
 static const size_t least_rounds = 6;           /* below, a spread within a process means nothing */
 static const size_t least_pass_generations = 2;
@@ -42,6 +43,9 @@ struct decide {
     size_t passed_at;              /* rounds when a pass was first seen; 0: not yet */
     bool improves;                 /* a look found it improved, and nothing since contradicts */
     size_t suspected_at;           /* generations when red was first suspected; 0: not yet */
+    bool supported;                /* a neighbour is red */
+    bool has_history;
+    double history[SPREAD_GRID];
     struct paired paired;          /* of the latest estimate */
     struct decide_verdict verdict;
 };
@@ -143,13 +147,30 @@ static bool estimate(struct decide *d)
 
 bool decide_cell(struct decide *d, struct spread_cell *cell)
 {
-    *cell = (struct spread_cell){0};
+    *cell = (struct spread_cell){.history = d->has_history ? d->history : NULL};
     paired_clear(&d->paired);
     if (d->n_rounds == 0 || !estimate(d))
         return false;
     struct paired *p = &d->paired;
-    *cell = (struct spread_cell){p->n, p->head, p->head_variance, p->null, p->null_variance};
+    *cell = (struct spread_cell){p->n, p->head, p->head_variance, p->null, p->null_variance, cell->history};
     return true;
+}
+
+void decide_set_history(struct decide *d, const double *log_likelihood)
+{
+    memcpy(d->history, log_likelihood, sizeof d->history);
+    d->has_history = true;
+}
+
+void decide_support(struct decide *d)
+{
+    d->supported = true;
+}
+
+/* What this test may spend on a red at the tolerance. */
+static double red_share(const struct decide *d)
+{
+    return d->supported ? red_rate : fmin(red_rate, red_family / d->n_tests);
 }
 
 static bool is_odd(const struct spread_cell *cell, size_t g, double s)
@@ -198,7 +219,7 @@ struct look {
 
 static bool looks_red(const struct decide *d, const struct look *look)
 {
-    return spread_below(&look->posterior, d->threshold) <= red_rate * look->share &&
+    return spread_below(&look->posterior, d->threshold) <= red_share(d) * look->share &&
            spread_below(&look->posterior, 0) <= identical_family / d->n_tests * look->share;
 }
 
@@ -206,7 +227,7 @@ static bool looks_red(const struct decide *d, const struct look *look)
 static bool agrees(const struct decide *d, const struct look *look, size_t first, size_t n)
 {
     struct spread_cell part = {n, look->cell.head + first, look->cell.head_variance + first, look->cell.null + first,
-                               look->cell.null_variance + first};
+                               look->cell.null_variance + first, look->cell.history};
     struct spread_posterior posterior;
     spread_judge(&part, look->pool, look->df, &posterior);
     return spread_below(&posterior, d->threshold) <= confirm_rate;
@@ -301,9 +322,9 @@ static void describe(struct decide *d, const struct look *look)
 {
     struct decide_verdict *v = &d->verdict;
     double error = spread_error(&look->posterior), share = look->share > 0 ? look->share : spending_share(d->next_look);
-    double z = tail_normal_inverse(red_rate * share);
+    double z = tail_normal_inverse(red_share(d) * share);
     v->ratio = exp(spread_mean(&look->posterior));
-    v->low = exp(spread_quantile(&look->posterior, red_rate * share));
+    v->low = exp(spread_quantile(&look->posterior, red_share(d) * share));
     v->high = exp(spread_quantile(&look->posterior, 1 - pass_rate * share));
     v->smallest_visible = expm1(d->threshold + (z + tail_normal_inverse(0.05)) * error);
     double null = 0;

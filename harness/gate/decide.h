@@ -5,8 +5,10 @@
  * Promise, for a run of n_tests decisions together (cells times metrics), with looks and stopping at any time:
  *   - no test red on identical code but with probability 0.0001 by the model, 0.001 promised (a tenfold reserve for
  *     what the model does not know); each test may use 1/n_tests of it (Bonferroni);
- *   - a test whose true ratio is exactly 1 + tolerance is red with probability at most 0.01, and passes with
- *     probability at most 0.01.
+ *   - with every true ratio at 1 + tolerance, a red anywhere has probability at most 0.05 (Bonferroni), and each test alone at
+ *     most 0.01; a test there passes with probability at most 0.01. Once a test is red, its neighbours along an axis are tested at
+ *     0.01 each: a change that slows one cell is likely in the cells beside it, and the chance of a first red is not touched by it
+ *     (a gatekeeper: Maurer, Hothorn and Lehmacher, in "Biometrie in der chemisch-pharmazeutischen Industrie" 6 (1995) 3-18).
  * Assumed: the lanes of a generation are exchangeable but for a factor per process (spread.h) and the change itself;
  * rounds may be heavy-tailed and dependent (robust.h, series.h). Not assumed: normal rounds, equal noise in generations.
  * A red also needs processes that were not there when it was first suspected: see decide_look. Where processes of one build
@@ -59,6 +61,12 @@ bool decide_add(struct decide *decide, const struct decide_round *round);
 
 /* Whether a look is due now: at the rounds of spending.h, and more often while a suspected red waits for fresh processes. */
 bool decide_is_due(const struct decide *decide);
+
+/* What was recorded of this cell on other days (spread_history); copied. */
+void decide_set_history(struct decide *decide, const double *log_likelihood);
+
+/* A neighbour is red: this test no longer shares its error at the tolerance with the run's. */
+void decide_support(struct decide *decide);
 
 /*
  * Looks at the rounds so far and returns the decision; DECISION_NONE means go on. `last`: no round will follow, so

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/replay.h"
 
+#include "gate/neighbours.h"
+
 #include <stdlib.h>
 
 /* Recordings hold few processes; live, fresh ones are cheap and more are asked for. */
@@ -13,8 +15,13 @@ static bool add(struct decide *d, const struct decide_round *round, double injec
     return decide_add(d, &changed);
 }
 
+static const char *name_of(const void *context, size_t i)
+{
+    return ((const struct rounds *)context)->cells[i].name;
+}
+
 /* All rounds of each cell at once, for what the cells say together about the spread between processes. */
-static bool fit_pool(const struct replay *replay, const struct rounds *rounds, struct spread_pool *pool)
+static bool fit_pools(const struct replay *replay, const struct rounds *rounds, struct spread_pool *pools)
 {
     struct decide **all = calloc(rounds->n, sizeof *all);
     struct spread_cell *cells = calloc(rounds->n, sizeof *cells);
@@ -26,8 +33,7 @@ static bool fit_pool(const struct replay *replay, const struct rounds *rounds, s
             ok = add(all[c], &cell->rounds[r], replay->inject);
         ok = ok && decide_cell(all[c], &cells[c]);
     }
-    if (ok)
-        *pool = spread_fit(cells, rounds->n);
+    ok = ok && neighbours_pools(cells, rounds->n, name_of, rounds, pools);
     for (size_t c = 0; all && c < rounds->n; c++)
         decide_close(all[c]);
     free(all);
@@ -35,12 +41,15 @@ static bool fit_pool(const struct replay *replay, const struct rounds *rounds, s
     return ok;
 }
 
-static bool replay_cell(const struct replay *replay, const struct rounds_cell *cell, size_t n_tests, struct spread_pool pool,
+/* One cell among n_tests; `supported`: a neighbour of it is red. */
+static bool replay_cell(const struct replay *replay, const struct rounds_cell *cell, size_t n_tests, bool supported, struct spread_pool pool,
                         struct decide_verdict *verdict)
 {
     struct decide *d = decide_open(replay->tolerance, n_tests, red_generations);
     bool ok = d != NULL;
     enum decision decision = DECISION_NONE;
+    if (ok && supported)
+        decide_support(d);
     for (size_t r = 0; ok && r < cell->n && decision == DECISION_NONE; r++) {
         bool last = r + 1 == cell->n;
         ok = add(d, &cell->rounds[r], replay->inject);
@@ -53,15 +62,30 @@ static bool replay_cell(const struct replay *replay, const struct rounds_cell *c
     return ok;
 }
 
+static bool has_red_neighbour(const struct rounds *rounds, const struct decide_verdict *verdicts, size_t c)
+{
+    for (size_t other = 0; other < rounds->n; other++)
+        if (verdicts[other].decision == DECISION_REGRESSION && neighbours_along_axis(rounds->cells[c].name, rounds->cells[other].name))
+            return true;
+    return false;
+}
+
+/* Each cell for itself, then those that could not tell and have a red neighbour once more, with its support. */
 bool replay_run(const struct replay *replay, const struct rounds *rounds, struct decide_verdict *verdicts)
 {
-    struct spread_pool pool;
-    if (!fit_pool(replay, rounds, &pool))
-        return false;
-    for (size_t c = 0; c < rounds->n; c++)
-        if (!replay_cell(replay, &rounds->cells[c], rounds->n, pool, &verdicts[c]))
-            return false;
-    return true;
+    struct spread_pool *pools = calloc(rounds->n + 1, sizeof *pools);
+    bool *supported = calloc(rounds->n + 1, sizeof *supported);
+    bool ok = pools && supported && fit_pools(replay, rounds, pools);
+    for (size_t c = 0; ok && c < rounds->n; c++)
+        ok = replay_cell(replay, &rounds->cells[c], rounds->n, false, pools[c], &verdicts[c]);
+    for (size_t c = 0; ok && c < rounds->n; c++)
+        supported[c] = verdicts[c].decision == DECISION_INCONCLUSIVE && has_red_neighbour(rounds, verdicts, c);
+    for (size_t c = 0; ok && c < rounds->n; c++)
+        if (supported[c])
+            ok = replay_cell(replay, &rounds->cells[c], rounds->n, true, pools[c], &verdicts[c]);
+    free(pools);
+    free(supported);
+    return ok;
 }
 
 enum exit_code replay_exit(enum decision decision)

@@ -16,7 +16,7 @@ struct replay {
 /*
  * Decides every cell of `rounds`; verdicts[0..rounds->n) are filled. All cells are one run: the error rates are shared
  * among them, and the spread between processes is fitted to the null lanes and the scatter of generations of all of
- * them (which no change of head moves) before the first look. False when memory is short.
+ * them, and of each bench's (which no change of head moves), before the first look. False when memory is short.
  */
 bool replay_run(const struct replay *replay, const struct rounds *rounds, struct decide_verdict *verdicts);
 

@@ -7,7 +7,9 @@
 
 static const double smallest_s = 1e-4, largest_s = 1.0;
 static const double start_s = 0.0035, start_width = 0.7;  /* processes on shared 2-core machines: 0.1-0.6 % */
+static const double bench_width = 0.5;
 static const double cell_width = 0.6;
+static const double most_history = 20;  /* generations */
 static const double wide_share = 0.05, wide_s = 0.02, wide_width = 0.7;
 static const double head_factor = 1.5, null_factor = 2;
 
@@ -53,53 +55,89 @@ static struct at_s likelihood(const struct spread_cell *cell, double s)
     return (struct at_s){-0.5 * (log_sum + log(weights) + square), centre, 1 / sqrt(weights)};
 }
 
+/* The likelihood of s on the grid, of this run's generations and the cell's history. */
+static void likelihoods(const struct spread_cell *cell, struct at_s at[SPREAD_GRID])
+{
+    for (size_t i = 0; i < SPREAD_GRID; i++) {
+        at[i] = cell->n ? likelihood(cell, exp(grid_log(i))) : (struct at_s){0};
+        at[i].log_likelihood += cell->history ? cell->history[i] : 0;
+    }
+}
+
+void spread_history(const struct spread_cell *recorded, double *log_likelihood)
+{
+    double weight = recorded->n ? fmin(1, most_history / (double)recorded->n) : 0;
+    for (size_t i = 0; i < SPREAD_GRID; i++) {
+        double s = exp(grid_log(i)), sum = 0;
+        for (size_t g = 0; g < recorded->n; g++) {
+            double v = recorded->head_variance[g] + head_factor * s * s + least_variance;
+            double v0 = recorded->null_variance[g] + null_factor * s * s + least_variance;
+            sum += log(v) + recorded->head[g] * recorded->head[g] / v + log(v0) + recorded->null[g] * recorded->null[g] / v0;
+        }
+        log_likelihood[i] = -0.5 * weight * sum;
+    }
+}
+
 struct spread_pool spread_pool_start(void)
 {
-    return (struct spread_pool){log(start_s)};
+    return (struct spread_pool){log(start_s), start_width};
 }
 
-/* ln of the likelihood of the pool's centre for one cell, given the cell's likelihoods on the grid. */
-static double pool_likelihood(const double *log_likelihood, double centre)
+/* The prior of s for each centre on the grid, each row summing to 1. */
+static void priors(double table[SPREAD_GRID][SPREAD_GRID])
 {
-    double top = log_likelihood[0], sum = 0, all = 0;
-    for (size_t i = 1; i < SPREAD_GRID; i++)
-        top = fmax(top, log_likelihood[i]);
-    for (size_t i = 0; i < SPREAD_GRID; i++) {
-        double p = prior(grid_log(i), centre);
-        sum += p * exp(log_likelihood[i] - top);
-        all += p;
+    for (size_t c = 0; c < SPREAD_GRID; c++) {
+        double all = 0;
+        for (size_t i = 0; i < SPREAD_GRID; i++)
+            all += table[c][i] = prior(grid_log(i), grid_log(c));
+        for (size_t i = 0; i < SPREAD_GRID; i++)
+            table[c][i] /= all;
     }
-    return log(sum / all) + top;
 }
 
-struct spread_pool spread_fit(const struct spread_cell *cells, size_t n_cells)
+/* Adds the ln of the likelihood of each centre for one cell. */
+static void add_score(const struct spread_cell *cell, double table[SPREAD_GRID][SPREAD_GRID], double *score)
 {
-    double score[SPREAD_GRID], on_grid[SPREAD_GRID];
+    struct at_s at[SPREAD_GRID];
+    double top = -INFINITY, relative[SPREAD_GRID];
+    likelihoods(cell, at);
     for (size_t i = 0; i < SPREAD_GRID; i++)
-        score[i] = log(bell(grid_log(i), log(start_s), start_width));
-    for (size_t c = 0; c < n_cells; c++) {
-        if (cells[c].n == 0)
-            continue;
+        top = fmax(top, at[i].log_likelihood);
+    for (size_t i = 0; i < SPREAD_GRID; i++)
+        relative[i] = exp(at[i].log_likelihood - top);
+    for (size_t c = 0; c < SPREAD_GRID; c++) {
+        double sum = 0;
         for (size_t i = 0; i < SPREAD_GRID; i++)
-            on_grid[i] = likelihood(&cells[c], exp(grid_log(i))).log_likelihood;
-        for (size_t i = 0; i < SPREAD_GRID; i++)
-            score[i] += pool_likelihood(on_grid, grid_log(i));
+            sum += table[c][i] * relative[i];
+        score[c] += log(sum);
     }
+}
+
+struct spread_pool spread_fit(const struct spread_cell *const *cells, size_t n_cells, struct spread_pool start)
+{
+    double score[SPREAD_GRID], table[SPREAD_GRID][SPREAD_GRID];
+    priors(table);
+    for (size_t i = 0; i < SPREAD_GRID; i++)
+        score[i] = log(bell(grid_log(i), start.centre, start.width));
+    for (size_t c = 0; c < n_cells; c++)
+        if (cells[c]->n || cells[c]->history)
+            add_score(cells[c], table, score);
     size_t best = 0;
     for (size_t i = 1; i < SPREAD_GRID; i++)
         if (score[i] > score[best])
             best = i;
-    return (struct spread_pool){grid_log(best)};
+    return (struct spread_pool){grid_log(best), bench_width};
 }
 
 void spread_judge(const struct spread_cell *cell, struct spread_pool pool, double df, struct spread_posterior *posterior)
 {
+    struct at_s at[SPREAD_GRID];
     double log_weight[SPREAD_GRID], top = -INFINITY, all = 0;
+    likelihoods(cell, at);
     for (size_t i = 0; i < SPREAD_GRID; i++) {
-        struct at_s at = likelihood(cell, exp(grid_log(i)));
-        log_weight[i] = at.log_likelihood + log(prior(grid_log(i), pool.centre));
-        posterior->centre[i] = at.centre;
-        posterior->error[i] = at.error;
+        log_weight[i] = at[i].log_likelihood + log(prior(grid_log(i), pool.centre));
+        posterior->centre[i] = at[i].centre;
+        posterior->error[i] = at[i].error;
         top = fmax(top, log_weight[i]);
     }
     for (size_t i = 0; i < SPREAD_GRID; i++)

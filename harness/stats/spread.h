@@ -8,9 +8,12 @@
  *   null[g] ~ N(0,     null_variance[g] + 2 s^2)       base2 against base: two offsets
  * with the variances of the rounds within the generation taken as known. s differs between cells: ln s has the prior
  *   0.95 N(pool.centre, 0.6^2) + 0.05 N(ln 2 %, 0.7^2)
- * whose centre is fitted to all cells of a run, starting from the machines seen so far (N(ln 0.35 %, 0.7^2)); the second
- * part keeps room for a cell whose processes differ far more than its neighbours'. theta has a flat prior. So five
+ * whose centre is fitted to all cells of a run, starting from the machines seen so far (N(ln 0.35 %, 0.7^2)), and then to the
+ * cells of one bench, starting from the run's (N(run, 0.5^2)): cells that differ in an axis only are taken to be alike in s, not in
+ * theta. The second part keeps room for a cell whose processes differ far more than its neighbours'. theta has a flat prior. So five
  * generations of one cell borrow from its neighbours as far as they agree, and one cell alone is judged with doubt.
+ * What was recorded of a cell's identical builds on other days (theta = 0) joins its likelihood of s; it is worth at most 20
+ * generations, since machines change.
  * Everything is done on a grid of s, by summation: no sampling, the same bits each time.
  * Sources: moderated variances, Smyth, Statistical Applications in Genetics and Molecular Biology 3 (2004) article 3;
  * random effects with a marginal likelihood for the variance, Gelman et al., "Bayesian Data Analysis", 3rd ed., 5.4.
@@ -27,11 +30,12 @@ struct spread_cell {
     size_t n;
     const double *head, *head_variance;
     const double *null, *null_variance;
+    const double *history;  /* spread_history of this cell, SPREAD_GRID values; NULL: nothing was recorded */
 };
 
-/* ln of the typical s. */
+/* ln of the typical s, and how far what it is fitted to may be from where the fit starts. */
 struct spread_pool {
-    double centre;
+    double centre, width;
 };
 
 /* What is known of theta: a mixture over the grid of s of t distributions with `df` degrees of freedom. */
@@ -44,8 +48,14 @@ struct spread_posterior {
 /* The pool before any cell was seen. */
 struct spread_pool spread_pool_start(void);
 
-/* The pool with the largest penalised likelihood for these cells; cells with n = 0 are passed over. */
-struct spread_pool spread_fit(const struct spread_cell *cells, size_t n_cells);
+/*
+ * The pool with the largest penalised likelihood for these cells, starting from `start`; cells with neither generations nor a history are
+ * passed over. Its width is that for cells of one bench, fitted next.
+ */
+struct spread_pool spread_fit(const struct spread_cell *const *cells, size_t n_cells, struct spread_pool start);
+
+/* The likelihood of s by recorded generations of identical builds, for spread_cell.history; `log_likelihood` holds SPREAD_GRID values. */
+void spread_history(const struct spread_cell *recorded, double *log_likelihood);
 
 void spread_judge(const struct spread_cell *cell, struct spread_pool pool, double df, struct spread_posterior *posterior);
 

@@ -5,8 +5,10 @@
  */
 #include "contest/judge.h"
 #include "contest/levels.h"
+#include "contest/offsets.h"
 #include "contest/process.h"
 #include "contest/project.h"
+#include "gate/neighbours.h"
 #include "gate/resample.h"
 #include "stats/binomial.h"
 #include "stats/paired.h"
@@ -156,9 +158,12 @@ static void spread_learns_from_neighbours(void **state)
                 head[c][g] = truths[t] * traces_normal(&r) - 0.5 * (base + base2) + 0.001 * traces_normal(&r);
                 null[c][g] = base2 - base + 0.001 * traces_normal(&r);
             }
-            cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c]};
+            cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c], NULL};
         }
-        struct spread_pool pool = spread_fit(cells, CELLS);
+        const struct spread_cell *all[CELLS];
+        for (size_t c = 0; c < CELLS; c++)
+            all[c] = &cells[c];
+        struct spread_pool pool = spread_fit(all, CELLS, spread_pool_start());
         assert_true(fabs(pool.centre - log(truths[t])) < 0.45);
         struct spread_posterior p;
         spread_judge(&cells[0], pool, 100, &p);
@@ -170,8 +175,8 @@ static void spread_learns_from_neighbours(void **state)
             sum += p.weight[i];
         assert_near(sum, 1, 1e-12);
     }
-    struct spread_cell nothing = {0, NULL, NULL, NULL, NULL};
-    assert_near(spread_fit(&nothing, 1).centre, spread_pool_start().centre, 0.15);
+    const struct spread_cell nothing = {0}, *one = &nothing;
+    assert_near(spread_fit(&one, 1, spread_pool_start()).centre, spread_pool_start().centre, 0.15);
 }
 
 /* The promised tail is the real one: how often the truth lies beyond the 2 % quantile, one cell alone and a prior that fits. */
@@ -189,12 +194,125 @@ static void spread_is_calibrated(void **state)
             head[g] = s * traces_normal(&r) - 0.5 * (base + base2) + 0.002 * traces_normal(&r);
             null[g] = base2 - base + 0.002 * traces_normal(&r);
         }
-        struct spread_cell cell = {G, head, variance, null, variance};
+        struct spread_cell cell = {G, head, variance, null, variance, NULL};
         struct spread_posterior p;
         spread_judge(&cell, spread_pool_start(), 1000, &p);
         beyond += spread_below(&p, 0) < 0.02;
     }
     assert_true(beyond > TRIALS * 0.010 && beyond < TRIALS * 0.030);
+}
+
+/* ---- neighbours */
+
+static void neighbours_by_id(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *a, *b;
+        bool bench, axis;
+    } rows[] = {
+        {"s/b/x=1/y=2", "s/b/x=1/y=3", true, true},    {"s/b/x=1/y=2", "s/b/x=2/y=2", true, true},   {"s/b/x=1/y=2", "s/b/x=2/y=3", true, false},
+        {"s/b/x=1", "s/b/x=1", true, false},           {"s/b/x=1", "s/c/x=2", false, false},         {"s/b", "s/b", false, false},
+        {"s/b/x=1", "s/b/x=1/y=2", true, false},       {"s/b/x=1", "s/b/y=2", true, false},          {"s/b/x=1", "s/bb/x=1", false, false},
+        {"7/s/b/x=a", "7/s/b/x=ab", true, true},       {"7/s/b/x=a", "8/s/b/x=b", false, false},     {"x=1", "x=2", false, false},
+        {"s/b/x=1/y=2", "s/b/x=1", true, false},       {"s/b/x=12/y=2", "s/b/x=1/y=2", true, true},  {"", "", false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (neighbours_same_bench(rows[i].a, rows[i].b) != rows[i].bench || neighbours_along_axis(rows[i].a, rows[i].b) != rows[i].axis)
+            fail_msg("row %zu: %s, %s", i, rows[i].a, rows[i].b);
+}
+
+static const char *word_at(const void *context, size_t i)
+{
+    return ((const char *const *)context)[i];
+}
+
+/* Two benches of unlike spread: each cell's pool is nearer to its own bench's than the run's is, and lone cells keep the run's. */
+static void benches_have_pools(void **state)
+{
+    (void)state;
+    enum { CELLS = 13, G = 6 };
+    static const char *const ids[CELLS] = {"s/narrow/k=1", "s/wide/k=1", "s/narrow/k=2", "s/wide/k=2", "s/narrow/k=3", "s/wide/k=3", "s/narrow/k=4",
+                                           "s/wide/k=4",   "s/alone",    "s/narrow/k=5", "s/wide/k=5", "s/narrow/k=6", "s/wide/k=6"};
+    static double head[CELLS][G], null[CELLS][G], variance[CELLS][G];
+    struct spread_cell cells[CELLS];
+    struct spread_pool pools[CELLS];
+    struct traces_random r = traces_seed(seed_of_test("contest") + 2);
+    for (size_t c = 0; c < CELLS; c++) {
+        double s = strstr(ids[c], "wide") ? 0.02 : 0.002;
+        for (size_t g = 0; g < G; g++) {
+            double base = s * traces_normal(&r), base2 = s * traces_normal(&r);
+            variance[c][g] = 1e-7;
+            head[c][g] = s * traces_normal(&r) - 0.5 * (base + base2);
+            null[c][g] = base2 - base;
+        }
+        cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c], NULL};
+    }
+    assert_true(neighbours_pools(cells, CELLS, word_at, ids, pools));
+    for (size_t c = 0; c < CELLS; c++) {
+        if (c == 8)
+            continue;
+        assert_near(pools[c].centre, log(strstr(ids[c], "wide") ? 0.02 : 0.002), 0.8);
+        assert_true(strstr(ids[c], "wide") ? pools[c].centre > pools[8].centre : pools[c].centre < pools[8].centre);
+        assert_near(pools[c].centre, pools[c % 2 && c != 9 && c != 11 ? 1 : strstr(ids[c], "wide") ? 1 : 0].centre, 0);
+    }
+}
+
+/* ---- recorded offsets */
+
+static double typical(const struct spread_cell *cell)
+{
+    struct spread_posterior p;
+    spread_judge(cell, spread_pool_start(), 50, &p);
+    return p.s;
+}
+
+static void recorded_offsets_count(void **state)
+{
+    (void)state;
+    double head[30], null[30], variance[30], history[SPREAD_GRID];
+    for (int g = 0; g < 30; g++) {
+        head[g] = g % 2 ? 0.03 : -0.03;
+        null[g] = g % 3 ? 0.04 : -0.03;
+        variance[g] = 1e-6;
+    }
+    json_t *first = json_object(), *second = json_object(), *both = json_object(), *none = json_object();
+    offsets_put(first, &(struct spread_cell){30, head, variance, null, variance, NULL});
+    offsets_put(second, &(struct spread_cell){20, head + 10, variance, null, variance, NULL});
+    offsets_join(both, first, second);
+    const json_t *series = json_object_get(json_object_get(both, "process_offsets"), "series");
+    assert_int_equal(json_array_size(series), 2 * OFFSETS_GENERATIONS);
+    assert_near(json_number_value(json_array_get(series, 0)), head[0], 0);
+    assert_near(json_number_value(json_array_get(series, 1)), null[0], 0);
+    assert_near(json_number_value(json_array_get(series, 60)), head[10], 0);
+    assert_true(offsets_read(both, history) && offsets_read(first, history));
+    offsets_join(none, NULL, NULL);
+    assert_int_equal(json_object_size(none), 0);
+    offsets_join(none, NULL, second);
+    assert_true(json_equal(none, second));
+    assert_false(offsets_read(NULL, history));
+    json_object_set_new(json_object_get(none, "process_offset_errors"), "series", json_pack("[f]", 1.0));
+    assert_false(offsets_read(none, history));
+
+    /* A narrow run of a cell that was wide on other days is taken to be wider than it looks, a history alone moves the pool. */
+    double close[2] = {0.001, -0.001}, small[2] = {1e-6, 1e-6};
+    struct spread_cell run = {2, close, small, close, small, NULL};
+    double before = typical(&run);
+    run.history = history;
+    assert_true(typical(&run) > 3 * before);
+    assert_near(typical(&(struct spread_cell){30, head, variance, null, variance, NULL}), typical(&(struct spread_cell){.history = history}), 0.008);
+    const struct spread_cell only = {.history = history}, *one = &only;
+    assert_true(spread_fit(&one, 1, spread_pool_start()).centre > spread_pool_start().centre + 0.3);
+    /* However much was recorded, it is worth 20 generations. */
+    double capped[SPREAD_GRID], twice[SPREAD_GRID];
+    spread_history(&(struct spread_cell){20, head, variance, null, variance, NULL}, twice);
+    spread_history(&(struct spread_cell){30, head, variance, null, variance, NULL}, capped);
+    for (size_t i = 0; i < SPREAD_GRID; i++)
+        assert_near((capped[i] - capped[0]) / (twice[i] - twice[0] + (i == 0)), i ? 1 : 0, 0.05);
+    json_decref(first);
+    json_decref(second);
+    json_decref(both);
+    json_decref(none);
 }
 
 /* ---- resampled runs */
@@ -292,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_have_codes), cmocka_unit_test(cells_add_up), cmocka_unit_test(stored_levels), cmocka_unit_test(level_of_a_run),
         cmocka_unit_test(rates), cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated),
+        cmocka_unit_test(neighbours_by_id), cmocka_unit_test(benches_have_pools), cmocka_unit_test(recorded_offsets_count),
         cmocka_unit_test(resampled_runs), cmocka_unit_test(project_files), cmocka_unit_test(processes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

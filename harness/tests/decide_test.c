@@ -203,6 +203,51 @@ static void wide_processes_need_more(void **state)
     }
 }
 
+/* At the tolerance a red costs more in a run of many tests, and no more than one test's own once a neighbour is red. */
+static void neighbours_lend_support(void **state)
+{
+    (void)state;
+    double low[3];
+    for (int i = 0; i < 3; i++) {
+        struct decide *d = decide_open(0.05, i == 0 ? 1 : 1000, 3);
+        if (i == 2)
+            decide_support(d);
+        for (int g = 0; g < 8; g++)
+            for (int r = 0; r < 12; r++) {
+                double head = 1.0550 + 0.004 * (g % 3 - 1);
+                struct decide_round round = {.generation = g, .round = r, .ns = {1000 + (r * 7) % 11, 1000 + (r * 5) % 11, head * (1000 + (r * 3) % 11)}, .order = {0, 1, 2}};
+                assert_true(decide_add(d, &round));
+            }
+        decide_look(d, spread_pool_start(), true);
+        low[i] = decide_verdict(d)->low;
+        assert_int_equal(decide_is_suspected(d), i != 1);
+        decide_close(d);
+    }
+    assert_true(low[1] < low[0] - 1e-4);
+    assert_near(low[2], low[0], 1e-12);
+}
+
+/* What was recorded of a cell's processes on other days widens what it is judged by. */
+static void history_is_heard(void **state)
+{
+    (void)state;
+    double offsets[20], variance[20], history[SPREAD_GRID], spread[2];
+    for (int g = 0; g < 20; g++) {
+        offsets[g] = g % 2 ? 0.05 : -0.05;
+        variance[g] = 1e-6;
+    }
+    spread_history(&(struct spread_cell){20, offsets, variance, offsets, variance, NULL}, history);
+    for (int i = 0; i < 2; i++) {
+        struct decide *d = plain(3, 20, 1, 1.10, 0.05);
+        if (i)
+            decide_set_history(d, history);
+        assert_int_equal(decide_look(d, spread_pool_start(), true), i ? DECISION_INCONCLUSIVE : DECISION_REGRESSION);
+        spread[i] = decide_verdict(d)->process_spread;
+        decide_close(d);
+    }
+    assert_true(spread[1] > 3 * spread[0]);
+}
+
 static void equal_samples_have_no_width(void **state)
 {
     (void)state;
@@ -347,7 +392,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes),
-        cmocka_unit_test(one_odd_process), cmocka_unit_test(wide_processes_need_more), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
+        cmocka_unit_test(one_odd_process), cmocka_unit_test(wide_processes_need_more), cmocka_unit_test(neighbours_lend_support),
+        cmocka_unit_test(history_is_heard), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
         cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(identical_code_is_never_red),
         cmocka_unit_test(changes_are_seen_on_mild_machines), cmocka_unit_test(at_the_tolerance_it_says_neither)};
     if (argc == 7 && strcmp(argv[1], "write") == 0)
