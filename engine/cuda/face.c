@@ -26,6 +26,7 @@ const struct cuda_face tern_cuda_face = {
     .model_open = cuda_model_open,
     .model_close = cuda_model_close,
     .model_bytes = cuda_model_bytes,
+    .cache_name = cuda_cache_name,
     .session_bind = cuda_session_bind,
     .session_close = cuda_session_close,
     .session_feed = cuda_session_feed,

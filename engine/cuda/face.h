@@ -39,6 +39,7 @@ struct cuda_face {
     void (*model_close)(struct cuda_model *);
     size_t (*model_bytes)(const struct cuda_model *);
 
+    const char *(*cache_name)(enum cuda_cache);
     enum cuda_outcome (*session_bind)(struct cuda_model *, const struct cuda_session_spec *, struct cuda_session **, struct cuda_fault *);
     void (*session_close)(struct cuda_session *);
     enum cuda_outcome (*session_feed)(struct cuda_session *, const uint32_t *tokens, size_t n, bool every, float *logits, struct cuda_fault *);

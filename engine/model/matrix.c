@@ -34,8 +34,7 @@ static float block_scale(const struct tern_matrix *m, uint64_t b)
     return tern_half_to_float((uint16_t)(p[0] | p[1] << 8));
 }
 
-/* The one scale of all blocks that are not zero; *is_one says whether there is one. */
-static enum tern_status common_scale(const struct tern_matrix *m, const char *name, float *scale, bool *is_one, struct tern_error *err)
+enum tern_status tern_matrix_common_scale(const struct tern_matrix *m, const char *name, float *scale, bool *is_one, struct tern_error *err)
 {
     *is_one = true;
     *scale = 0;
@@ -96,7 +95,7 @@ enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, 
     *out = (struct tern_bound_matrix){TERN_MATRIX_DECODED, weight->matrix, weight->scale, NULL, NULL, &how->backend->kernels};
     if (!tern_type_is_ternary(weight->matrix.type))
         return TERN_OK;
-    if ((status = common_scale(&weight->matrix, how->name, &scale, &is_one, err)) != TERN_OK)
+    if ((status = tern_matrix_common_scale(&weight->matrix, how->name, &scale, &is_one, err)) != TERN_OK)
         return status;
     if (!how->use_int8 || !is_one)
         return check_codes(out, how, err);

@@ -39,6 +39,9 @@ struct tern_matrix_binding {
     const char *name;          /* of the tensor, for errors */
 };
 
+/* The one scale of all blocks that are not zero; *is_one says whether there is one. Error: TERN_INVALID, a scale that is no number in tensor `name`. */
+enum tern_status tern_matrix_common_scale(const struct tern_matrix *m, const char *name, float *scale, bool *is_one, struct tern_error *err);
+
 /* Errors: TERN_INVALID for a code that is no trit or a scale that is no number, TERN_NO_MEMORY. */
 enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, const struct tern_matrix_binding *how,
                                         struct tern_bound_matrix *out, struct tern_error *err);

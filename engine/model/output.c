@@ -29,6 +29,15 @@ static void quantise(const float *x, size_t n, float scale, int8_t *q, double su
     }
 }
 
+float tern_output_row_int8(const struct tern_matrix *m, uint64_t r, float *row, int8_t *q)
+{
+    double sums[2] = {0, 0};
+    tern_matrix_row(m, r, row);
+    float scale = absmax(row, m->n_columns) / 127;
+    quantise(row, m->n_columns, scale, q, sums);
+    return scale;
+}
+
 /* One row into its lane of the lines of its group. */
 static void pack_int8(const struct tern_output *o, size_t r, const float *row, int8_t *q, double sums[2])
 {

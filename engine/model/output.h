@@ -33,6 +33,9 @@ enum tern_status tern_output_open(const struct tern_model_weight *weight, enum t
                                   struct tern_output *out, struct tern_error *err);
 void tern_output_close(struct tern_output *o);
 
+/* One row as INT8 keeps it, plain: k weights in q, and its scale. `row`: room for k floats. */
+float tern_output_row_int8(const struct tern_matrix *m, uint64_t r, float *row, int8_t *q);
+
 /* Sums of the groups of one quantised row, which INT4 takes beside it: k / 32 numbers. */
 void tern_output_sum_groups(const struct tern_output *o, const int8_t *q, int32_t *groups);
 

@@ -4,7 +4,7 @@
  */
 #include "core/error.h"
 #include "core/monitor.h"
-#include "model/settings.h"
+#include "model/accelerated.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,12 +14,28 @@
 
 struct tern_runner {
     struct tern_model *model;
+    struct tern_accelerated *accelerated; /* on the card; or null, and */
     struct tern_plan *plan;
     struct tern_session *session;
     float *logits; /* of the last token fed; vocabulary floats */
     bool has_logits;
     struct tern_step_times times; /* since they were last told */
 };
+
+/* A plan and a session on the CPU, or what stands for them on the card. */
+static enum tern_status open_session(struct tern_runner *r, const struct tern_settings *settings, struct tern_error *error)
+{
+    if (settings->plan.backend && strcmp(settings->plan.backend, "cuda") == 0)
+        return tern_accelerated_open(r->model, settings, &r->accelerated, error);
+    if (settings->cache != CUDA_CACHE_f32)
+        return tern_error_set(error, TERN_UNSUPPORTED, "keys and values of the CPU's sessions are floats; backend=cuda has other caches");
+    enum tern_status status = tern_plan_open(r->model, &settings->plan, &r->plan, error);
+    if (status == TERN_OK)
+        status = tern_session_open(r->plan, &settings->session, &r->session, error);
+    if (status == TERN_OK)
+        r->session->times = &r->times;
+    return status;
+}
 
 enum tern_status tern_runner_open(const char *path, const struct tern_param *params, size_t n, struct tern_runner **out, struct tern_error *error)
 {
@@ -33,13 +49,9 @@ enum tern_status tern_runner_open(const char *path, const struct tern_param *par
     if (status == TERN_OK)
         status = tern_model_open(path, &settings.model, &r->model, error);
     if (status == TERN_OK)
-        status = tern_plan_open(r->model, &settings.plan, &r->plan, error);
-    if (status == TERN_OK)
-        status = tern_session_open(r->plan, &settings.session, &r->session, error);
+        status = open_session(r, &settings, error);
     if (status == TERN_OK && !(r->logits = malloc(r->model->config.vocabulary * sizeof *r->logits)))
         status = tern_error_memory(error, "logits", r->model->config.vocabulary * sizeof *r->logits);
-    if (status == TERN_OK)
-        r->session->times = &r->times;
     if (status == TERN_OK)
         *out = r;
     else
@@ -51,6 +63,7 @@ void tern_runner_close(struct tern_runner *r)
 {
     if (!r)
         return;
+    tern_accelerated_close(r->accelerated);
     tern_session_close(r->session);
     tern_plan_close(r->plan);
     tern_model_close(r->model);
@@ -75,7 +88,8 @@ enum tern_status tern_runner_feed(struct tern_runner *r, const uint32_t *tokens,
         memset(wants, 1, n);
     float *into = logits ? logits : r->logits;
     double begin = tern_monitor_clock();
-    enum tern_status status = tern_session_forward(r->session, &(struct tern_pass){.n = n, .tokens = tokens, .wants = wants, .logits = into}, error);
+    enum tern_status status = r->accelerated ? tern_accelerated_feed(r->accelerated, tokens, n, wants != NULL, into, error)
+                                             : tern_session_forward(r->session, &(struct tern_pass){.n = n, .tokens = tokens, .wants = wants, .logits = into}, error);
     free(wants);
     if (status == TERN_OK && n) {
         watch(n == 1 ? "model/decode" : "model/prefill", begin, n);
@@ -91,7 +105,7 @@ enum tern_status tern_runner_greedy(struct tern_runner *r, size_t n, uint32_t *o
     if (!r->has_logits)
         return tern_error_set(error, TERN_INVALID, "nothing was fed, so nothing follows");
     double begin = tern_monitor_clock();
-    enum tern_status status = tern_session_greedy(r->session, r->logits, n, out, error);
+    enum tern_status status = r->accelerated ? tern_accelerated_greedy(r->accelerated, n, out, error) : tern_session_greedy(r->session, r->logits, n, out, error);
     if (status == TERN_OK && n)
         watch("model/decode", begin, n);
     return status;
@@ -100,7 +114,7 @@ enum tern_status tern_runner_greedy(struct tern_runner *r, size_t n, uint32_t *o
 /* The prompt in pieces of a pass, so that logits of one piece are held at a time. */
 static enum tern_status stream_logits(struct tern_runner *r, const uint32_t *tokens, size_t n, FILE *file, struct tern_error *error)
 {
-    size_t vocabulary = r->model->config.vocabulary, piece = r->session->rows < 64 ? r->session->rows : 64;
+    size_t vocabulary = r->model->config.vocabulary, piece = r->session && r->session->rows < 64 ? r->session->rows : 64;
     float *logits = malloc(piece * vocabulary * sizeof *logits);
     enum tern_status status = logits ? TERN_OK : tern_error_memory(error, "logits", piece * vocabulary * sizeof *logits);
     for (size_t at = 0; at < n && status == TERN_OK; at += piece) {
@@ -138,7 +152,7 @@ size_t tern_runner_vocabulary(const struct tern_runner *r)
 
 size_t tern_runner_explain(const struct tern_runner *r, char *text, size_t size)
 {
-    return tern_plan_explain(r->plan, text, size);
+    return r->accelerated ? tern_accelerated_explain(r->accelerated, text, size) : tern_plan_explain(r->plan, text, size);
 }
 
 size_t tern_model_levels(char *text, size_t size)
@@ -148,6 +162,11 @@ size_t tern_model_levels(char *text, size_t size)
 
 size_t tern_runner_times(struct tern_runner *r, char *text, size_t size)
 {
+    if (r->accelerated) {
+        if (size)
+            text[0] = 0;
+        return 0; /* steps of a pass on the card overlap */
+    }
     size_t used = tern_session_times_explain(r->session, text, size);
     r->times = (struct tern_step_times){0};
     return used;

@@ -107,6 +107,15 @@ static bool take_rows(const char *value, void *into)
     return ok;
 }
 
+static bool take_cache(const char *value, void *into)
+{
+    static const char *const names[] = {"f32", "f16", "i8", NULL};
+    size_t i;
+    bool ok = index_of(names, value, &i);
+    ((struct tern_settings *)into)->cache = (enum cuda_cache)i;
+    return ok;
+}
+
 static bool take_batch(const char *value, void *into)
 {
     return whole(value, 1, 1u << 16, &((struct tern_settings *)into)->plan.batch);
@@ -125,6 +134,7 @@ static const struct row runner_rows[] = {
     {"context", take_context, "a number of positions"},
     {"sequences", take_sequences, "a number of sequences"},
     {"rows", take_rows, "a number of rows, at most 65536"},
+    {"cache", take_cache, "f32, f16 or i8"},
     {"batch", take_batch, "a number of rows, at most 65536"},
 };
 

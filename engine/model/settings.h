@@ -5,6 +5,7 @@
 #ifndef TERN_SETTINGS_H
 #define TERN_SETTINGS_H
 
+#include "cuda/session.h"
 #include "model/session.h"
 #include "model/synth.h"
 #include "tern.h"
@@ -13,6 +14,7 @@ struct tern_settings {
     struct tern_model_options model;
     struct tern_plan_options plan;
     struct tern_session_options session;
+    enum cuda_cache cache; /* elements of keys and values; the CPU's are floats */
 };
 
 /* Defaults, then each parameter. Error TERN_INVALID: an unknown name, a value that is none (the text says what is one). */

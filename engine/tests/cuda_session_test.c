@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Whole models through the CUDA library, its launches run by the emulated card: decode and prompts of a seeded model against the CPU's scalar
- * kernels, for each kind of cache. */
+ * kernels, for each kind of cache; a model file through a runner, on the card and on the CPU. */
 #include "tern.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,10 +64,99 @@ static void prompts_have_the_bits_of_the_cpu(void **state)
     }
 }
 
+/* ---- files */
+
+static const char *make_model(const char *weights)
+{
+    static char path[64];
+    strcpy(path, "/tmp/tern-session-XXXXXX");
+    const struct tern_param params[] = {{"like", "tiny"}, {"weights", weights}};
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    if (tern_model_make(path, params, 2, &error))
+        fail_msg("%s", error.text);
+    return path;
+}
+
+static void remove_model(const char *path)
+{
+    char hash[64];
+    snprintf(hash, sizeof hash, "%s.sha256", path);
+    unlink(path);
+    unlink(hash);
+}
+
+enum { PROMPT = 11, MADE = 6, VOCABULARY = 640 };
+
+/* Logits of each token of a prompt in two pieces, then tokens made after it. */
+static void use_runner(const char *path, const struct tern_param *params, size_t n, float *logits, uint32_t *made)
+{
+    static const uint32_t prompt[PROMPT] = {7, 639, 0, 7, 100, 200, 300, 301, 302, 17, 5};
+    struct tern_runner *runner = NULL;
+    char text[2048];
+    enum tern_status status = tern_runner_open(path, params, n, &runner, &error);
+    if (!status)
+        status = tern_runner_feed(runner, prompt, 9, 1, logits, &error);
+    if (!status)
+        status = tern_runner_feed(runner, prompt + 9, PROMPT - 9, 1, logits + 9 * VOCABULARY, &error);
+    if (!status)
+        status = tern_runner_greedy(runner, MADE, made, &error);
+    if (status)
+        fail_msg("%s", error.text);
+    assert_int_equal(tern_runner_vocabulary(runner), VOCABULARY);
+    assert_true(tern_runner_explain(runner, text, sizeof text) > 20);
+    assert_int_equal(tern_runner_feed(runner, (const uint32_t[]){VOCABULARY}, 1, 0, NULL, &error), TERN_INVALID);
+    tern_runner_close(runner);
+}
+
+/* The same file on the CPU and on the card: with a cache of floats the same bits, with a smaller one the same within what it rounds. */
+static void a_file_gives_the_bits_of_the_cpu(void **state)
+{
+    static float cpu[PROMPT * VOCABULARY], card[PROMPT * VOCABULARY];
+    static const struct tern_param on_cpu[] = {{"output", "int8"}, {"context", "64"}};
+    static const char *const weights[] = {"I2_S", "TQ2_0"}, *const caches[] = {"f32", "f16"};
+    uint32_t cpu_made[MADE], card_made[MADE];
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct tern_param on_card[] = {{"backend", "cuda"}, {"context", "64"}, {"cache", caches[i]}, {"rows", "4"}};
+        const char *path = make_model(weights[i]);
+        double error_sum = 0, sum = 0;
+        use_runner(path, on_cpu, 2, cpu, cpu_made);
+        use_runner(path, on_card, 4, card, card_made);
+        for (size_t n = 0; n < PROMPT * VOCABULARY; n++) {
+            if (i == 0 && memcmp(&cpu[n], &card[n], sizeof *cpu))
+                fail_msg("logit %zu of token %zu is %.9g, on the CPU %.9g", n % VOCABULARY, n / VOCABULARY, (double)card[n], (double)cpu[n]);
+            error_sum += (double)(cpu[n] - card[n]) * (double)(cpu[n] - card[n]);
+            sum += (double)cpu[n] * (double)cpu[n];
+        }
+        if (error_sum > 0.1 * 0.1 * sum) /* a rounded half moves some int8 activations by one step, 1/127, and this model has gain */
+            fail_msg("cache %s: logits are off by %g", caches[i], sqrt(error_sum / sum));
+        if (i == 0)
+            assert_memory_equal(cpu_made, card_made, sizeof cpu_made);
+        remove_model(path);
+    }
+}
+
+static void what_the_card_does_not_serve_is_said(void **state)
+{
+    static const struct tern_param cases[][2] = {{{"backend", "cuda"}, {"activations", "f32"}}, {{"backend", "cuda"}, {"output", "int4"}}, {{"backend", "cuda"}, {"sequences", "2"}},
+                                                 {{"backend", "scalar"}, {"cache", "f16"}}};
+    const char *path = make_model("I2_S");
+    struct tern_runner *runner = NULL;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(tern_runner_open(path, cases[i], 2, &runner, &error), TERN_UNSUPPORTED);
+        assert_null(runner);
+    }
+    remove_model(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_has_the_bits_of_the_cpu), cmocka_unit_test(prompts_have_the_bits_of_the_cpu),
+        cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(what_the_card_does_not_serve_is_said),
     };
     return cmocka_run_group_tests(tests, use_emulated_card, NULL);
 }

@@ -76,6 +76,7 @@ static json_t *params_of(const struct options *o, const struct action *action)
         set_text(params, "level", o->given_level ? o->level : NULL);
         set_text(params, "i2s_order", o->given_i2s_order ? o->i2s_order : NULL);
         set_text(params, "backend", o->given_backend ? o->backend : NULL);
+        set_text(params, "cache", o->given_cache ? o->cache : NULL);
         json_object_set_new(params, "threads", json_integer(o->threads));
     }
     return params;
