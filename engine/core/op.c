@@ -230,6 +230,7 @@ static const struct {
 } explained[] = {
     { &tern_op_row_matmul, tern_op_layer_explain },
     { &tern_op_row_bitlinear, tern_op_layer_explain },
+    { &tern_op_row_layout, tern_op_layout_explain },
 };
 
 enum tern_status tern_op_explain(const char *name, const struct tern_param *params, size_t n, char *why, size_t room, struct tern_error *error)

@@ -60,6 +60,7 @@ enum tern_status tern_op_threads(const struct tern_op *op, const char *name, int
 
 /* What bind would choose for a layer, to op->why, with nothing packed. */
 enum tern_status tern_op_layer_explain(struct tern_op *op, struct tern_error *error);
+enum tern_status tern_op_layout_explain(struct tern_op *op, struct tern_error *error);
 
 #define OP(name) extern const struct tern_op_row tern_op_row_##name;
 #include "core/ops.def"

@@ -57,9 +57,14 @@ static void product(const struct work *w, enum tern_role role, const struct tern
 static void step_embed(const struct work *w, int id, int n)
 {
     size_t from, to;
+    const struct tern_matrix *embedding = &w->plan->model->embedding.matrix;
+    const size_t row = w->plan->embedding->layout == TERN_LAYOUT_PREFETCH ? w->plan->embedding_row : 0;
     tern_share(w->n, id, n, &from, &to);
-    for (size_t r = from; r < to; r++)
-        tern_matrix_row(&w->plan->model->embedding.matrix, w->pass->tokens[r], w->s->x + r * w->c->width);
+    for (size_t r = from; r < to; r++) {
+        if (row && r + 1 < to)
+            tern_layout_ask(embedding->bytes + w->pass->tokens[r + 1] * row, row);
+        tern_matrix_row(embedding, w->pass->tokens[r], w->s->x + r * w->c->width);
+    }
 }
 
 static void step_attention_input(const struct work *w, int id, int n)

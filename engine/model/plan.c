@@ -163,6 +163,16 @@ static enum tern_status bind_layers(struct tern_plan *p, struct tern_error *err)
     return TERN_OK;
 }
 
+/* The embedding is read where the file has it, so what is chosen is whether its rows are asked for ahead. */
+static void choose_embedding(struct tern_plan *p)
+{
+    const struct tern_matrix *m = &p->model->embedding.matrix;
+    uint64_t bytes = 0;
+    tern_type_bytes(tern_type_find(m->type), m->n_columns, m->n_rows, &bytes);
+    p->embedding = tern_layout_choose(TERN_READER_RANDOM, bytes);
+    p->embedding_row = bytes / m->n_rows;
+}
+
 enum tern_status tern_plan_open(const struct tern_model *model, const struct tern_plan_options *options, struct tern_plan **out,
                                 struct tern_error *err)
 {
@@ -176,6 +186,7 @@ enum tern_status tern_plan_open(const struct tern_model *model, const struct ter
     enum tern_status status = tern_backend_find(p->options.backend, &p->backend, err);
     if (status == TERN_OK)
         status = decode_norms(p, err);
+    choose_embedding(p);
     if (status == TERN_OK)
         status = bind_layers(p, err);
     if (status == TERN_OK)
@@ -254,6 +265,19 @@ static void say_savings(const struct tern_plan *p, struct tern_page *page)
         100 * (1 - (double)tern_plan_bytes(p) / (4 * weights)), 100 * (1 - reused / apart));
 }
 
+/* Which layout each kind of tensor has, by how it is read, and the figures that decided. */
+static void say_layouts(const struct tern_plan *p, struct tern_page *page)
+{
+    const struct tern_config *c = &p->model->config;
+    const struct tern_bound_matrix *up = &p->layers[0][TERN_ROLE_ffn_up];
+    const struct tern_layout_choice *group = tern_layout_choose(TERN_READER_STRIDED, (size_t)c->context * c->n_kv_heads * c->head_size * sizeof(float));
+    if (up->linear)
+        tern_page_say(page, "layout of the layers, read in sequence: packed as %s: %s\n", storage_names[up->linear->storage], up->linear->why);
+    tern_page_say(page, "layout of keys and values, read in strides: %s, a group's together: %s\n", tern_layout_name(TERN_LAYOUT_BLOCKED), group->why);
+    tern_page_say(page, "layout of the embedding, read at random: the file's rows%s: %s\n",
+        p->embedding->layout == TERN_LAYOUT_PREFETCH ? ", asked for ahead" : "", p->embedding->why);
+}
+
 size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
 {
     struct tern_page page = {text, size, 0};
@@ -271,6 +295,7 @@ size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
             tern_type_find(up->matrix.type)->name);
     tern_page_say(&page, "output matrix: %s, %.1f MB, weights off by %.2f %% (rms of their own)\n", output_names[p->output.kind],
         (double)tern_output_bytes(&p->output) * 1e-6, p->output.error * 100);
+    say_layouts(p, &page);
     tern_page_say(&page, "fused: %s; norm, quantisation and the addition before them in one step; gate and up, and q, k and v, in one step each\n",
         p->features.use_one_region ? "a pass is one region" : "nothing across steps");
     tern_page_say(&page, "a decoded token reads %.1f MB of weights\n", (double)tern_plan_bytes(p) * 1e-6);

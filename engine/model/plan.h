@@ -10,6 +10,7 @@
 #ifndef TERN_PLAN_H
 #define TERN_PLAN_H
 
+#include "core/layout.h"
 #include "model/output.h"
 
 enum tern_precision { TERN_PRECISION_INT8, TERN_PRECISION_F32 };
@@ -38,6 +39,8 @@ struct tern_plan {
     struct tern_features features;
     struct tern_bound_matrix (*layers)[TERN_N_ROLES]; /* norms are not used */
     struct tern_output output;
+    const struct tern_layout_choice *embedding; /* how its rows are read, one a token */
+    size_t embedding_row; /* bytes */
     float *norms;                                     /* of all layers and the output, decoded */
     size_t norms_of_layer;
     size_t matrix_bytes; /* of the layers' matrices, as one pass reads them */

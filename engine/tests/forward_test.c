@@ -349,6 +349,9 @@ static void test_explained(void **state)
     assert_int_equal(tern_plan_open(model, &options, &plan, NULL), TERN_OK);
     assert_true(tern_plan_explain(plan, text, sizeof text) < sizeof text);
     assert_non_null(strstr(text, "int4"));
+    assert_non_null(strstr(text, "layout of the layers, read in sequence: packed as "));
+    assert_non_null(strstr(text, "layout of keys and values, read in strides: blocked"));
+    assert_non_null(strstr(text, "layout of the embedding, read at random: the file's rows"));
     assert_true(plan->output.error > 0.01 && plan->output.error < 0.15);
     assert_true(tern_levels_explain(text, sizeof text) < sizeof text);
     assert_non_null(strstr(text, "optimized_for_memory: level none, batch 8"));

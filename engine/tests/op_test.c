@@ -117,6 +117,33 @@ static void every_op_on_every_backend(void **state)
     tern_quiesce();
 }
 
+/* Each reader finds the words of its tensor in every layout, also where rows end within a line and slices within a row. */
+static void every_layout_serves_every_reader(void **state)
+{
+    static const char *const readers[] = { "sequential", "strided", "random" }, *const layouts[] = { "rows", "prefetch", "blocked", "packed", "auto" };
+    static const char *const shapes[][3] = { { "1", "8", "8" }, { "33", "1000", "128" }, { "70", "64", "200" }, { "300", "2600", "24" } };
+    (void)state;
+    for (size_t r = 0; r < 3; r++)
+        for (size_t l = 0; l < 5; l++)
+            for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+                const struct tern_param params[] = { { "reader", readers[r] }, { "layout", layouts[l] }, { "rows", shapes[s][0] }, { "row", shapes[s][1] },
+                                                     { "slice", shapes[s][2] } };
+                struct tern_error error;
+                struct tern_op *op;
+                char why[256];
+                assert_int_equal(tern_op_bind("layout", params, 5, &op, &error), TERN_OK);
+                assert_int_equal(tern_op_check(op, &error), TERN_OK);
+                tern_op_run(op, 3);
+                assert_int_equal(tern_op_check(op, &error), TERN_OK);
+                assert_int_equal(tern_op_explain("layout", params, 5, why, sizeof why, &error), TERN_OK);
+                assert_string_equal(why, tern_op_why(op));
+                tern_op_close(op);
+            }
+    struct tern_op *op;
+    assert_int_equal(tern_op_bind("layout", &(struct tern_param){ "row", "12" }, 1, &op, NULL), TERN_INVALID);
+    assert_int_equal(tern_op_bind("layout", &(struct tern_param){ "layout", "other" }, 1, &op, NULL), TERN_INVALID);
+}
+
 /* Before a bind and after it the same choice is told. */
 static void choices_are_told_beforehand(void **state)
 {
@@ -374,7 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op_on_every_backend), cmocka_unit_test(what_is_wrong_is_refused_by_name),
-        cmocka_unit_test(a_shape_ends_with_its_text), cmocka_unit_test(choices_are_told_beforehand),
+        cmocka_unit_test(a_shape_ends_with_its_text), cmocka_unit_test(choices_are_told_beforehand), cmocka_unit_test(every_layout_serves_every_reader),
         cmocka_unit_test(backend_is_forced_or_refused), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(formats_come_back),
         cmocka_unit_test(every_part_runs_once), cmocka_unit_test(shares_cover),
     };
