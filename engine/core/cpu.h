@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /* Is the feature of that name (features.def) usable here? False for unknown names and for those of other architectures.
- * "amxtile" and "amxint8" are usable only once the kernel has granted this process the tile registers; the first question asks it. */
+ * "amxtile", "amxint8" and "amxbf16" are usable only once the kernel has granted this process the tile registers; the first question asks it. */
 bool tern_cpu_has(const char *feature);
 
 /* The first of the space-separated features that is not usable, copied to missing (at least 32 bytes); false when all are there. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The operations of a BitNet layer other than its products, on float vectors. All backends give the same bits: sums follow the one order
- * of core/sums.h, everything else is done element by element in the order written here, with no fused multiply-add but in multiply_add,
- * where every product is fused with its sum.
+ * of core/sums.h, everything else is done element by element in the order written here, with no fused multiply-add but in multiply_add
+ * and multiply_pairs, where every product is fused with its sum.
  *
  * For all: pointers need no alignment; outputs may be the inputs where the element order allows it (said per function), and must not
  * overlap otherwise. Nothing fails. Threads: any, on disjoint outputs.
@@ -36,6 +36,29 @@ struct tern_multiply_add {
     float *y;
     size_t y_stride;
 };
+
+/*
+ * A product of bfloat16 matrices, in the order of a tile product of AMX. Of each block of 32 k, first to last,
+ *
+ *   e = fma(a[r][k], b[k][c], e) over the block's even k, from 0;   o the same over its odd k;   y[r][c] = y[r][c] + (e + o),  at first 0
+ *
+ *   n, columns   multiples of 32
+ *   b            blocks of 32 k x 32 columns, side by side pairs of k: [16][32][2]; a block of the next k is k_stride elements further, one of the
+ *                next columns column_stride
+ *
+ * All elements are 0 or at least 2^-50 (to_bf16), and finite: no product and no sum is subnormal then, so it makes no difference that tiles take
+ * subnormals for 0. Source of the order: TDPBF16PS, Intel Architecture Instruction Set Extensions Programming Reference, chapter 3.
+ */
+struct tern_multiply_pairs {
+    size_t rows, n, columns;
+    const uint16_t *a;
+    size_t a_stride;
+    const uint16_t *b;
+    size_t k_stride, column_stride;
+    float *y;
+    size_t y_stride;
+};
+enum { TERN_PAIRS_BLOCK = 32, TERN_PAIRS_ELEMENTS = TERN_PAIRS_BLOCK * TERN_PAIRS_BLOCK };
 
 struct tern_vector_kernels {
     /* y[i] = (x[i] * r) * w[i],  r = 1 / sqrt(sum_i x[i]^2 / n + eps).  y may be x. Source: arXiv:1910.07467, Eq. (4). */
@@ -71,6 +94,14 @@ struct tern_vector_kernels {
 
     /* A small product of float matrices, each output a chain of fused multiply-adds. y must not overlap a or b. */
     void (*multiply_add)(const struct tern_multiply_add *m);
+
+    /* y[i] = x[i] * factor rounded to bfloat16, to nearest even; 0 where that is below 2^-50. */
+    void (*to_bf16)(const float *x, float factor, size_t n, uint16_t *y);
+
+    /* p[i] = exp(x[i] - max x) rounded as by to_bf16, for i < n, and 0 up to `end`. Returns 1 / sum p. p may be where x is. */
+    float (*softmax_bf16)(const float *x, size_t n, uint16_t *p, size_t end);
+
+    void (*multiply_pairs)(const struct tern_multiply_pairs *m);
 };
 
 /* One row of a table to floats: embedding look-up and the slow path of everything. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/forward.h"
 
-#include "model/attend.h"
 #include "model/layers.h"
 #include "model/stream.h"
 
@@ -85,13 +84,6 @@ static void step_qkv(const struct work *w, int id, int n)
     product(w, TERN_ROLE_attn_v, &w->s->wide, w->s->v, id, n);
 }
 
-/* Where the layer's keys (or values) of a group of a sequence start. */
-static float *cache_of(const struct work *w, float *cache, uint32_t sequence, size_t group)
-{
-    size_t each = tern_key_positions(w->s->context) * w->c->head_size;
-    return cache + (((size_t)w->layer * w->s->sequences + sequence) * w->c->n_kv_heads + group) * each;
-}
-
 static void rotate(const struct work *w, float *x, size_t heads, size_t position)
 {
     size_t d = w->c->head_size;
@@ -105,9 +97,10 @@ static void remember(const struct work *w, size_t from, size_t to)
     size_t d = w->c->head_size, kv = w->c->n_kv_heads * d;
     for (size_t g = 0; g < w->c->n_kv_heads; g++) {
         for (size_t r = from; r < to; r++) {
-            size_t p = w->positions[r];
-            tern_key_store(cache_of(w, w->s->keys, sequence_of(w, r), g), p, w->s->k + r * kv + g * d, d);
-            memcpy(cache_of(w, w->s->values, sequence_of(w, r), g) + p * d, w->s->v + r * kv + g * d, d * sizeof(float));
+            uint32_t sequence = sequence_of(w, r);
+            w->s->attention->keep(w->vector, &(struct tern_kept){
+                .keys = tern_session_cache(w->s, w->s->keys, w->layer, sequence, g), .values = tern_session_cache(w->s, w->s->values, w->layer, sequence, g),
+                .position = w->positions[r], .length = w->s->lengths[sequence], .d = d, .k = w->s->k + r * kv + g * d, .v = w->s->v + r * kv + g * d});
         }
     }
 }
@@ -123,29 +116,56 @@ static void step_rotate(const struct work *w, int id, int n)
     remember(w, from, to);
 }
 
-/* Rows [from, to), one sequence's, one position after another, for one group of heads. */
-static void attend(const struct work *w, size_t from, size_t to, size_t group, float *room)
+/* What one thread does at once: rows [from, to), one sequence's, one position after another, for some heads of a group. */
+struct unit {
+    size_t from, to, group, head, heads;
+};
+
+static void attend(const struct work *w, const struct unit *u, float *room)
 {
-    size_t heads = w->c->n_heads / w->c->n_kv_heads, d = w->c->head_size, at = from * w->c->width + group * heads * d;
-    uint32_t sequence = sequence_of(w, from);
-    tern_attend(w->vector, &(struct tern_attend){
-        .tokens = to - from, .before = w->positions[from], .heads = heads, .d = d, .q = w->s->q + at, .q_stride = w->c->width,
-        .keys = cache_of(w, w->s->keys, sequence, group), .values = cache_of(w, w->s->values, sequence, group),
+    size_t d = w->c->head_size, at = u->from * w->c->width + (u->group * (w->c->n_heads / w->c->n_kv_heads) + u->head) * d;
+    uint32_t sequence = sequence_of(w, u->from);
+    w->s->attention->attend(w->vector, &(struct tern_attend){
+        .tokens = u->to - u->from, .before = w->positions[u->from], .heads = u->heads, .d = d, .q = w->s->q + at, .q_stride = w->c->width,
+        .keys = tern_session_cache(w->s, w->s->keys, w->layer, sequence, u->group),
+        .values = tern_session_cache(w->s, w->s->values, w->layer, sequence, u->group),
         .out = w->s->mixed + at, .out_stride = w->c->width, .room = room});
 }
 
-/* Blocks of rows of one sequence times groups, dealt out in turn: later blocks see more, and a group's keys stay in the cache. */
+/* The end of the rows of one sequence that begin at `from`. */
+static size_t run_end(const struct work *w, size_t from)
+{
+    size_t to = from + 1;
+    while (to < w->n && sequence_of(w, to) == sequence_of(w, from))
+        to++;
+    return to;
+}
+
+/* Units of the rows of one sequence, group by group, block by block of rows, heads of a group in `parts`: those of numbers [mine, end) are done;
+ * returns how many there are. */
+static size_t attend_run(const struct work *w, size_t from, size_t to, size_t parts, size_t number, size_t mine, size_t end, float *room)
+{
+    size_t most = tern_session_block(w->s), heads = w->c->n_heads / w->c->n_kv_heads / parts, before = number;
+    for (size_t g = 0; g < w->c->n_kv_heads; g++)
+        for (size_t at = from; at < to; at += most)
+            for (size_t p = 0; p < parts; p++, number++)
+                if (number >= mine && number < end)
+                    attend(w, &(struct unit){at, to - at < most ? to : at + most, g, p * heads, heads}, room);
+    return number - before;
+}
+
+/* Each thread takes neighbours, so that it reads the keys of few groups. Where units are few, two halves of a group's heads make two of one:
+ * five groups for two threads would leave one waiting. */
 static void step_attend(const struct work *w, int id, int n)
 {
-    size_t turn = 0, most = tern_session_block(w->c);
-    for (size_t from = 0, to; from < w->n; from = to) {
-        for (to = from + 1; to < w->n && sequence_of(w, to) == sequence_of(w, from); to++)
-            ;
-        for (size_t g = 0; g < w->c->n_kv_heads; g++)
-            for (size_t at = from; at < to; at += most, turn++)
-                if (turn % (size_t)n == (size_t)id)
-                    attend(w, at, to - at < most ? to : at + most, g, own(w, id));
-    }
+    size_t units = 0, parts = 1, mine, end, number = 0;
+    for (size_t from = 0; from < w->n; from = run_end(w, from))
+        units += attend_run(w, from, run_end(w, from), 1, 0, 0, 0, NULL);
+    if (units < 8 * (size_t)n && w->c->n_heads / w->c->n_kv_heads % 2 == 0)
+        parts = 2;
+    tern_share(units * parts, id, n, &mine, &end);
+    for (size_t from = 0; from < w->n; from = run_end(w, from))
+        number += attend_run(w, from, run_end(w, from), parts, number, mine, end, own(w, id));
 }
 
 static void step_attention_norm(const struct work *w, int id, int n)

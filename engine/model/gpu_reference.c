@@ -20,7 +20,7 @@ enum tern_status tern_gpu_reference_open(const struct cuda_model_spec *p, enum c
         {&r->keys, cached * p->head * 4}, {&r->values, cached * pitch * 4}, {(void **)&r->key_scales, cached * f}, {(void **)&r->value_scales, cached * f},
         {(void **)&r->k, cached * p->head * f}, {(void **)&r->v, cached * p->head * f}, {(void **)&r->x, p->width * f}, {(void **)&r->wide, (p->heads + 2 * p->groups) * p->head * f},
         {(void **)&r->tall, 2 * p->ffn * f}, {(void **)&r->added, p->width * f}, {(void **)&r->mixed, p->width * f}, {(void **)&r->cosine, p->head * f}, {(void **)&r->sine, p->head * f},
-        {(void **)&r->room, tern_attend_room(p->heads, positions, p->head) * f}, {(void **)&r->q, r->stride}, {(void **)&r->trits, r->stride},
+        {(void **)&r->room, tern_attend_f32.floats(p->heads, positions, p->head) * f}, {(void **)&r->q, r->stride}, {(void **)&r->trits, r->stride},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!(*all[i].to = calloc(1, all[i].bytes)))
@@ -81,8 +81,9 @@ static void remember(struct tern_gpu_reference *r, size_t position)
     for (size_t g = 0; g < p->groups; g++) {
         keep(r, k + g * d);
         keep(r, v + g * d);
-        tern_key_store(r->k + g * r->positions * d, position, k + g * d, d);
-        memcpy(r->v + (g * r->positions + position) * d, v + g * d, d * sizeof(float));
+        tern_attend_f32.keep(&r->kernels->vector, &(struct tern_kept){
+            .keys = r->k + g * r->positions * d, .values = r->v + g * r->positions * d, .position = position, .length = position + 1, .d = d,
+            .k = k + g * d, .v = v + g * d});
     }
 }
 
@@ -125,7 +126,7 @@ static void attend(struct tern_gpu_reference *r, size_t position)
 {
     size_t d = r->spec->head, each = r->spec->heads / r->spec->groups;
     for (size_t g = 0; g < r->spec->groups; g++)
-        tern_attend(&r->kernels->vector, &(struct tern_attend){
+        tern_attend_f32.attend(&r->kernels->vector, &(struct tern_attend){
             .tokens = 1, .before = position, .heads = each, .d = d, .q = r->wide + g * each * d, .q_stride = r->spec->width, .keys = r->k + g * r->positions * d,
             .values = r->v + g * r->positions * d, .out = r->mixed + g * each * d, .out_stride = r->spec->width, .room = r->room});
 }

@@ -69,17 +69,34 @@ static enum tern_status read_sizes(struct tern_op *op, struct run *r, struct ter
     return status == TERN_OK && r->is_decode ? tern_op_size(op, "context", 0, 1 << 20, &r->behind, error) : status;
 }
 
-/* What the sequences had said: numbers of the size that keys and values have, so that attention does its work. */
-static void fill_cache(struct run *r)
+/* What one group of heads of a sequence in a layer had said: numbers of the size that keys and values have, so that attention does its work. */
+static void fill_group(struct run *r, size_t layer, size_t sequence, size_t group, float *kv)
+{
+    const size_t d = r->model->config.head_size;
+    uint64_t seed = (layer * r->session->sequences + sequence) * r->model->config.n_kv_heads + group;
+    for (size_t p = 0; p < r->behind; p++) {
+        tern_random_floats(tern_random_start(seed, TAG_CACHE, p), 1, kv, 2 * d);
+        r->session->attention->keep(&r->plan->backend->kernels.vector, &(struct tern_kept){
+            .keys = tern_session_cache(r->session, r->session->keys, layer, sequence, group),
+            .values = tern_session_cache(r->session, r->session->values, layer, sequence, group),
+            .position = p, .length = r->behind, .d = d, .k = kv, .v = kv + d});
+    }
+}
+
+static enum tern_status fill_cache(struct run *r, struct tern_error *error)
 {
     const struct tern_config *c = &r->model->config;
-    size_t sequences = c->n_layers * r->session->sequences, each = tern_key_positions(r->session->context) * c->n_kv_heads * c->head_size;
-    for (size_t i = 0; i < sequences && r->behind; i++) {
-        tern_random_floats(tern_random_start(i, TAG_CACHE, 0), 1, r->session->keys + i * each, each);
-        tern_random_floats(tern_random_start(i, TAG_CACHE, 1), 1, r->session->values + i * each, each);
-    }
+    float *kv = malloc(2 * c->head_size * sizeof *kv);
+    if (!kv)
+        return tern_error_memory(error, "inputs", 2 * c->head_size * sizeof *kv);
+    for (size_t layer = 0; layer < c->n_layers; layer++)
+        for (size_t s = 0; s < r->session->sequences; s++)
+            for (size_t g = 0; g < c->n_kv_heads; g++)
+                fill_group(r, layer, s, g, kv);
     for (size_t s = 0; s < r->session->sequences; s++)
         r->session->lengths[s] = r->behind;
+    free(kv);
+    return TERN_OK;
 }
 
 static enum tern_status make_inputs(struct tern_op *op, struct run *r, struct tern_error *error)
@@ -125,10 +142,9 @@ static enum tern_status bind_run(struct tern_op *op, bool is_decode, struct tern
     if (status != TERN_OK)
         return status;
     op->backend = r->plan->backend;
-    fill_cache(r);
     snprintf(op->why, sizeof op->why, "%d thread%s, %.1f MB of weights a pass, output off by %.2f %%", r->plan->options.threads,
              r->plan->options.threads == 1 ? "" : "s", (double)tern_plan_bytes(r->plan) * 1e-6, r->plan->output.error * 100);
-    return TERN_OK;
+    return fill_cache(r, error);
 }
 
 static enum tern_status bind_decode(struct tern_op *op, struct tern_error *error)

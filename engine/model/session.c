@@ -3,7 +3,6 @@
 
 #include "core/error.h"
 #include "format/checked.h"
-#include "model/attend.h"
 #include "model/forward.h"
 #include "model/layers.h"
 
@@ -33,17 +32,22 @@ static void *cut(struct cutter *c, uint64_t n, uint64_t each, uint64_t size)
     return c->arena ? tern_arena_take(c->arena, bytes ? (size_t)bytes : LINE, LINE, NULL) : NULL;
 }
 
-size_t tern_session_block(const struct tern_config *c)
+size_t tern_session_block(const struct tern_session *s)
 {
-    size_t heads = c->n_heads / c->n_kv_heads;
-    return heads < TERN_ATTEND_ROWS ? TERN_ATTEND_ROWS / heads : 1;
+    size_t heads = s->plan->model->config.n_heads / s->plan->model->config.n_kv_heads;
+    return heads < s->attention->rows ? s->attention->rows / heads : 1;
+}
+
+char *tern_session_cache(const struct tern_session *s, char *cache, size_t layer, size_t sequence, size_t group)
+{
+    return cache + ((layer * s->sequences + sequence) * s->plan->model->config.n_kv_heads + group) * s->group_bytes;
 }
 
 /* Floats that a thread needs at once: scores of a block of attention, or a decoded row of weights beside its input and sums. */
 static size_t own_floats(const struct tern_session *s, const struct tern_config *m)
 {
-    size_t block = tern_session_block(m), tokens = s->rows < block ? s->rows : block;
-    size_t attention = tern_attend_room(tokens * (m->n_heads / m->n_kv_heads), s->context, m->head_size);
+    size_t block = tern_session_block(s), tokens = s->rows < block ? s->rows : block;
+    size_t attention = s->attention->floats(tokens * (m->n_heads / m->n_kv_heads), s->context, m->head_size);
     size_t decoded = 2 * (size_t)(m->ffn > m->width ? m->ffn : m->width) + s->rows;
     return ((attention > decoded ? attention : decoded) + 15) / 16 * 16;
 }
@@ -52,11 +56,12 @@ static size_t own_floats(const struct tern_session *s, const struct tern_config 
 static void lay_out(struct tern_session *s, struct cutter *c)
 {
     const struct tern_config *m = &s->plan->model->config;
-    uint64_t kv = (uint64_t)m->n_kv_heads * m->head_size, positions = 0;
-    if (!tern_checked_mul(s->sequences, tern_key_positions(s->context), &positions) || !tern_checked_mul(positions, m->n_layers, &positions))
+    uint64_t kv = (uint64_t)m->n_kv_heads * m->head_size, groups = 0;
+    if (!tern_checked_mul(s->sequences, m->n_kv_heads, &groups) || !tern_checked_mul(groups, m->n_layers, &groups))
         c->is_too_large = true;
-    s->keys = cut(c, positions, kv, sizeof(float));
-    s->values = cut(c, positions, kv, sizeof(float));
+    s->group_bytes = s->attention->bytes(s->context, m->head_size);
+    s->keys = cut(c, groups, s->group_bytes, 1);
+    s->values = cut(c, groups, s->group_bytes, 1);
     s->lengths = cut(c, s->sequences, 1, sizeof *s->lengths);
     s->positions = cut(c, s->rows, 1, sizeof *s->positions);
     s->cosine = cut(c, s->context, m->head_size / 2, sizeof(float));
@@ -115,6 +120,7 @@ enum tern_status tern_session_open(const struct tern_plan *plan, const struct te
     if (!s)
         return tern_error_memory(err, "a session", sizeof *s);
     s->plan = plan;
+    s->attention = plan->options.precision == TERN_PRECISION_INT8 ? &tern_attend_bf16 : &tern_attend_f32;
     enum tern_status status = choose_sizes(s, options, err);
     if (status == TERN_OK)
         status = take_memory(s, err);

@@ -6,13 +6,15 @@
  *
  * Rows of one sequence in a pass come one after another in time; each sees what its sequence saw before it, and no other.
  *
- * KV cache, per layer, sequence and group of heads: `context` positions of head size floats, keys and values apart (model/attend.h).
+ * KV cache, per layer, sequence and group of heads: `context` positions of head size values, keys and values apart (model/attend.h): float32 with
+ * float activations, bfloat16 with int8.
  * Threads: a session is used by one thread at a time; it runs on the plan's threads. Results are the same bits for any number.
  */
 #ifndef TERN_SESSION_H
 #define TERN_SESSION_H
 
 #include "memory/arena.h"
+#include "model/attend.h"
 #include "model/plan.h"
 
 struct tern_session_options {
@@ -33,7 +35,9 @@ struct tern_session {
     size_t sequences, context, rows;
     size_t *lengths;     /* positions each sequence has */
     size_t *positions;   /* of the rows of the pass at hand */
-    float *keys, *values;
+    const struct tern_attend_way *attention;
+    char *keys, *values;
+    size_t group_bytes;  /* of the keys of a group of a sequence in a layer, and of its values */
     float *cosine, *sine; /* context x head_size / 2 */
     /* scratch of a pass, row-major: `rows` rows each */
     float *x, *h, *q, *k, *v, *mixed, *added, *gate, *up;
@@ -62,7 +66,9 @@ enum tern_status tern_session_open(const struct tern_plan *plan, const struct te
 void tern_session_close(struct tern_session *session);
 
 /* Tokens of one sequence that a part of attention takes together. */
-size_t tern_session_block(const struct tern_config *config);
+size_t tern_session_block(const struct tern_session *session);
+/* Where the keys (or values) of a layer, sequence and group start. */
+char *tern_session_cache(const struct tern_session *session, char *cache, size_t layer, size_t sequence, size_t group);
 
 /* Forgets all positions of a sequence from `length` on. */
 void tern_session_rewind(struct tern_session *session, size_t sequence, size_t length);

@@ -9,7 +9,9 @@
  * activation rows take four weight tiles side by side (64 outputs), more take two by two (32 rows, 32 outputs). Sums stay in the tiles over
  * all of K; they are turned into outputs a few rows at a time during the next panel, so that their stores hide as well.
  */
+#include "core/cpu.h"
 #include "core/kernels.h"
+#include "simd/amx_pairs.h"
 #include "simd/amx_tiles.h"
 
 #include <immintrin.h>
@@ -345,6 +347,8 @@ void tern_amx_overlay(struct tern_kernels *t)
     few_without_tiles = t->product[TERN_STORAGE_2BIT][TERN_MANY];
     t->product[TERN_STORAGE_2BIT][TERN_FEW] = tiles_kernel;
     t->product[TERN_STORAGE_2BIT][TERN_MANY] = tiles_kernel;
+    if (tern_cpu_has("amxbf16"))
+        tern_amx_pairs_overlay(&t->vector);
     const double ops = 4 * 2.0 * 16 * 16 * 64;
     t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ ops, 2 * TILE_BYTES, 2 * TILE_BYTES, peak_registers };
     t->roof.peak[TERN_PEAK_L1] = (struct tern_peak_kernel){ ops, ROOF_L1, ROOF_L1, peak_l1 };

@@ -23,6 +23,9 @@
 #define V_FMA(a, b, c) (vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
 #define FMA_COLUMNS 2
 #include "simd/multiply_add.h"
+#define PAIR_ROWS 4
+#define PAIR_VECTORS 1
+#include "simd/multiply_pairs.h"
 
 void tern_avx2_overlay(struct tern_kernels *t)
 {
@@ -30,5 +33,6 @@ void tern_avx2_overlay(struct tern_kernels *t)
     t->quantize = quantize_avx2;
     overlay_vectors(t);
     t->vector.multiply_add = multiply_add;
+    t->vector.multiply_pairs = multiply_pairs;
     tern_avx2_head_overlay(&t->head);
 }

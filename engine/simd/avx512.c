@@ -38,6 +38,9 @@ static inline __m512i add_vector(__m512i n, __m512i q)
 #define V_FMA(a, b, c) (vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define FMA_COLUMNS 4
 #include "simd/multiply_add.h"
+#define PAIR_ROWS 4
+#define PAIR_VECTORS 2
+#include "simd/multiply_pairs.h"
 
 void tern_avx512_overlay(struct tern_kernels *t)
 {
@@ -45,4 +48,5 @@ void tern_avx512_overlay(struct tern_kernels *t)
     t->quantize = quantize_avx512;
     overlay_vectors(t);
     t->vector.multiply_add = multiply_add;
+    t->vector.multiply_pairs = multiply_pairs;
 }

@@ -30,6 +30,9 @@ static inline pair16 dot(pair16 a, uint8x16_t w, uint8x16_t x)
 #define V_FMA(a, b, c) (vf)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b))
 #define FMA_COLUMNS 4
 #include "simd/multiply_add.h"
+#define PAIR_ROWS 4
+#define PAIR_VECTORS 2
+#include "simd/multiply_pairs.h"
 
 void tern_neon_overlay(struct tern_kernels *t)
 {
@@ -37,4 +40,5 @@ void tern_neon_overlay(struct tern_kernels *t)
     t->quantize = quantize_neon;
     overlay_vectors(t);
     t->vector.multiply_add = multiply_add;
+    t->vector.multiply_pairs = multiply_pairs;
 }

@@ -135,6 +135,59 @@ static void dots_int8(const int8_t *q, float scale_x, size_t d, const struct ter
     }
 }
 
+/* The upper half of the bits, the lower half rounded to nearest even. */
+static uint16_t to_half_of_bits(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return fabsf(x) < 0x1p-50f ? 0 : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float widened(uint16_t half)
+{
+    uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void to_bf16(const float *x, float factor, size_t n, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = to_half_of_bits(x[i] * factor);
+}
+
+static float softmax_bf16(const float *x, size_t n, uint16_t *p, size_t end)
+{
+    float partial[TERN_PARTIALS] = { 0 }, largest = n ? x[0] : 0;
+    for (size_t i = 1; i < n; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half = to_half_of_bits(tern_exp_scalar(x[i] - largest));
+        memcpy(p + i, &half, sizeof half); /* x may be the same memory */
+        partial[i % TERN_PARTIALS] += widened(half);
+    }
+    memset(p + n, 0, (end - n) * sizeof *p);
+    return 1.0f / tern_sum_tree(partial);
+}
+
+static void multiply_pairs(const struct tern_multiply_pairs *m)
+{
+    for (size_t r = 0; r < m->rows; r++) {
+        for (size_t c = 0; c < m->columns; c++) {
+            const uint16_t *a = m->a + r * m->a_stride, *b = m->b + c / TERN_PAIRS_BLOCK * m->column_stride + c % TERN_PAIRS_BLOCK * 2;
+            float y = 0;
+            for (size_t k = 0; k < m->n; k += TERN_PAIRS_BLOCK, b += m->k_stride) {
+                float sums[2] = { 0, 0 };
+                for (size_t i = 0; i < TERN_PAIRS_BLOCK; i++)
+                    sums[i % 2] = fmaf(widened(a[k + i]), widened(b[i / 2 * 2 * TERN_PAIRS_BLOCK + i % 2]), sums[i % 2]);
+                y += sums[0] + sums[1];
+            }
+            m->y[r * m->y_stride + c] = y;
+        }
+    }
+}
+
 static void multiply_add(const struct tern_multiply_add *m)
 {
     for (size_t r = 0; r < m->rows; r++)
@@ -186,6 +239,6 @@ void tern_scalar_vector_overlay(struct tern_vector_kernels *t)
     *t = (struct tern_vector_kernels){
         .rms_norm = rms_norm, .rms_norm_quantize = quantize_norm, .gate = gate, .gate_quantize = quantize_gate, .add = add, .rope = rope,
         .softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
-        .multiply_add = multiply_add,
+        .multiply_add = multiply_add, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .multiply_pairs = multiply_pairs,
     };
 }

@@ -251,6 +251,68 @@ static void softmax(float *x, size_t n)
         x[i] *= share;
 }
 
+/* ---- bfloat16: the upper half of a float's bits */
+
+/* VL floats rounded to nearest even, in the upper halves; 0 below 2^-50. */
+INL vu bf16_of(vf x)
+{
+    vu bits = (vu)x;
+    bits = (bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u;
+    return bits & (vu)((vf)((vu)x & 0x7fffffffu) >= splat(0x1p-50f));
+}
+
+INL void store_bf16(vu bits, uint16_t *y)
+{
+    v16 halves = __builtin_convertvector(bits >> 16, v16);
+    memcpy(y, &halves, sizeof halves);
+}
+
+static void to_bf16(const float *x, float factor, size_t n, uint16_t *y)
+{
+    float room[TERN_PARTIALS];
+    uint16_t last[VL];
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        store_bf16(bf16_of(LOADF(x + i) * splat(factor)), y + i);
+    if (i < n) {
+        store_bf16(bf16_of(LOADF(padded(x + i, n - i, room)) * splat(factor)), last);
+        memcpy(y + i, last, (n - i) * sizeof *y);
+    }
+}
+
+/* Sixteen weights of softmax; they are added to the partial sums as they are rounded. */
+INL void weigh(const float *x, float largest, vf s[PARTS], uint16_t *p)
+{
+    vu rounded[PARTS];
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+        rounded[j] = bf16_of(exp_of(LOADF(x + j * VL) - splat(largest)));
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
+        s[j] += (vf)rounded[j];
+        store_bf16(rounded[j], p + j * VL);
+    }
+}
+
+static float softmax_bf16(const float *x, size_t n, uint16_t *p, size_t end)
+{
+    vf s[PARTS];
+    float room[TERN_PARTIALS], largest = n ? largest_of(x, n) : 0;
+    uint16_t last[TERN_PARTIALS];
+    size_t i = 0;
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
+        s[j] = splat(0);
+    for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
+        weigh(x + i, largest, s, p + i);
+    if (i < n) {
+        padded(x + i, n - i, room);
+        for (size_t j = n - i; j < TERN_PARTIALS; j++)
+            room[j] = -INFINITY; /* exp is 0 there */
+        weigh(room, largest, s, last);
+        memcpy(p + i, last, (n - i) * sizeof *p);
+    }
+    memset(p + n, 0, (end - n) * sizeof *p);
+    return 1.0f / tree(s);
+}
+
 /* ---- tables */
 
 #ifndef HALVES
@@ -434,8 +496,8 @@ static void overlay_vectors(struct tern_kernels *kernels)
 {
     kernels->roof.read = read_memory;
     kernels->vector = (struct tern_vector_kernels){
-        .multiply_add = kernels->vector.multiply_add, /* where the instruction set has none of its own */
+        .multiply_add = kernels->vector.multiply_add, .multiply_pairs = kernels->vector.multiply_pairs, /* where there is no fused multiply-add */
         .rms_norm = rms_norm, .rms_norm_quantize = rms_norm_quantize, .gate = gate, .gate_quantize = gate_quantize, .add = add, .rope = rope,
-        .softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+        .softmax = softmax, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
     };
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 void tern_amx_emulated_overlay(struct tern_kernels *); /* amx_emulated.c */
+void tern_amx_emulated_pairs_overlay(struct tern_vector_kernels *);
 
 static void products(void **state)
 {
@@ -34,9 +35,20 @@ static void products(void **state)
     assert_int_equal(failures, 0);
 }
 
+static void pairs(void **state)
+{
+    struct tern_backend emulated = *tern_backend_scalar();
+    (void)state;
+    emulated.name = "amx, emulated";
+    tern_amx_emulated_pairs_overlay(&emulated.kernels.vector);
+    failures = 0;
+    test_multiply_pairs(&emulated);
+    assert_int_equal(failures, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(products) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(products), cmocka_unit_test(pairs) };
     start_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

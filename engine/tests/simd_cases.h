@@ -355,6 +355,76 @@ static void test_multiply_add(const struct tern_backend *backend)
     }
 }
 
+/* bfloat16 of every size that is allowed, zero among them. */
+static uint16_t *random_bf16(size_t n)
+{
+    uint16_t *p = tern_block_open(n * sizeof *p + 64);
+    if (!p)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        float x = ldexpf((float)((int)below(511) - 255), below(4) ? -8 : (int)below(90) - 49);
+        tern_backend_scalar()->kernels.vector.to_bf16(&x, 1, 1, &p[i]);
+    }
+    return p;
+}
+
+static void test_multiply_pairs(const struct tern_backend *backend)
+{
+    for (int round = 0; round < 120; round++) {
+        size_t rows = below(70), n = 32 * (1 + below(5)), columns = 32 * (1 + below(4)), y_stride = columns + below(5), k_blocks = n / 32;
+        bool is_k_next = below(2); /* blocks of the next k lie next to each other, or those of the next columns */
+        uint16_t *b = random_bf16(n * columns);
+        size_t a_stride = n + 2 * below(9), y_floats = rows * y_stride + 1;
+        uint16_t *a = random_bf16(rows * a_stride + 1);
+        struct guarded y = guarded_open(y_floats * 4, 1), right = guarded_open(y_floats * 4, 1);
+        struct tern_multiply_pairs m = { rows, n, columns, a, a_stride, b, TERN_PAIRS_ELEMENTS * (is_k_next ? 1 : columns / 32),
+                                         TERN_PAIRS_ELEMENTS * (is_k_next ? k_blocks : 1), (float *)(void *)right.inside, y_stride };
+        fill_floats(m.y, y_floats);
+        memcpy(y.inside, right.inside, y_floats * 4);
+        tern_backend_scalar()->kernels.vector.multiply_pairs(&m);
+        m.y = (float *)(void *)y.inside;
+        backend->kernels.vector.multiply_pairs(&m);
+        expect(!memcmp(y.inside, right.inside, y_floats * 4) && !guards_broken(&y), backend->name, "multiply_pairs", "differs from scalar", rows, n, columns);
+        guarded_close(&y), guarded_close(&right);
+        tern_block_close(a, (rows * a_stride + 1) * 2 + 64), tern_block_close(b, n * columns * 2 + 64);
+    }
+}
+
+static void test_bf16(const struct tern_backend *backend)
+{
+    for (int round = 0; round < 200; round++) {
+        size_t n = 1 + odd_size(700), end = n + below(70);
+        float *x = floats(n), factor = below(2) ? 1 : 0.0883883461f;
+        struct guarded a = guarded_open(end * 4, below(4)), b = guarded_open(end * 4, below(4));
+        for (size_t i = 0; i < n && below(2); i++)
+            x[i] = ldexpf(x[i], -(int)below(60));
+        tern_backend_scalar()->kernels.vector.to_bf16(x, factor, n, (uint16_t *)(void *)a.inside);
+        backend->kernels.vector.to_bf16(x, factor, n, (uint16_t *)(void *)b.inside);
+        expect(!memcmp(a.inside, b.inside, n * 2) && !guards_broken(&b), backend->name, "to_bf16", "differs from scalar", n, 0, 0);
+        memcpy(b.inside, x, n * 4); /* in place */
+        float right = tern_backend_scalar()->kernels.vector.softmax_bf16(x, n, (uint16_t *)(void *)a.inside, end);
+        float got = backend->kernels.vector.softmax_bf16((const float *)(void *)b.inside, n, (uint16_t *)(void *)b.inside, end);
+        expect(!memcmp(a.inside, b.inside, end * 2) && !memcmp(&right, &got, 4) && !guards_broken(&b), backend->name, "softmax_bf16",
+               "differs from scalar", n, end, 0);
+        guarded_close(&a), guarded_close(&b);
+        tern_block_close(x, (n + 4) * 4);
+    }
+}
+
+/* Rounding to bfloat16 by arithmetic of its own: half a unit of the eighth bit at most, ties to even, nothing below 2^-50. */
+static void test_bf16_is_right(void)
+{
+    static const struct { float x; uint16_t half; } rows[] = {
+        { 0, 0 }, { 1, 0x3f80 }, { -2.5f, 0xc020 }, { 0x1.01p0f, 0x3f80 }, { 0x1.03p0f, 0x3f82 }, { 0x1.010002p0f, 0x3f81 }, { 0x1.ffp3f, 0x4180 },
+        { 0x1p-50f, 0x2680 }, { -0x1.fffffep-51f, 0 }, { 0x1p-140f, 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint16_t half;
+        tern_backend_scalar()->kernels.vector.to_bf16(&rows[i].x, 1, 1, &half);
+        expect(half == rows[i].half, "scalar", "to_bf16", "rounds wrongly", i, half, rows[i].half);
+    }
+}
+
 /* The definition of exp against the C library's, over the range that softmax uses. */
 static void test_softmax_is_right(void)
 {

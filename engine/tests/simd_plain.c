@@ -10,6 +10,7 @@ int main(void)
     } tests[] = {
         { "products", test_products },     { "long products", test_long_products }, { "quantisation", test_quantizers },
         { "vectors", test_vectors },       { "tables", test_tables }, { "multiply_add", test_multiply_add },
+        { "multiply_pairs", test_multiply_pairs }, { "bfloat16", test_bf16 },
     };
     const char *const *names;
     size_t n = 0;
