@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const double between_ns = 20e6;   /* the card is asked no more often: its sensors renew no faster */
-static const double settled_ns = 170e6;  /* NVML's load is over up to a sixth of a second: what was before the cell is in it until then */
+/* Load and power are renewed every 100 ms, over the time since (seen on an H100): until then what was before the cell is in them. */
+static const double settled_ns = 220e6;
 
 static const char *const fields[GPU_VALUES] = {
 #define GPU_READING(value, metric, unit, fold, sentence) metric,
@@ -56,9 +57,9 @@ void card_sample(struct card *card, uint32_t index)
     card->usage.slow_reasons |= bits;
 }
 
-static bool is_load(int value)
+static bool is_slow(int value)
 {
-    return value == GPU_utilisation || value == GPU_memory_utilisation;
+    return value == GPU_utilisation || value == GPU_memory_utilisation || value == GPU_power;
 }
 
 void card_end(struct card *card)
@@ -72,7 +73,7 @@ void card_end(struct card *card)
     }
     bool is_settled = card->begun_ns && clock_delta_ns(card->begun_ns, now) >= settled_ns;
     for (int i = 0; i < GPU_VALUES; i++) {
-        if (card->values[i] < 0 || (is_load(i) && !is_settled))
+        if (card->values[i] < 0 || (is_slow(i) && !is_settled))
             continue;
         card->usage.sums[i] += card->values[i];
         card->usage.readings[i]++;
@@ -93,7 +94,7 @@ void card_add(struct card_usage *sum, const struct card_usage *one)
 /* What one reading is missing for, in a cell that NVML answered for. */
 static const char *missing(int value)
 {
-    return is_load(value) ? "the cell was over before NVML's window held nothing else (170 ms)" : "the card does not tell it";
+    return is_slow(value) ? "the cell was over before the card's sensors saw it alone (220 ms)" : "the card does not tell it";
 }
 
 void card_describe(json_t *generation, const struct card_usage *sum, size_t throttled)

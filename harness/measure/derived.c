@@ -234,9 +234,11 @@ void derived_add(json_t *cell, const json_t *generations)
 
 /* ---- shares of ceilings */
 
+/* The suite of the machine's ceilings, and that of the card's. */
 static bool is_roofline(const json_t *cell)
 {
-    return strcmp(json_string_value(json_object_get(cell, "suite")), "roofline") == 0;
+    const char *suite = json_string_value(json_object_get(cell, "suite"));
+    return strcmp(suite, "roofline") == 0 || strcmp(suite, "gpu_roofline") == 0;
 }
 
 /* Work of a kind per ns at the median; 0 where it is not known. */
@@ -266,18 +268,31 @@ static void add_share(json_t *cell, const char *name, double rate, double roof, 
     if (rate > 0 && roof > 0)
         add(metrics, name, rate / roof, unit);
     else if (rate > 0)
-        add_absent(metrics, name, "its ceiling is not in this run (suite roofline)");
+        add_absent(metrics, name, "its ceiling is not in this run (suite roofline, on a card gpu_roofline)");
+}
+
+/* Cells that only move bytes go over the link to the card, not through its memory. */
+static void add_card_shares(json_t *cell, double peak, double memory)
+{
+    if (rate_of(cell, "ops") <= 0)
+        return;
+    add_share(cell, "peak_share", rate_of(cell, "ops"), peak, "of the card's int8 peak");
+    add_share(cell, "bandwidth_share", rate_of(cell, "bytes"), memory, "of the card's memory's");
 }
 
 void derived_shares(json_t *cells)
 {
-    double memory = ceiling(cells, "bytes", "level", "dram");
+    double memory = ceiling(cells, "bytes", "level", "dram"), card_peak = ceiling(cells, "ops", "what", "int8"), card_memory = ceiling(cells, "bytes", "what", "read");
     size_t i;
     json_t *cell;
     json_array_foreach(cells, i, cell) {
         const char *backend = json_string_value(json_object_get(cell, "backend"));
-        if (is_roofline(cell) || !backend || strcmp(backend, "cuda") == 0)
+        if (is_roofline(cell) || !backend)
             continue;
+        if (strcmp(backend, "cuda") == 0) {
+            add_card_shares(cell, card_peak, card_memory);
+            continue;
+        }
         add_share(cell, "peak_share", rate_of(cell, "ops"), ceiling(cells, "ops", "backend", backend), "of the peak");
         add_share(cell, "bandwidth_share", rate_of(cell, "bytes"), memory, "of the memory's");
     }

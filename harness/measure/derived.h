@@ -25,7 +25,8 @@ void derived_add(json_t *cell, const json_t *generations);
  * Adds to the cells of a run:
  *   peak_share       operations a second over the best `peak` cell of its backend (any number of threads)
  *   bandwidth_share  bytes a second over the best read of main memory
- * Cells of the roofline suite itself get none. Absent where no such ceiling was measured in the run.
+ * on a card over the int8 products and the reads of its own memory that gpu_roofline measured.
+ * Cells of the roofline suites themselves get none. Absent where no such ceiling was measured in the run.
  */
 void derived_shares(json_t *cells);
 

@@ -11,7 +11,7 @@ enum { WARM_SAMPLES = 4, TURN_SAMPLES = 8, EMPTY_SAMPLES = 5 };
 
 struct sampling sampling_default(void)
 {
-    return (struct sampling){.sample_ns = 1e6, .warm_ns = 30e6, .generation_ns = 300e6, .samples = 20, .generations = 3};
+    return (struct sampling){.sample_ns = 1e6, .warm_ns = 30e6, .generation_ns = 300e6, .card_ns = 450e6, .samples = 20, .generations = 3};
 }
 
 double sampling_floor_ns(const struct clock_quality *clock)
@@ -30,6 +30,7 @@ struct sampling sampling_for_budget(double budget_ns, size_t cells, const struct
     s.sample_ns = fmin(1e6, fmax(each * 0.5 / s.samples, sampling_floor_ns(clock)));
     s.warm_ns = fmin(30e6, each * 0.2);
     s.generation_ns = fmin(300e6, each * 0.6);
+    s.card_ns = each > 2 * s.card_ns ? s.card_ns : 0;
     return s;
 }
 
@@ -172,6 +173,20 @@ static bool keep_fit(const struct taken *taken, struct fault *fault)
                      gpu_slow_text(taken->usage.card.slow_reasons, why, sizeof why));
 }
 
+/* Runs on, untimed, until the card's slow sensors have seen this cell alone. */
+static bool run_on(struct worker *worker, const struct sampling *s, uint64_t iterations, uint64_t begun, struct taken *taken, struct fault *fault)
+{
+    double ns[WORKER_SAMPLES], each = taken->total_ns / (double)(taken->n + taken->throttled);
+    uint32_t samples = (uint32_t)fmax(1, fmin(TURN_SAMPLES, 20e6 / each));
+    struct worker_usage usage;
+    while (taken->usage.card.is_watched && clock_delta_ns(begun, clock_now_ns()) < s->card_ns) {
+        if (!one_turn(worker, WORKER_VERB_TURN, iterations, samples, ns, &usage, fault))
+            return false;
+        card_add(&taken->usage.card, &usage.card);
+    }
+    return true;
+}
+
 static bool take_samples(struct worker *worker, const struct sampling *s, uint64_t iterations, struct taken *taken, struct fault *fault)
 {
     while (taken->n < s->samples && (taken->n < SAMPLING_LEAST || taken->total_ns < s->generation_ns) && !is_throttled_out(taken, s)) {
@@ -234,10 +249,11 @@ json_t *sampling_generation(struct worker *worker, const struct sampling *s, str
 {
     uint64_t iterations = 1;
     double first_ns = 0, empty[WORKER_SAMPLES];
+    uint64_t begun = clock_now_ns();
     struct taken taken = {.ns = calloc(s->samples + TURN_SAMPLES, sizeof(double))};
     json_t *generation = NULL;
     bool ok = taken.ns && calibrate(worker, s->sample_ns, &iterations, &first_ns, fault) && warm_up(worker, s, &iterations, first_ns, fault) &&
-              take_samples(worker, s, iterations, &taken, fault) &&
+              take_samples(worker, s, iterations, &taken, fault) && run_on(worker, s, iterations, begun, &taken, fault) &&
               one_turn(worker, WORKER_VERB_EMPTY, iterations, EMPTY_SAMPLES, empty, NULL, fault);
     if (ok)
         generation = describe(&taken, iterations, median_of(empty, EMPTY_SAMPLES));

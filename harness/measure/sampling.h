@@ -15,6 +15,7 @@ struct sampling {
     double sample_ns;     /* aimed-at length of one sample */
     double warm_ns;       /* most time of the warm-up */
     double generation_ns; /* most time of all samples of a generation; at least SAMPLING_LEAST are taken all the same */
+    double card_ns;       /* a cell on the card goes on running untimed until so long after its first sample: slow sensors see it then; 0: not */
     unsigned samples;     /* of a generation */
     unsigned generations;
 };

@@ -4,7 +4,7 @@
 setup() {
   build=$(dirname "$TERN")
   [ -e "$build/libtern_cuda.so" ] || skip "this build has no CUDA library (no nvcc)"
-  cells="suites/gpu_transfer.lua --set bytes=65536 --budget 4s --out $BATS_TEST_TMPDIR/run.json"
+  cells="suites/gpu_transfer.lua --set bytes=65536 --set kind=up,down,both --budget 4s --out $BATS_TEST_TMPDIR/run.json"
 }
 
 on_stub() {
@@ -56,16 +56,17 @@ with_nvml() {
 metric() {  # sum of a metric over the measured cells
   python3 -c '
 import json, sys
-print(sum(c["metrics"][sys.argv[2]]["value"] for c in json.load(open(sys.argv[1]))["cells"] if c["status"] == "ok"))' "$BATS_TEST_TMPDIR/run.json" "$1"
+print(round(sum(c["metrics"][sys.argv[2]]["value"] for c in json.load(open(sys.argv[1]))["cells"] if c["status"] == "ok"), 6))' "$BATS_TEST_TMPDIR/run.json" "$1"
 }
 
 @test "what NVML reads of the card are metrics with units" {
   with_nvml
-  run "$TERNMARK" run $cells
-  [[ "$output" == *"5 measured"* ]]
-  [ "$(metric gpu_power)" = 2062.5 ]
-  [ "$(metric gpu_clock)" = 9900.0 ]
-  [ "$(metric gpu_temperature)" = 255.0 ]
+  run "$TERNMARK" run suites/gpu_transfer.lua --filter 'kind=up/bytes=65536/pinned=1$' --budget 4s --out "$BATS_TEST_TMPDIR/run.json"
+  [[ "$output" == *"1 measured"* ]]
+  [ "$(metric gpu_power)" = 412.5 ]
+  [ "$(metric gpu_utilisation)" = 0.9 ]
+  [ "$(metric gpu_clock)" = 1980.0 ]
+  [ "$(metric gpu_temperature)" = 51.0 ]
   [ "$(metric gpu_throttled)" = 0.0 ]
   grep -q '"unit": *"W"' "$BATS_TEST_TMPDIR/run.json"
 }
@@ -131,4 +132,13 @@ END
   for line in NCCL_NVLS_ENABLE=0 NCCL_DEBUG=WARN CUDA_VISIBLE_DEVICES=3 CUDA_DEVICE_ORDER=PCI_BUS_ID NVIDIA_TF32_OVERRIDE=0 LD_LIBRARY_PATH=/some/where; do
     grep -qx "$line" "$BATS_TEST_TMPDIR/env.txt" || { echo "no $line"; cat "$BATS_TEST_TMPDIR/env.txt"; false; }
   done
+}
+
+@test "a new suite for the card binds what the engine has" {
+  on_stub
+  cd "$BATS_TEST_TMPDIR"
+  "$TERNMARK" new first --kind gpu
+  STUB_FAIL=none run "$TERNMARK" run suites/first.lua --set batch=1 --set shape=2560x2560 --budget 3s --out "$BATS_TEST_TMPDIR/run.json"
+  [[ "$output" != *"no operation"* && "$output" != *"parameter"* ]]
+  [[ "$output" == *"wrong result"* ]]   # launches do nothing on the stub
 }

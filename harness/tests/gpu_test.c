@@ -203,16 +203,40 @@ static void samples_at_a_held_clock_are_marked(void **state)
     card_end(&card);
     assert_true(card.usage.slowed == (1 | (uint64_t)1 << 63));
     assert_int_equal(card.usage.slow_reasons, GPU_SLOW_heat | GPU_SLOW_low_clock);
-    assert_int_equal(card.usage.readings[GPU_power], 1);
-    assert_int_equal(card.usage.readings[GPU_utilisation], 0); /* too early */
+    assert_int_equal(card.usage.readings[GPU_temperature], 1);
+    assert_int_equal(card.usage.readings[GPU_power], 0); /* too early */
     struct card_usage sum = {0};
     json_t *generation = json_object();
     card_add(&sum, &card.usage);
     card_describe(generation, &sum, 2);
-    assert_near(json_number_value(json_object_get(generation, "gpu_power")), 412.5, 1e-9);
-    assert_null(json_object_get(generation, "gpu_utilisation"));
-    assert_non_null(strstr(json_string_value(json_object_get(generation, "gpu_utilisation_absent")), "170 ms"));
+    assert_near(json_number_value(json_object_get(generation, "gpu_temperature")), 51, 1e-9);
+    assert_null(json_object_get(generation, "gpu_power"));
+    assert_non_null(strstr(json_string_value(json_object_get(generation, "gpu_power_absent")), "220 ms"));
     assert_int_equal(json_integer_value(json_object_get(generation, "gpu_throttled")), 2);
+    json_decref(generation);
+    json_decref(info);
+}
+
+/* Load and power are those of the cell once the sensors have had time; readings in between are the latest ones. */
+static void slow_sensors_are_waited_for(void **state)
+{
+    (void)state;
+    struct card card = {0};
+    struct card_usage sum = {0};
+    json_t *info = info_of("cuda"), *generation = json_object();
+    card_open(&card, info);
+    for (int turn = 0; turn < 30; turn++) {
+        card_begin(&card);
+        card_sample(&card, 0);
+        card_end(&card);
+        card_add(&sum, &card.usage);
+        usleep(10000);
+    }
+    assert_int_equal(sum.readings[GPU_clock], 30);
+    assert_true(sum.readings[GPU_power] > 0 && sum.readings[GPU_power] < 15);
+    card_describe(generation, &sum, 0);
+    assert_near(json_number_value(json_object_get(generation, "gpu_power")), 412.5, 1e-9);
+    assert_near(json_number_value(json_object_get(generation, "gpu_utilisation")), 0.9, 1e-9);
     json_decref(generation);
     json_decref(info);
 }
@@ -247,6 +271,7 @@ int main(void)
         cmocka_unit_test_teardown(every_value_is_read, forget), cmocka_unit_test_teardown(machines_without_say_why, forget),
         cmocka_unit_test_teardown(every_call_fails_in_its_turn, forget), cmocka_unit_test_teardown(a_moment_of_power_falls_back_to_its_second, forget),
         cmocka_unit_test_teardown(what_holds_the_clock_is_named, forget), cmocka_unit_test_teardown(the_card_is_the_one_that_cuda_uses, forget),
+        cmocka_unit_test_teardown(slow_sensors_are_waited_for, forget),
         cmocka_unit_test_teardown(samples_at_a_held_clock_are_marked, forget), cmocka_unit_test_teardown(cells_elsewhere_are_left_alone, forget),
     };
     return cmocka_run_group_tests(tests, load_stub, NULL);

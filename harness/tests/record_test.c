@@ -95,6 +95,24 @@ static void shares_of_ceilings_of_the_same_run(void **state)
     json_decref(cells);
 }
 
+/* On a card the ceilings are its own; cells that only move bytes over the link to it have no share of them. */
+static void shares_on_a_card(void **state)
+{
+    (void)state;
+    json_t *cells = read_json(
+        "[{\"suite\":\"gpu_roofline\",\"backend\":\"cuda\",\"params\":{\"what\":\"int8\"},\"summary\":{\"median\":1},\"work\":{\"ops\":1000,\"bytes\":7},\"metrics\":{}},"
+        "{\"suite\":\"gpu_roofline\",\"backend\":\"cuda\",\"params\":{\"what\":\"read\"},\"summary\":{\"median\":1},\"work\":{\"bytes\":50},\"metrics\":{}},"
+        "{\"suite\":\"roofline\",\"backend\":\"avx2\",\"params\":{\"level\":\"dram\"},\"summary\":{\"median\":1},\"work\":{\"bytes\":3},\"metrics\":{}},"
+        "{\"suite\":\"s\",\"backend\":\"cuda\",\"params\":{},\"summary\":{\"median\":10},\"work\":{\"ops\":2500,\"bytes\":100},\"metrics\":{}},"
+        "{\"suite\":\"s\",\"backend\":\"cuda\",\"params\":{},\"summary\":{\"median\":10},\"work\":{\"bytes\":100},\"metrics\":{}}]");
+    derived_shares(cells);
+    assert_near(metric(json_array_get(cells, 3), "peak_share"), 0.25, 1e-12);
+    assert_near(metric(json_array_get(cells, 3), "bandwidth_share"), 0.2, 1e-12);
+    assert_int_equal(json_object_size(json_object_get(json_array_get(cells, 4), "metrics")), 0);
+    assert_int_equal(json_object_size(json_object_get(json_array_get(cells, 0), "metrics")), 0);
+    json_decref(cells);
+}
+
 static void a_measured_cell_holds_everything(void **state)
 {
     (void)state;
@@ -237,7 +255,7 @@ static void the_store_accepts_the_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(metrics_that_follow_from_others), cmocka_unit_test(shares_of_ceilings_of_the_same_run),
+        cmocka_unit_test(metrics_that_follow_from_others), cmocka_unit_test(shares_of_ceilings_of_the_same_run), cmocka_unit_test(shares_on_a_card),
         cmocka_unit_test(a_measured_cell_holds_everything), cmocka_unit_test(what_was_not_measured_says_why),
         cmocka_unit_test(done_means_nothing_left_to_measure), cmocka_unit_test(speedups_are_against_the_base_of_the_same_parameters),
         cmocka_unit_test(targets_are_judged), cmocka_unit_test(the_store_accepts_the_whole),

@@ -12,7 +12,7 @@ return {
   },
   -- Without a card every cell says why it was left out; the same suite serves every machine.
   skip = function() if not gpu then return why end end,
-  setup = function(p) return tern.bind("gpu_bitlinear", { backend = "cuda", batch = p.batch, shape = p.shape, state = p.state }) end,
+  setup = function(p) return tern.bind("bitlinear", { backend = "cuda", batch = p.batch, shape = p.shape, cold = p.state == "cold" and 1 or 0 }) end,
   run = tern.run,      -- timed by the card's own clock
   check = tern.check,  -- a sample of rows against the CPU
   work = tern.work,    -- { ops =, bytes =, items = } of one iteration
