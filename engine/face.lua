@@ -64,6 +64,13 @@ function tern.explain(op, params)
   return ffi.string(room)
 end
 
+-- Memory nodes and processors that so many threads would run on, in words.
+function tern.placement(threads)
+  local room = ffi.new "char[256]"
+  lib.tern_placement(threads, room, 256)
+  return ffi.string(room)
+end
+
 -- A native body: the harness calls it in a loop from C and parks the engine's threads after each turn; where the work was done by a
 -- device, `elapsed` gives its own time.
 tern.run = {

@@ -85,6 +85,9 @@ TERN_API enum tern_status tern_op_bind(const char *op, const struct tern_param *
 TERN_API enum tern_status tern_op_explain(const char *op, const struct tern_param *params, size_t n, char *why, size_t room,
                                           struct tern_error *error);
 
+/* Where a team of so many threads would run from here, "node 0 of 1: processors 0 1": 0-terminated, cut to `room` bytes. */
+TERN_API void tern_placement(int threads, char *text, size_t room);
+
 /* Does the operation n times. `op` is a struct tern_op *; the type fits the harness's native bodies. */
 TERN_API void tern_op_run(void *op, uint64_t n);
 

@@ -111,6 +111,11 @@ function tern.bind(op, params) end
 ---@return string?, string?
 function tern.explain(op, params) end
 
+---Memory nodes and processors that so many threads would run on, in words.
+---@param threads integer
+---@return string
+function tern.placement(threads) end
+
 ---Compares with the scalar result.
 ---@return boolean?, string?
 function tern.check(state) end

@@ -15,7 +15,7 @@ return {
     if p.cold == 1 and p.batch > 1 then return "large batches are not bound by memory" end
     if p.cold == 1 and p.shape == "768x768" then return "a call is over before memory counts" end
   end,
-  why = function(p) return tern.explain("bitlinear", p) end,
+  why = function(p) return tern.explain("bitlinear", p) .. "; " .. tern.placement(p.threads) end,
   setup = function(p) return tern.bind("bitlinear", p) end,
   run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
   compare = { axis = "threads", base = 1 },

@@ -3,10 +3,12 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/places.h"
 #include "core/sums.h"
 #include "format/lines.h"
 #include "format/weights.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +119,14 @@ static void each_panel(struct packing *s, int id, int n, void (*todo)(struct pac
     free(trits);
 }
 
+/* The thread that packs a share will read it: its pages go to that thread's node. */
 static void part_pack(void *data, int id, int n)
 {
+    const struct tern_linear *l = ((struct packing *)data)->linear;
+    size_t from, to;
+    tern_share(l->panels, id, n, &from, &to);
+    for (size_t c = 0; c < l->copies; c++)
+        tern_places_take(tern_places(), sched_getcpu(), l->w + c * l->copy_bytes + from * l->panel_bytes, (to - from) * l->panel_bytes);
     each_panel(data, id, n, pack_panel);
 }
 

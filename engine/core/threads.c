@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/threads.h"
+#include "core/places.h"
 #include "tern.h"
 
 #include <linux/futex.h>
@@ -39,7 +40,7 @@ static struct team {
     uint32_t turn;        /* counts regions, never 0 */
     int workers;          /* threads that exist, in addition to the caller */
     pthread_t threads[TERN_THREADS_MAX];
-    int placed_for;       /* the caller's processor when the workers were last placed; -1: not placed */
+    struct tern_placed placed;
     bool fences;          /* the kernel makes a fence in other threads on request (membarrier) */
     _Atomic bool crowded; /* more threads than CPUs: spinning would only keep the others from running */
     _Atomic bool parked;  /* sleep at once instead of spinning */
@@ -157,6 +158,48 @@ static void pause_politely(const struct team *t, unsigned *tries)
         relax();
 }
 
+int tern_threads_allowed(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+}
+
+static void move(pthread_t thread, int *placed, int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    pthread_setaffinity_np(thread, sizeof set, &set);
+    *placed = cpu;
+}
+
+/* Whether the threads' processors and the caller's former one may still be used. */
+static bool still_allowed(const struct tern_placed *p, int n, const cpu_set_t *set)
+{
+    bool fine = p->caller >= 0 && CPU_ISSET((size_t)p->caller, set);
+    for (int i = 0; fine && i < n; i++)
+        fine = CPU_ISSET((size_t)p->cpus[i], set);
+    return fine;
+}
+
+void tern_threads_place(const pthread_t *threads, int n, struct tern_placed *placed)
+{
+    int here = sched_getcpu(), cpus[CPU_SETSIZE];
+    cpu_set_t set;
+    if (here < 0 || here == placed->caller || sched_getaffinity(0, sizeof set, &set) || !CPU_ISSET((size_t)here, &set) || CPU_COUNT(&set) <= n)
+        return;
+    if (still_allowed(placed, n, &set)) {
+        for (int i = 0; i < n; i++)
+            if (placed->cpus[i] == here)
+                move(threads[i], &placed->cpus[i], placed->caller);
+    } else {
+        tern_places_order(tern_places(), &set, here, cpus);
+        for (int i = 0; i < n; i++)
+            move(threads[i], &placed->cpus[i], cpus[i + 1]);
+    }
+    placed->caller = here;
+}
+
 /* Workers are started between regions only. */
 static bool grow(struct team *t, int workers)
 {
@@ -172,37 +215,13 @@ static bool grow(struct team *t, int workers)
         if (pthread_create(&thread, &attr, work, (void *)(intptr_t)(t->workers + 1)))
             break;
         t->threads[t->workers++] = thread;
-        t->placed_for = -1;
+        t->placed.caller = -1;
     }
     pthread_attr_destroy(&attr);
     t->crowded = t->workers + 1 > tern_threads_allowed();
+    if (!t->crowded) /* before they touch memory that they will read */
+        tern_threads_place(t->threads, t->workers, &t->placed);
     return t->workers >= workers;
-}
-
-int tern_threads_allowed(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-}
-
-void tern_threads_place(const pthread_t *threads, int n, int *placed_for)
-{
-    int here = sched_getcpu(), cpus[CPU_SETSIZE], n_cpus = 0, mine = -1;
-    cpu_set_t set;
-    if (here < 0 || here == *placed_for || sched_getaffinity(0, sizeof set, &set))
-        return;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET((size_t)cpu, &set))
-            continue;
-        mine = cpu == here ? n_cpus : mine;
-        cpus[n_cpus++] = cpu;
-    }
-    for (int i = 0; mine >= 0 && n_cpus > n && i < n; i++) {
-        CPU_ZERO(&set);
-        CPU_SET((size_t)cpus[(mine + 1 + i) % n_cpus], &set);
-        pthread_setaffinity_np(threads[i], sizeof set, &set);
-    }
-    *placed_for = here;
 }
 
 static void open_seats(struct team *t, uint32_t turn, int n, tern_part_fn *part, void *data)
@@ -222,7 +241,7 @@ static void open_seats(struct team *t, uint32_t turn, int n, tern_part_fn *part,
     if (!sleepers)
         return;
     if (!t->crowded)
-        tern_threads_place(t->threads, t->workers, &t->placed_for);
+        tern_threads_place(t->threads, t->workers, &t->placed);
     for (int id = 1; id < n; id++)
         if (atomic_load_explicit(&t->seats[id].asleep, memory_order_relaxed))
             wake(&t->seats[id].open);

@@ -31,12 +31,18 @@ void tern_team_run_together(int n, tern_part_fn *part, void *data);
 /* Within a part of tern_team_run_together: returns when all n parts have come here. */
 void tern_team_barrier(int n);
 
+/* Where threads were put: the caller's processor at that time, -1 before the first, and theirs. */
+struct tern_placed {
+    int caller, cpus[TERN_THREADS_MAX];
+};
+
 /*
- * Puts each of n sleeping threads on a processor other than the caller's, where the caller may use more than n. A kernel that wakes a thread where
- * its waker runs leaves both on one processor for milliseconds while the other idles: calls of 30 us took twice as long, for the whole
- * life of some processes. *placed_for, -1 at first, holds the caller's processor of the last time: nothing is done while it is the same.
+ * Puts each of n threads on a processor other than the caller's, where the caller may use more than n, in the order of core/places.h. A kernel that
+ * wakes a thread where its waker runs leaves both on one processor for milliseconds while the other idles: calls of 30 us took twice as long,
+ * for the whole life of some processes. When the caller has moved on to the processor of a thread they change places, and the others stay with
+ * their memory.
  */
-void tern_threads_place(const pthread_t *threads, int n, int *placed_for);
+void tern_threads_place(const pthread_t *threads, int n, struct tern_placed *placed);
 
 /* Parks the workers of the team and those of OpenMP. */
 void tern_team_park(void);

@@ -34,7 +34,8 @@ struct tern_stream {
     struct tern_stream_counts counts;
     pthread_t threads[TERN_STREAM_WORKERS_MAX];
     struct member { struct tern_stream *stream; int number; } members[TERN_STREAM_WORKERS_MAX];
-    int n_threads, placed_for;       /* placed_for: the submitter's processor when the workers were last placed */
+    int n_threads;
+    struct tern_placed placed;
 };
 
 static const struct {
@@ -218,7 +219,7 @@ enum tern_status tern_stream_open(const struct tern_stream_options *options, str
     s->options = *options;
     s->options.buffer = tern_stream_batch(options->byte_budget, options->request_bytes, options->buffer);
     s->latency = latency;
-    s->placed_for = -1;
+    s->placed.caller = -1;
     s->window_size = options->queue + ((size_t)options->workers + 1) * options->buffer + 1;
     s->ring = calloc(options->queue, sizeof *s->ring);
     s->window = calloc(s->window_size, sizeof *s->window);
@@ -303,7 +304,7 @@ bool tern_stream_submit(struct tern_stream *s, uint64_t id, uint64_t due_ns, boo
         s->counts.longest = s->waiting > s->counts.longest ? s->waiting : s->counts.longest;
         /* The first starts the clock of its batch; a full batch is worth a waking. */
         if (s->waiting_workers && (s->waiting == 1 || s->waiting % s->options.buffer == 0)) {
-            tern_threads_place(s->threads, s->n_threads, &s->placed_for);
+            tern_threads_place(s->threads, s->n_threads, &s->placed);
             pthread_cond_signal(&s->work);
         }
     }
