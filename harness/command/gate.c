@@ -577,7 +577,7 @@ static enum exit_code run_gate(struct gate *gate, struct fault *fault)
     bool ok = bout_run(&bout, fault);
     top_set_card(gate->top, bout.card);
     note_fitness(gate, &before);
-    ok = ok && (!gate->options.count || bout_count(&bout, fault));
+    ok = ok && (!(gate->options.count || gate->options.simulate) || bout_count(&bout, fault));
     judge_stored(gate, &bout);
     enum exit_code code = finish(gate, &bout, ok, fault);
     json_decref(bout.plan);

@@ -18,9 +18,9 @@ static json_t *list_json(const struct text_list *list)
 
 json_t *resume_arguments(const struct options *o)
 {
-    return json_pack("{s:o,s:s?,s:o,s:o,s:I,s:f,s:f,s:f,s:f,s:b}", "suites", list_json(&o->operands), "filter", o->filter, "set", list_json(&o->set),
+    return json_pack("{s:o,s:s?,s:o,s:o,s:I,s:f,s:f,s:f,s:f,s:b,s:b}", "suites", list_json(&o->operands), "filter", o->filter, "set", list_json(&o->set),
                      "artifact", list_json(&o->artifact), "seed", (json_int_t)o->seed, "budget", o->budget, "cell_timeout", o->cell_timeout,
-                     "memory_limit", o->memory_limit, "tolerance", o->tolerance, "count", o->count);
+                     "memory_limit", o->memory_limit, "tolerance", o->tolerance, "count", o->count, "simulate", o->simulate);
 }
 
 static void take_list(struct text_list *list, const json_t *array)
@@ -48,6 +48,7 @@ static void take_arguments(struct options *o, const json_t *a)
     o->memory_limit = json_number_value(json_object_get(a, "memory_limit"));
     o->tolerance = json_number_value(json_object_get(a, "tolerance"));
     o->count = json_is_true(json_object_get(a, "count"));
+    o->simulate = json_is_true(json_object_get(a, "simulate"));
 }
 
 static void take_generations(struct resume *r, const json_t *lines)

@@ -202,19 +202,21 @@ static json_t *result_cells(const struct run *run)
     return cells;
 }
 
-/* --count: after the times were taken, so that nothing of it runs beside them. */
+/* --count, --simulate: after the times were taken, so that nothing of it runs beside them. */
 static bool count_cells(const struct run *run, json_t *cells, struct fault *fault)
 {
     struct plan_request request = request_of(&run->options);
     size_t i;
     json_t *cell;
     json_array_foreach(cells, i, cell) {
-        if (!run->options.count || strcmp(json_string_value(json_object_get(cell, "status")), "ok") != 0)
+        const struct count_request asked = {run->options.count, run->options.simulate, json_array_get(run->cells, i), cell, &request.worker};
+        if (!(asked.count || asked.simulate) || strcmp(json_string_value(json_object_get(cell, "status")), "ok") != 0)
             continue;
-        json_t *metric = count_metric(json_array_get(run->cells, i), cell, &request.worker, fault);
-        if (!metric)
+        json_t *answer = count_cell(&asked, fault);
+        if (!answer)
             return false;
-        json_object_set_new(json_object_get(cell, "metrics"), "instruction_count", metric);
+        count_put(&asked, answer, json_object_get(cell, "metrics"));
+        json_decref(answer);
     }
     return true;
 }

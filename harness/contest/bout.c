@@ -368,17 +368,34 @@ bool bout_run(struct bout *bout, struct fault *fault)
     return ok;
 }
 
-/* ---- --count */
+/* ---- --count, --simulate */
 
-static json_t *count_in(const struct bout *bout, const json_t *planned, const json_t *cell, const json_t *artifacts, struct fault *fault)
+static json_t *count_in(const struct bout *bout, struct count_request *request, const json_t *artifacts, struct fault *fault)
 {
     struct worker_start lane = bout->request.worker;
     const char **files = strings_of(artifacts);
     lane.artifacts = files;
     lane.n_artifacts = json_array_size(artifacts);
-    json_t *metric = files ? count_metric(planned, cell, &lane, fault) : NULL;
+    request->lane = &lane;
+    json_t *answer = files ? count_cell(request, fault) : NULL;
     free(files);
-    return metric;
+    return answer;
+}
+
+/* One cell in head's lane, and in base's where it was timed in pairs; false: interrupted. */
+static bool count_both(const struct bout *bout, const json_t *planned, json_t *cell, struct fault *fault)
+{
+    struct count_request request = {.count = bout->options->count, .simulate = bout->options->simulate, .planned = planned, .cell = cell};
+    json_t *head = count_in(bout, &request, bout->head_artifacts, fault), *base = NULL;
+    bool paired = json_is_object(json_object_get(cell, "paired"));
+    bool ok = head && (!paired || (base = count_in(bout, &request, bout->base_artifacts, fault)));
+    if (ok) {
+        count_judge(&request, base, head, json_object_get(cell, "verdicts"));
+        count_put(&request, head, json_object_get(cell, "metrics"));
+    }
+    json_decref(base);
+    json_decref(head);
+    return ok;
 }
 
 bool bout_count(const struct bout *bout, struct fault *fault)
@@ -387,21 +404,8 @@ bool bout_count(const struct bout *bout, struct fault *fault)
     json_t *planned;
     json_array_foreach(bout->plan, i, planned) {
         json_t *cell = find(bout->cells, text_of(planned, "id"));
-        if (!cell || strcmp(text_of(cell, "status"), "ok") != 0)
-            continue;
-        json_t *head = count_in(bout, planned, cell, bout->head_artifacts, fault);
-        bool paired = head && json_is_object(json_object_get(cell, "paired"));
-        json_t *base = paired ? count_in(bout, planned, cell, bout->base_artifacts, fault) : NULL;
-        json_t *verdicts = json_object_get(cell, "verdicts");
-        json_t *verdict = base ? count_verdict(base, head, count_tolerance, json_array_get(verdicts, 0)) : NULL;
-        if (verdict)
-            json_array_append_new(verdicts, verdict);
-        json_decref(base);
-        if (!head || (paired && !base)) {
-            json_decref(head);
+        if (cell && strcmp(text_of(cell, "status"), "ok") == 0 && !count_both(bout, planned, cell, fault))
             return false;
-        }
-        json_object_set_new(json_object_get(cell, "metrics"), "instruction_count", head);
     }
     return true;
 }

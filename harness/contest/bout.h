@@ -34,7 +34,7 @@ bool bout_select(json_t *plan, const struct plan_request *request, json_t *notes
 bool bout_run(struct bout *bout, struct fault *fault);
 
 /*
- * Counts instructions (contest/count.h) of head in every measured cell, and where it was timed in pairs of base too, with a verdict.
+ * Counts (contest/count.h, what the options ask for) head in every measured cell, and where it was timed in pairs base too, with verdicts.
  * False: interrupted.
  */
 bool bout_count(const struct bout *bout, struct fault *fault);

@@ -5,23 +5,75 @@
 #include "measure/callgrind.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-const double count_tolerance = 0.01;
 static const double same_count = 0.001;
+enum { MOST_EVENTS = 4 };
 
-json_t *count_metric(const json_t *planned, const json_t *cell, const struct worker_start *lane, struct fault *fault)
+/*
+ * Every metric that counts give, one row: the sum of `events`, and where there are `of` its share of their sum, or what is left of that
+ * (`is_hits`). Judged in pairs where `tolerance` is above 0, and where at least `floor` of the events `among` have moved: below that the
+ * model's caches see where the kernel put the data, not what the code does.
+ */
+static const struct count_row {
+    const char *name, *unit;
+    bool is_simulated;
+    const char *events[MOST_EVENTS], *of[MOST_EVENTS];
+    bool is_hits;
+    double tolerance, floor;
+    const char *among[MOST_EVENTS];
+} rows[] = {
+    {"instruction_count", "per iteration", false, {"Ir"}, {0}, false, 0.01, 0, {0}},
+    {"simulated_l1_hit_rate", "of accesses, simulated", true, {"D1mr", "D1mw"}, {"Dr", "Dw"}, true, 0, 0, {0}},
+    {"simulated_ll_hit_rate", "of L1's misses, simulated", true, {"DLmr", "DLmw"}, {"D1mr", "D1mw"}, true, 0, 0, {0}},
+    {"simulated_branch_miss_rate", "of branches, simulated", true, {"Bcm", "Bim"}, {"Bc", "Bi"}, false, 0, 0, {0}},
+    {"simulated_l1_misses", "per iteration, simulated", true, {"D1mr", "D1mw"}, {0}, false, 0.05, 0.001, {"Dr", "Dw"}},
+    {"simulated_ll_misses", "per iteration, simulated", true, {"DLmr", "DLmw"}, {0}, false, 0.05, 0.001, {"Dr", "Dw"}},
+    {"simulated_branch_misses", "per iteration, simulated", true, {"Bcm", "Bim"}, {0}, false, 0.05, 0.001, {"Bc", "Bi"}},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static bool is_asked(const struct count_row *row, const struct count_request *request)
 {
-    const struct callgrind request = {.start = lane, .cell = planned, .backend = json_string_value(json_object_get(cell, "backend"))};
-    json_t *answer = callgrind_count(&request, fault), *metric = NULL;
-    const json_t *count = json_object_get(json_object_get(answer, "counts"), "Ir");
-    if (json_is_number(count))
-        metric = json_pack("{s:f,s:s}", "value", json_number_value(count), "unit", "per iteration");
-    else if (answer)
-        metric = json_pack("{s:O}", "absent", json_object_get(answer, "absent"));
-    json_decref(answer);
-    return metric;
+    return row->is_simulated ? request->simulate : request->count;
 }
+
+/* Counts are differences of two calls: one that is no more than the other's by chance is none. */
+static double sum_of(const json_t *counts, const char *const events[MOST_EVENTS])
+{
+    double sum = 0;
+    for (int i = 0; i < MOST_EVENTS && events[i]; i++)
+        sum += json_number_value(json_object_get(counts, events[i]));
+    return fmax(sum, 0);
+}
+
+static json_t *metric_of(const struct count_row *row, const json_t *counts)
+{
+    double value = sum_of(counts, row->events), whole = sum_of(counts, row->of);
+    if (row->of[0] && whole <= 0)
+        return json_pack("{s:s}", "absent", "there were none of them in an iteration");
+    if (row->of[0])
+        value = row->is_hits ? 1 - fmin(value / whole, 1) : fmin(value / whole, 1);
+    return json_pack("{s:f,s:s}", "value", value, "unit", row->unit);
+}
+
+json_t *count_cell(const struct count_request *request, struct fault *fault)
+{
+    const struct callgrind asked = {.start = request->lane, .cell = request->planned, .backend = json_string_value(json_object_get(request->cell, "backend")),
+                                    .caches = request->simulate};
+    return callgrind_count(&asked, fault);
+}
+
+void count_put(const struct count_request *request, const json_t *answer, json_t *metrics)
+{
+    const json_t *counts = json_object_get(answer, "counts");
+    for (size_t i = 0; i < ROWS; i++)
+        if (is_asked(&rows[i], request))
+            json_object_set_new(metrics, rows[i].name, counts ? metric_of(&rows[i], counts) : json_pack("{s:O}", "absent", json_object_get(answer, "absent")));
+}
+
+/* ---- verdicts */
 
 static const char *word_of(double ratio, double tolerance)
 {
@@ -39,15 +91,29 @@ static void explain(json_t *time, double ratio)
                                                      100 * (json_number_value(json_object_get(time, "ratio")) - 1), 100 * (ratio - 1) + 0.0));
 }
 
-json_t *count_verdict(const json_t *base, const json_t *head, double tolerance, json_t *time)
+static json_t *verdict_of(const struct count_row *row, const json_t *base, const json_t *head, double *ratio)
 {
-    const json_t *before = json_object_get(base, "value"), *now = json_object_get(head, "value");
-    if (!json_is_number(before) || !json_is_number(now) || json_number_value(before) <= 0)
-        return NULL;
-    double ratio = json_number_value(now) / json_number_value(before);
-    struct decide_verdict exact = {.ratio = ratio, .low = ratio, .high = ratio, .smallest_visible = tolerance, .rounds = 1, .generations = 1};
-    json_t *verdict = judge_decision("instruction_count", "paired", tolerance, &exact);
-    json_object_set_new(verdict, "verdict", json_string(word_of(ratio, tolerance)));
-    explain(time, ratio);
+    double before = sum_of(base, row->events), now = sum_of(head, row->events), among = fmax(sum_of(base, row->among), sum_of(head, row->among));
+    bool is_small = fabs(now - before) <= row->floor * among;
+    if (!is_small && before <= 0)
+        before = row->floor * among; /* none before: held against the most that counts as none */
+    *ratio = is_small || before <= 0 ? 1 : now / before;
+    struct decide_verdict exact = {.ratio = *ratio, .low = *ratio, .high = *ratio, .smallest_visible = row->tolerance, .rounds = 1, .generations = 1};
+    json_t *verdict = judge_decision(row->name, "paired", row->tolerance, &exact);
+    json_object_set_new(verdict, "verdict", json_string(word_of(*ratio, row->tolerance)));
     return verdict;
+}
+
+void count_judge(const struct count_request *request, const json_t *base, const json_t *head, json_t *verdicts)
+{
+    const json_t *before = json_object_get(base, "counts"), *now = json_object_get(head, "counts");
+    double ratio;
+    for (size_t i = 0; before && now && i < ROWS; i++) {
+        if (!is_asked(&rows[i], request) || rows[i].tolerance <= 0)
+            continue;
+        json_t *verdict = verdict_of(&rows[i], before, now, &ratio);
+        if (!rows[i].is_simulated)
+            explain(json_array_get(verdicts, 0), ratio);
+        json_array_append_new(verdicts, verdict);
+    }
 }

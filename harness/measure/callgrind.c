@@ -85,7 +85,8 @@ static bool start(struct count *count, struct fault *fault)
 {
     char out[96], cpu[16];
     const char *wrap[] = {"taskset", "-c", cpu, "valgrind", "--tool=callgrind", out, "--collect-atstart=no", "--toggle-collect=turn_body",
-                          "--dump-after=turn_body", count->request->caches ? "--cache-sim=yes" : "--cache-sim=no", NULL};
+                          "--dump-after=turn_body", count->request->caches ? "--cache-sim=yes" : "--cache-sim=no",
+                          count->request->caches ? "--branch-sim=yes" : "--branch-sim=no", NULL};
     struct worker_start start = *count->request->start;
     snprintf(count->file, sizeof count->file, "%s/part", count->folder);
     snprintf(out, sizeof out, "--callgrind-out-file=%s", count->file);

@@ -7,6 +7,7 @@
  * of threads that wait for each other depend on the scheduler. Counting begins and ends at the call of the body (turn_body). With n
  * chosen by the count of one iteration, the body runs n and then 2n iterations after a warm-up of as many, and the
  * difference over n is the result: calling the body costs nothing in it.
+ * Caches are modelled here and not by cachegrind itself because that counts whole processes; the two share their simulator.
  * valgrind 3.19 knows no AVX-512: the backend that ran is part of the answer and must be compared with the cell's.
  * Source: Nethercote and Seward, "Valgrind: a framework for heavyweight dynamic binary instrumentation", PLDI 2007; Weidendorfer,
  * Kowarschik and Trinitis, "A tool suite for simulation based analysis of memory access behavior", ICCS 2004 (callgrind).
@@ -20,11 +21,11 @@ struct callgrind {
     const struct worker_start *start;  /* artifacts and seed of the lane; the suite is the cell's; its memory limit is left out */
     const json_t *cell;                /* of a plan: file, bench, params */
     const char *backend;               /* that ran when the cell was timed; NULL: it names none */
-    bool caches;                       /* callgrind's model of the caches too */
+    bool caches;                       /* its model of caches and branches too, which is cachegrind's */
 };
 
 /*
- * A new object: {iterations, counts {Ir, and with caches Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw: per iteration}}, or {absent: why}.
+ * A new object: {iterations, counts {Ir, and with caches Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw Bc Bcm Bi Bim: per iteration}}, or {absent: why}.
  * NULL with EXIT_CODE_INTERRUPTED, or EXIT_CODE_USAGE when memory is short.
  */
 json_t *callgrind_count(const struct callgrind *callgrind, struct fault *fault);

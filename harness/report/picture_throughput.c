@@ -76,7 +76,7 @@ static size_t print_series(struct picture_job *job, const json_t *run, const jso
 bool picture_throughput(const struct picture_source *source, size_t index, struct picture_job *job)
 {
     json_t *groups = curves_group(source->main, x_axes);
-    const char *key, *unit = "1/s";
+    const char *key, *unit = "/s";
     const json_t *group = curves_at(groups, index, &key);
     if (group) {
         double least, most;

@@ -46,15 +46,31 @@ static void print_differs(FILE *out, const json_t *verdict)
         print_reason(out, json_string_value(json_array_get(differs, i)));
 }
 
-static void print_verdict(FILE *out, const json_t *cell, const json_t *verdict, bool colour)
+enum { METRIC_LEAST = 8, METRIC_MOST = 28 };
+
+/* The width that the verdicts' metrics need. */
+static int metric_width(const json_t *const *cells, size_t n)
 {
-    char change[24], what[48];
+    size_t width = METRIC_LEAST;
+    for (size_t c = 0; c < n; c++) {
+        const json_t *verdicts = json_object_get(cells[c], "verdicts");
+        for (size_t i = 0; i < json_array_size(verdicts); i++) {
+            size_t length = strlen(view_text(json_array_get(verdicts, i), "metric"));
+            width = length > width ? length : width;
+        }
+    }
+    return width < METRIC_MOST ? (int)width : METRIC_MOST;
+}
+
+static void print_verdict(FILE *out, const json_t *cell, const json_t *verdict, int width, bool colour)
+{
+    char change[24], what[METRIC_MOST + 1];
     print_state(out, view_verdict_state(verdict), colour);
     bool has_ratio = json_is_number(json_object_get(verdict, "ratio"));
     fprintf(out, " %9s  ", has_ratio ? view_change(view_number(verdict, "ratio", 0), change, sizeof change) : "");
     print_interval(out, verdict);
-    text_escape(view_text(verdict, "metric"), what, 16);
-    fprintf(out, "%-8s %-8s ", what, view_text(verdict, "against"));
+    text_escape(view_text(verdict, "metric"), what, sizeof what);
+    fprintf(out, "%-*s %-8s ", width, what, view_text(verdict, "against"));
     text_print(out, view_text(cell, "id"));
     print_reason(out, view_text(verdict, "reason"));
     print_differs(out, verdict);
@@ -99,8 +115,9 @@ void table_print(FILE *out, const json_t *run)
     bool colour = wants_colour(out), judged = json_object_get(run, "gate") != NULL;
     size_t n;
     const json_t **cells = view_sorted(run, &n);
+    int width = metric_width(cells, n);
     if (n && judged)
-        fprintf(out, "  %-14s %9s  %-20s%-8s %-8s %s\n", "verdict", "change", "interval", "metric", "against", "cell");
+        fprintf(out, "  %-14s %9s  %-20s%-*s %-8s %s\n", "verdict", "change", "interval", width, "metric", "against", "cell");
     else if (n)
         fprintf(out, "  %-14s %10s  %-10s %-9s %-16s %s\n", "cell is", "median", "spread", "clock", "rate", "cell");
     for (size_t c = 0; c < n; c++) {
@@ -108,7 +125,7 @@ void table_print(FILE *out, const json_t *run)
             continue;
         const json_t *verdicts = json_object_get(cells[c], "verdicts");
         for (size_t i = 0; i < json_array_size(verdicts); i++)
-            print_verdict(out, cells[c], json_array_get(verdicts, i), colour);
+            print_verdict(out, cells[c], json_array_get(verdicts, i), width, colour);
         if (json_array_size(verdicts) == 0)
             print_measured(out, cells[c], colour);
     }

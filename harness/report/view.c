@@ -169,7 +169,7 @@ bool view_rate(const json_t *cell, struct view_rate *rate)
         const char *key, *unit;
     } rows[] = {{"ops", "op/s"}, {"bytes", "B/s"}, {"items", "items/s"}};
     double median = view_number(json_object_get(cell, "summary"), "median", 0);
-    *rate = (struct view_rate){.per_iteration = 1, .unit = "1/s"};
+    *rate = (struct view_rate){.per_iteration = 1, .unit = "/s"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double work = view_number(json_object_get(cell, "work"), rows[i].key, 0);
         if (work > 0) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Transcripts of --count: instructions by callgrind as a metric of their own.
+# Transcripts of --count and --simulate: instructions, and misses of valgrind's model of caches and branches, as metrics of their own.
 
 bats_require_minimum_version 1.5.0
 load gate_repository
@@ -42,7 +42,7 @@ P
   sed -i 's/r < rounds/r < rounds * 3/' sum.c; make -s libsum.so
   run "$TERNMARK" gate --count --paired --base "sum=$PWD/base.so" --head sum=libsum.so
   [ "$status" -eq 1 ]
-  [[ $output == *regression*instruction_cou*paired*"sum/sum/words=64"* ]]
+  [[ $output == *regression*instruction_count*paired*"sum/sum/words=64"* ]]
 }
 
 @test "gate --count: other bytes, the same instructions: the count passes" {
@@ -62,4 +62,118 @@ return { start = { command = { "true" } } }
 L
   "$TERNMARK" run two.lua --count --out run.json || [ $? -eq 3 ]
   [[ $(counts run.json) == *"a command runs outside of the counter"* ]]
+}
+
+walks() {  # a library with two bodies: one load a line of a block, and a branch on each random byte of it
+  cat >walk.c <<'C'
+#include <stdint.h>
+#include <stdlib.h>
+struct walk { uint8_t *data; uint64_t bytes; };
+struct walk *walk_make(uint64_t bytes)
+{
+    struct walk *w = malloc(sizeof *w);
+    uint64_t x = 1;
+    w->data = malloc(bytes);
+    w->bytes = bytes;
+    for (uint64_t i = 0; i < bytes; i++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        w->data[i] = (uint8_t)(x >> 56);
+    }
+    return w;
+}
+volatile uint64_t sink;
+void walk_lines(void *p, uint64_t n)
+{
+    struct walk *w = p;
+    uint64_t s = 0;
+    while (n--)
+        for (uint64_t i = 0; i < w->bytes; i += STEP)
+            s += *(volatile uint8_t *)(w->data + i);
+    sink = s;
+}
+void walk_branch(void *p, uint64_t n)
+{
+    struct walk *w = p;
+    uint64_t s = 0;
+    while (n--)
+        for (uint64_t i = 0; i < w->bytes; i++)
+            if (*(volatile uint8_t *)(w->data + i) & 1)
+                __asm__ volatile("" : "+r"(s));
+            else
+                s += 3;
+    sink = s;
+}
+#ifdef ALONE
+int main(int argc, char **argv) { (void)argc; (argv[1][0] == 'l' ? walk_lines : walk_branch)(walk_make(strtoull(argv[2], 0, 10)), strtoull(argv[3], 0, 10)); }
+#endif
+C
+  cat >walk.lua <<'L'
+local bench, ffi = require "bench", require "ffi"
+ffi.cdef [[ struct walk; struct walk *walk_make(uint64_t bytes); void walk_lines(void *, uint64_t); void walk_branch(void *, uint64_t); ]]
+local lib = ffi.load(bench.artifact "walk")
+local function make(p) return lib.walk_make(p.bytes) end
+return {
+  lines = { axes = { { "bytes", { 4096, 4194304 } } }, setup = make, run = bench.native(lib.walk_lines) },
+  branch = { axes = { { "bytes", { 4096 } } }, setup = make, run = bench.native(lib.walk_branch) },
+}
+L
+  gcc -O1 -DSTEP=64 -shared -fPIC -o libwalk.so walk.c
+}
+
+@test "run --simulate says of a body what cachegrind says of a program that differs by it, and that it is simulated" {
+  walks
+  gcc -O1 -DSTEP=64 -DALONE -o alone walk.c
+  "$TERNMARK" run walk.lua --artifact walk=libwalk.so --budget 1s --simulate --out run.json || [ $? -eq 3 ]
+  for n in 4 8; do
+    for of in "lines 4096" "lines 4194304" "branch 4096"; do
+      # shellcheck disable=SC2086  # body and size
+      valgrind --tool=cachegrind --branch-sim=yes --cachegrind-out-file=/dev/null ./alone $of $n >"${of// /-}.$n" 2>&1
+    done
+  done
+  python3 - <<'P'
+import json, re
+def seen(name, n, what):
+    with open(f"{name}.{n}") as file: return int(re.search(what + r": +([\d,]+)", file.read())[1].replace(",", ""))
+for cell in json.load(open("run.json"))["cells"]:
+    metrics, name = cell["metrics"], cell["id"].split("/", 1)[1].replace("/bytes=", "-")
+    assert all("simulated" in metric.get("unit", "simulated") for key, metric in metrics.items() if key.startswith("simulated_"))
+    for what, metric in (("D1  misses", "simulated_l1_misses"), ("LLd misses", "simulated_ll_misses"), ("Mispredicts", "simulated_branch_misses")):
+        cachegrind = (seen(name, 8, what) - seen(name, 4, what)) / 4
+        assert abs(metrics[metric]["value"] - cachegrind) <= 2 + 0.001 * cachegrind, (name, metric, metrics[metric], cachegrind)
+    if name == "lines-4194304": assert metrics["simulated_l1_hit_rate"]["value"] < 0.01, metrics
+    if name == "lines-4096": assert metrics["simulated_l1_hit_rate"]["value"] > 0.99 and "absent" in metrics["simulated_ll_hit_rate"], metrics
+    if name == "branch-4096": assert metrics["simulated_branch_miss_rate"]["value"] > 0.2, metrics
+    assert "instruction_count" not in metrics
+P
+}
+
+@test "gate --simulate: steps of half a line miss as often, twice as many lines miss twice as often: the misses have verdicts" {
+  walks
+  gcc -O1 -DSTEP=128 -shared -fPIC -o base.so walk.c
+  "$TERNMARK" gate walk.lua --set bytes=4194304 --filter lines --simulate --paired --base "walk=$PWD/base.so" --head walk=libwalk.so --out more.json || [ $? -eq 1 ]
+  gcc -O1 -DSTEP=32 -shared -fPIC -o base.so walk.c
+  "$TERNMARK" gate walk.lua --set bytes=4194304 --filter lines --simulate --paired --base "walk=$PWD/base.so" --head walk=libwalk.so --out same.json || [ $? -lt 4 ]
+  python3 - <<'P'
+import json
+for file, word in (("more.json", "regression"), ("same.json", "pass")):
+    cell = [c for c in json.load(open(file))["cells"] if c["status"] == "ok"][0]
+    verdicts = {v["metric"]: v["verdict"] for v in cell["verdicts"]}
+    assert verdicts["simulated_l1_misses"] == word, (file, cell["verdicts"])
+P
+}
+
+@test "a backend that valgrind does not run is not available, never another's figures" {
+  : "${TERN:?the path of the engine}"
+  grep -q avx512_vnni /proc/cpuinfo || skip "this processor has no AVX-512 VNNI"
+  cat >own.lua <<'L'
+local tern = require "tern"
+return { axes = { { "backend", { "avx512vnni" } }, { "batch", { 1 } }, { "shape", { "256x256" } } }, setup = function(p) return tern.bind("bitlinear", p) end, run = tern.run }
+L
+  "$TERNMARK" run own.lua --artifact "tern=$TERN" --budget 1s --simulate --out run.json || [ $? -eq 3 ]
+  python3 - <<'P'
+import json
+metrics = json.load(open("run.json"))["cells"][0]["metrics"]
+mine = {key: metric for key, metric in metrics.items() if key.startswith("simulated_")}
+assert len(mine) == 6 and all("valgrind" in metric["absent"] and "value" not in metric for metric in mine.values()), mine
+P
 }
