@@ -121,6 +121,23 @@ static bool add_json(void *to, const struct store_series *s, const struct store_
     return true;
 }
 
+static void print_absence(void *to, const char *hardware_key, const char *why)
+{
+    const struct options *options = to;
+    printf("%s on %s: not available: ", options->metric, hardware_key);
+    text_print(stdout, why);
+    putchar('\n');
+}
+
+/* No series: perhaps a machine said why there is none. */
+static bool tell_absences(const struct options *options, const char *url, struct fault *fault)
+{
+    struct store *store = store_open(url, STORE_READ, fault);
+    bool ok = store && store_absences(store, options->metric, print_absence, (void *)(uintptr_t)options, fault);
+    store_close(store);
+    return ok;
+}
+
 enum exit_code history_trend(const struct options *options, const char *url, struct fault *fault)
 {
     size_t n = 0;
@@ -132,6 +149,8 @@ enum exit_code history_trend(const struct options *options, const char *url, str
         putchar('\n');
     }
     json_decref(all);
+    if (ok && n == 0 && !options->json)
+        ok = tell_absences(options, url, fault);
     if (ok && options->verbose)
         fprintf(stderr, "%zu series in %.1f ms\n", n, (double)(clock_now_ns() - begin) / 1e6);
     return !ok ? fault->code : n ? EXIT_CODE_PASS : EXIT_CODE_CANNOT_JUDGE;

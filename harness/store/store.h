@@ -59,6 +59,9 @@ struct store_series_list {
 bool store_list(struct store *store, const struct store_filter *filter, struct store_series_list *list, struct fault *fault);
 void store_list_clear(struct store_series_list *list);
 
+/* Calls `tell` with each machine that could not read this metric, and why. */
+bool store_absences(struct store *store, const char *metric, void (*tell)(void *to, const char *hardware_key, const char *why), void *to, struct fault *fault);
+
 struct store_point {
     int64_t run, started;   /* key; seconds since 1970 */
     int64_t imported;       /* when it came here */

@@ -35,6 +35,7 @@ struct import {
     struct store_counts *counts;
     struct fault *fault;
     json_t *seen;  /* run id: [key, when it started, whether it is new] */
+    json_t *absent;  /* set of what machines could not read, as text */
     struct store_block block;
     int64_t started, now, hardware, gpu_hardware, environment;
 };
@@ -166,15 +167,30 @@ static bool key_of_metric(struct import *i, const char *name, const char *unit, 
     return store_key(i->store, &find_metric, &add_metric, key, metric, i->fault);
 }
 
+/* Every cell of a machine says the same: asked of the database once. */
+static bool add_absence_of(struct import *i, const struct place *at, const char *name, const char *why)
+{
+    json_t *key = json_sprintf("%lld %s: %s", (long long)at->hardware, name, why);
+    const char *text = json_string_value(key);
+    bool known = !text || json_object_get(i->absent, text);
+    bool ok = known || (store_absence_add(i->store, at->hardware, name, why, at->started, i->fault) &&
+                        (json_object_set_new(i->absent, text, json_true()) == 0 || no_memory(i->fault)));
+    json_decref(key);
+    return ok;
+}
+
 static bool add_metrics(struct import *i, const struct place *at, const json_t *metrics)
 {
     const char *name;
     const json_t *metric;
     json_object_foreach((json_t *)(uintptr_t)metrics, name, metric) {
         const json_t *value = json_object_get(metric, "value");
+        const char *why = text_of(metric, "absent");
         const struct reading reading = {.value = json_number_value(value), .n = 1};
         int64_t key;
         if (json_is_number(value) && (!key_of_metric(i, name, text_of(metric, "unit"), &key) || !add_point_of(i, at, key, &reading)))
+            return false;
+        if (why && !add_absence_of(i, at, name, why))
             return false;
     }
     return true;
@@ -302,10 +318,11 @@ static bool import_all(struct import *i)
 bool store_import(struct store *store, const json_t *result, struct store_counts *counts, struct fault *fault)
 {
     struct store_counts before = *counts;
-    struct import i = {.store = store, .top = result, .counts = counts, .fault = fault, .seen = json_object(),
+    struct import i = {.store = store, .top = result, .counts = counts, .fault = fault, .seen = json_object(), .absent = json_object(),
                        .started = seconds_of(text_of(result, "started_at")), .now = (int64_t)time(NULL)};
     bool ok = store_begin(store, fault) && import_all(&i) && store_commit(store, fault);
     json_decref(i.seen);
+    json_decref(i.absent);
     store_block_clear(&i.block);
     if (ok)
         return true;

@@ -54,6 +54,9 @@ bool store_samples_pack(const json_t *generations, unsigned char **bytes, size_t
 /* False when the bytes are not such a set. free(*samples). */
 bool store_samples_unpack(const unsigned char *bytes, size_t n_bytes, double **samples, size_t *n_samples);
 
+/* Keeps why a machine could not read a metric; once for each reason. */
+bool store_absence_add(struct store *store, int64_t hardware, const char *metric, const char *why, int64_t started, struct fault *fault);
+
 /* Where a point's samples lie: bytes from .. from + n - 1 of a block, counted from 1. Block 0: it has none. */
 struct store_place {
     int64_t block, from, n;

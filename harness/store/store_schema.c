@@ -36,6 +36,8 @@ const char *const store_migrations[] = {
     " WHERE metric IN (SELECT id FROM metric WHERE name = 'time' AND unit = 'ns')"
     " AND EXISTS (SELECT 1 FROM sample_set AS s WHERE s.run = point.run AND s.cell = point.cell);"
     "DROP TABLE sample_set;",
+    /* 2 → 3: what a machine could not read, and why; `started` is that of the first run that said so. */
+    "CREATE TABLE absence (hardware BIGINT NOT NULL, metric TEXT NOT NULL, why TEXT NOT NULL, started BIGINT NOT NULL, PRIMARY KEY (hardware, metric, why)){compact};",
 };
 
 const int64_t store_version = sizeof store_migrations / sizeof *store_migrations;

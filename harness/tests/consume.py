@@ -51,6 +51,20 @@ def check_csv(run, path):
             require(not value or value[0] not in "=+@\t\r" and not (value[0] == "-" and not re.fullmatch(r"-[0-9.e+-]+", value)), f"a formula: {value[:40]!r}")
 
 
+def check_metrics(run, path):
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    plain = lambda text: text[1:] if text[:1] == "'" and text[1:2] in tuple("=+-@\t\r\n") else text
+    wanted = [(cell["id"], name, metric) for cell in run["cells"] for name, metric in cell["metrics"].items()]
+    require(len(rows) == len(wanted), "rows differ in number")
+    for row, (ident, name, metric) in zip(rows, wanted):
+        require((plain(row["cell"]), plain(row["metric"])) == (ident, name), f"names differ: {name[:40]!r}")
+        if "absent" in metric:
+            require(row["value"] == "" and plain(row["not_available"]) == metric["absent"], f"what is not available has a value or no reason: {name[:40]!r}")
+        else:
+            require(float(row["value"]) == metric["value"] and plain(row["unit"]) == metric["unit"] and row["not_available"] == "", f"numbers differ: {name[:40]!r}")
+
+
 def check_google(run, path):
     with open(path, encoding="utf-8") as file:
         data = json.load(file)
@@ -202,7 +216,7 @@ def check_svg(run, path):
             require(not name.startswith("on") and (not name.endswith("href") or value.startswith("#")), f"attribute {name}={value}")
 
 
-CHECKS = {"svg": check_svg, "json": check_json, "csv": check_csv, "markdown": check_markdown, "google-benchmark": check_google, "bencher": check_bencher, "github-action": check_action, "junit": check_junit,
+CHECKS = {"svg": check_svg, "json": check_json, "csv": check_csv, "metrics": check_metrics, "markdown": check_markdown, "google-benchmark": check_google, "bencher": check_bencher, "github-action": check_action, "junit": check_junit,
           "openmetrics": check_openmetrics, "go": check_go, "github-summary": check_markdown, "github-annotations": check_annotations, "html": check_html, "terminal": check_terminal}
 with open(sys.argv[2], encoding="utf-8") as source:
     CHECKS[sys.argv[1]](json.load(source), sys.argv[3])

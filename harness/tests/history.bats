@@ -144,3 +144,15 @@ JSON
   run "$TERNMARK" history nonsense;    [ "$status" = 2 ]
   run "$TERNMARK" history import none.json; [ "$status" = 2 ]
 }
+
+@test "a metric that a machine could not read is not available, with why; one that it read has points" {
+  python3 "$BATS_TEST_DIRNAME/results.py" many 3 run.json
+  "$TERNMARK" history import run.json
+  run "$TERNMARK" history trend --metric energy
+  [ "$status" = 3 ]
+  [ "$output" = "energy on some-cpu-2c-8gib-0a1b2c3d: not available: no RAPL zone under /sys/class/powercap" ]
+  run "$TERNMARK" history trend 'batch=1$' --metric memory
+  [ "$status" = 0 ] && [[ "$output" == *"memory (bytes)"*"1 points"* ]]
+  run "$TERNMARK" history trend --metric nothing
+  [ "$status" = 3 ] && [ -z "$output" ]
+}
