@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
+#include "contest/project.h"
 #include "script/preludes.h"
 
 #include <errno.h>
@@ -31,13 +32,13 @@ static void list_kinds(char *text, size_t size)
     }
 }
 
-/* NAME → suites/NAME.lua; a name with a folder or ending is a path already. */
-static char *path_of(const char *name)
+/* NAME → FOLDER/NAME.lua; a name with a folder or ending is a path already. */
+static char *path_of(const char *folder, const char *name)
 {
     char *path = NULL;
     size_t n = strlen(name);
-    bool has_end = n > 4 && strcmp(name + n - 4, ".lua") == 0;
-    int made = asprintf(&path, "%s%s%s", strchr(name, '/') ? "" : "suites/", name, has_end ? "" : ".lua");
+    bool has_end = n > 4 && strcmp(name + n - 4, ".lua") == 0, has_folder = strchr(name, '/');
+    int made = asprintf(&path, "%s%s%s%s", has_folder ? "" : folder, has_folder ? "" : "/", name, has_end ? "" : ".lua");
     return made < 0 ? NULL : path;
 }
 
@@ -66,12 +67,16 @@ enum exit_code command_new(const struct options *options, struct fault *fault)
         fault_set(fault, EXIT_CODE_USAGE, "--kind: expected one of %s, found '%s'", kinds, options->kind);
         return EXIT_CODE_USAGE;
     }
-    char *path = path_of(options->operands.items[0]);
+    struct project project;
+    if (!project_load(".", &project, fault))
+        return fault->code;
+    char *path = path_of(project.suites, options->operands.items[0]);
     if (path && !strchr(options->operands.items[0], '/'))
-        mkdir("suites", 0777);
+        mkdir(project.suites, 0777);
     bool ok = path && write_new(path, text, fault);
     if (ok)
         printf("%s: written; next: ternmark check %s && ternmark run %s\n", path, path, path);
     free(path);
+    project_clear(&project);
     return ok ? EXIT_CODE_PASS : fault->code;
 }

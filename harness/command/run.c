@@ -94,21 +94,33 @@ static json_t *find_cell(const struct run *run, const char *id)
     return NULL;
 }
 
+/* The samples in the order taken: the time of each that was kept, why each other was not. */
+static void print_samples(const json_t *generation)
+{
+    const json_t *kept = json_object_get(generation, "samples_ns"), *dropped = json_object_get(generation, "dropped");
+    size_t n = json_array_size(kept) + json_array_size(dropped), d = 0;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *lost = json_array_get(dropped, d);
+        if (lost && (size_t)json_integer_value(json_array_get(lost, 0)) == i) {
+            fprintf(stderr, " (%s)", json_string_value(json_array_get(lost, 1)));
+            d++;
+        } else
+            fprintf(stderr, " %.5g", json_number_value(json_array_get(kept, i - d)));
+    }
+}
+
 /* --verbose: what became of each sample of a generation. */
 static void print_fate(const char *id, const json_t *generation)
 {
     const char *failed = json_string_value(json_object_get(generation, "failed")), *unfit = json_string_value(json_object_get(generation, "unfit"));
-    size_t i;
-    json_t *value;
     text_print(stderr, id);
     fprintf(stderr, "  generation %d: ", (int)json_integer_value(json_object_get(generation, "number")));
     if (failed || unfit)
         text_print(stderr, failed ? failed : unfit);
     else
-        fprintf(stderr, "%lld iterations a sample, %lld voided by the clock, ns:", (long long)json_integer_value(json_object_get(generation, "iterations")),
-                (long long)json_integer_value(json_object_get(generation, "voided")));
-    json_array_foreach(json_object_get(generation, "samples_ns"), i, value)
-        fprintf(stderr, " %.5g", json_number_value(value));
+        fprintf(stderr, "%lld iterations a sample, %zu kept, %zu dropped, ns:", (long long)json_integer_value(json_object_get(generation, "iterations")),
+                json_array_size(json_object_get(generation, "samples_ns")), json_array_size(json_object_get(generation, "dropped")));
+    print_samples(generation);
     fputc('\n', stderr);
 }
 

@@ -121,7 +121,15 @@ struct taken {
     size_t throttled; /* dropped: taken at a throttled clock of the card */
     double total_ns;  /* of all samples, voided ones included as nothing */
     struct worker_usage usage;
+    json_t *dropped;  /* [[place among all that were taken, why]]; NULL: none */
 };
+
+static void drop(struct taken *taken, const char *why)
+{
+    if (!taken->dropped)
+        taken->dropped = json_array();
+    json_array_append_new(taken->dropped, json_pack("[I, s]", (json_int_t)(taken->n + json_array_size(taken->dropped)), why));
+}
 
 static void add_usage(struct worker_usage *sum, const struct worker_usage *one)
 {
@@ -146,12 +154,15 @@ static bool take_turn(struct worker *worker, uint64_t iterations, uint32_t sampl
     add_usage(&taken->usage, &usage);
     for (uint32_t i = 0; i < samples; i++) {
         taken->total_ns += ns[i];
-        if (usage.card.slowed >> i & 1)
+        if (usage.card.slowed >> i & 1) {
             taken->throttled++;
-        else if (ns[i] > 0)
+            drop(taken, "throttled");
+        } else if (ns[i] > 0)
             taken->ns[taken->n++] = ns[i];
-        else
+        else {
             taken->voided++;
+            drop(taken, "voided by the clock");
+        }
     }
     return true;
 }
@@ -240,6 +251,8 @@ static json_t *describe(const struct taken *taken, uint64_t iterations, double e
                      (json_int_t)taken->voided, "overhead", s.median > 0 ? empty_ns / s.median : 0.0, "empty_ns", empty_ns, "cpu_ns",
                      taken->usage.cpu_ns / all, "faults", taken->usage.faults / all, "switches", taken->usage.switches, "peak_bytes",
                      taken->usage.peak_bytes, "unexplained", unexplained, "counters", counters_of(&taken->usage, all));
+    if (taken->dropped)
+        json_object_set(generation, "dropped", taken->dropped);
     add_energy(generation, &taken->usage, all);
     card_describe(generation, &taken->usage.card, taken->throttled);
     return generation;
@@ -257,6 +270,7 @@ json_t *sampling_generation(struct worker *worker, const struct sampling *s, str
               one_turn(worker, WORKER_VERB_EMPTY, iterations, EMPTY_SAMPLES, empty, NULL, fault);
     if (ok)
         generation = describe(&taken, iterations, median_of(empty, EMPTY_SAMPLES));
+    json_decref(taken.dropped);
     free(taken.ns);
     return generation;
 }
@@ -282,8 +296,10 @@ static void take_latencies(const json_t *latencies, struct taken *taken)
         double ns = json_number_value(value);
         if (ns > 0 && ns < 1e18)
             taken->ns[taken->n++] = ns;
-        else
+        else {
             taken->voided++;
+            drop(taken, "voided by the clock");
+        }
         taken->total_ns += ns > 0 ? ns : 0;
     }
 }
@@ -310,6 +326,7 @@ json_t *sampling_stream(struct worker *worker, const struct sampling *s, struct 
         }
     } else if (answer)
         fault_set(fault, EXIT_CODE_FAILED, "answered with something else than latencies");
+    json_decref(taken.dropped);
     free(taken.ns);
     json_decref(answer);
     return generation;

@@ -29,3 +29,44 @@
   done
   luajit -bl guide/editor.lua >/dev/null 2>&1 || skip "no luajit program to read it with"
 }
+
+lua_block() {  # FILE WORDS: the first Lua block that holds these words
+  awk -v words="$2" '/^```lua/ { inside = 1; text = ""; next } /^```/ { if (inside && index(text, words)) { printf "%s", text; exit } inside = 0 } inside { text = text $0 "\n" }' "$1"
+}
+
+@test "the README's first suite runs as it stands" {
+  lua_block README.md 'about = "zlib crc32"' >"$BATS_TEST_TMPDIR/crc.lua"
+  "$TERNMARK" check "$BATS_TEST_TMPDIR/crc.lua"
+  "$TERNMARK" run "$BATS_TEST_TMPDIR/crc.lua" --budget 1s --out "$BATS_TEST_TMPDIR/run.json" || [ $? -eq 3 ]
+  [ "$(python3 -c "import json; print({c['status'] for c in json.load(open('$BATS_TEST_TMPDIR/run.json'))['cells']})")" = "{'ok'}" ]
+}
+
+@test "the README's and the guide's own repository: new, run, and a slower function is red in its cells and no others" {
+  readme=$PWD/README.md guide=$PWD/guide/README.md
+  mkdir "$BATS_TEST_TMPDIR/own"; cd "$BATS_TEST_TMPDIR/own"
+  git init -q -b main . && git config user.email test@example.org && git config user.name test
+  lua_block "$readme" 'artifacts = { mylib' >ternmark.lua
+  grep -q 'suites = "bench"' ternmark.lua
+  run "$TERNMARK" new first --kind library
+  [ "$status" = 0 ] && [ -e bench/first.lua ] && rm bench/first.lua
+  lua_block "$guide" mylib_sum >bench/sum.lua
+  sed 's/mylib_sum/mylib_mix/g; s/sum of bytes/mix of bytes/' bench/sum.lua >bench/mix.lua
+  run "$TERNMARK" run
+  [ "$status" = 2 ] && [[ "$output" == *"there is no artifact 'mylib': build it first"* ]]
+  cat >mylib.c <<'C'
+#include <stdint.h>
+#include <stddef.h>
+uint64_t mylib_sum(const uint8_t *data, size_t n) { uint64_t s = 0; for (size_t i = 0; i < n; i++) s += data[i]; return s; }
+uint64_t mylib_mix(const uint8_t *data, size_t n) { uint64_t h = 1; for (size_t i = 0; i < n; i++) h = (h ^ data[i]) * 1099511628211u; return h; }
+C
+  printf 'build/libmylib.so: mylib.c\n\tmkdir -p build\n\tgcc -O2 -shared -fPIC -o $@ mylib.c\n' >Makefile
+  printf 'build/\nreports/\n' >.gitignore
+  make -s && "$TERNMARK" run --budget 1s || [ $? -eq 3 ]
+  git add -A && git commit -qm first && git commit -q --allow-empty -m second
+  sed -i '/mylib_mix/s/return h;/for (size_t i = 0; i < n \/ 5; i++) h = (h ^ data[i]) * 1099511628211u; return h;/' mylib.c
+  git commit -qam "mix goes over the head again"
+  run "$TERNMARK" gate
+  [ "$status" = 1 ]
+  [ "$(grep -c '^x regression .* mix/mix/bytes=' <<<"$output")" = 2 ]
+  ! grep -q '^x regression .* sum/sum/' <<<"$output"
+}

@@ -15,7 +15,7 @@ local json_list = { json = "array" }
 function host.artifact(name)
   local path = settings.artifacts[name]
   if not path then
-    error("there is no artifact '" .. name .. "': name its file with --artifact " .. name .. "=PATH", 3)
+    error("there is no artifact '" .. name .. "': build it first where ternmark.lua names its file, or name one with --artifact " .. name .. "=PATH", 2)
   end
   host.used[name] = true
   return path
