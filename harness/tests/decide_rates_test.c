@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The decision's error rates on seeded traces of mild and bad machines.
+ * With arguments it is a tool:  decide_rates_test write KIND SEED CELLS GENERATIONS ROUNDS   prints such a trace as CSV
+ *                               decide_rates_test rates SUITES GENERATIONS ROUNDS FACTOR     prints verdicts per kind
+ */
+#include "gate/decide.h"
+#include "gate/replay.h"
+
+#include "seed.h"
+#include "traces.h"
+#include <inttypes.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { N_DECISIONS = DECISION_UNFIT + 1 };
+
+struct counts {
+    int of[N_DECISIONS], cells, red_runs, suites;
+    double rounds;
+};
+
+static void make_suite(struct rounds *rounds, const struct traces_kind *kind, uint64_t seed, size_t cells, int generations, int n)
+{
+    *rounds = (struct rounds){calloc(cells, sizeof *rounds->cells), cells, cells};
+    for (size_t c = 0; c < cells; c++) {
+        struct traces_cell cell;
+        char name[60];
+        traces_open(&cell, kind, seed * 1000 + c);
+        snprintf(name, sizeof name, "traces/%s/cell=%zu", kind->name, c);
+        size_t all = (size_t)(generations * n);
+        rounds->cells[c] = (struct rounds_cell){strdup(name), calloc(all, sizeof(struct decide_round)), 0, all};
+        for (int g = 0; g < generations; g++) {
+            traces_generation(&cell);
+            for (int i = 0; i < n; i++) {
+                struct decide_round *round = &rounds->cells[c].rounds[rounds->cells[c].n++];
+                traces_round(&cell, g, 0, round);
+                round->round = i;
+            }
+        }
+    }
+}
+
+static void count_suites(const struct traces_kind *kind, uint64_t seed, int suites, int generations, int n, double factor, struct counts *counts)
+{
+    enum { CELLS = 40 };
+    struct decide_verdict verdicts[CELLS];
+    const struct replay replay = {0.05, factor};
+    *counts = (struct counts){.suites = suites};
+    for (int s = 0; s < suites; s++) {
+        struct rounds rounds;
+        make_suite(&rounds, kind, seed + (uint64_t)s, CELLS, generations, n);
+        assert_true(replay_run(&replay, &rounds, verdicts));
+        bool red = false;
+        for (size_t c = 0; c < CELLS; c++) {
+            counts->of[verdicts[c].decision]++;
+            counts->rounds += (double)verdicts[c].rounds;
+            red |= verdicts[c].decision == DECISION_REGRESSION;
+            counts->cells++;
+        }
+        counts->red_runs += red;
+        rounds_clear(&rounds);
+    }
+}
+
+static void identical_code_is_never_red(void **state)
+{
+    (void)state;
+    uint64_t seed = seed_of_test("decide");
+    for (size_t k = 0; k < TRACES_KINDS; k++) {
+        struct counts c;
+        count_suites(&traces_kinds[k], seed + 100 * k, 2, 5, 50, 1, &c);
+        if (c.red_runs)
+            fail_msg("%s: %d of %d runs red on identical code", traces_kinds[k].name, c.red_runs, c.suites);
+        if (traces_kinds[k].mild && c.of[DECISION_PASS] * 100 < c.cells * 93)
+            fail_msg("%s: only %d of %d cells pass", traces_kinds[k].name, c.of[DECISION_PASS], c.cells);
+    }
+}
+
+static void changes_are_seen_on_mild_machines(void **state)
+{
+    (void)state;
+    static const struct row {
+        double factor;
+        int generations, rounds, percent;
+        enum decision wanted;
+    } rows[] = {{1.10, 5, 42, 80, DECISION_REGRESSION}, {0.90, 5, 42, 94, DECISION_IMPROVED}};
+    uint64_t seed = seed_of_test("decide") + 7;
+    for (size_t k = 0; k < TRACES_KINDS; k++)
+        for (size_t i = 0; traces_kinds[k].mild && i < sizeof rows / sizeof *rows; i++) {
+            struct counts c;
+            count_suites(&traces_kinds[k], seed + k, 1, rows[i].generations, rows[i].rounds, rows[i].factor, &c);
+            if (c.of[rows[i].wanted] * 100 < c.cells * rows[i].percent)
+                fail_msg("%s, factor %.2f: %d of %d cells %s", traces_kinds[k].name, rows[i].factor, c.of[rows[i].wanted], c.cells, decide_word(rows[i].wanted));
+        }
+}
+
+static void at_the_tolerance_it_says_neither(void **state)
+{
+    (void)state;
+    uint64_t seed = seed_of_test("decide") + 11;
+    for (size_t k = 0; k < 3; k++) {
+        struct counts c;
+        count_suites(&traces_kinds[k], seed + k, 2, 8, 60, 1.05, &c);
+        if (c.of[DECISION_REGRESSION] * 100 > 5 * c.cells || c.of[DECISION_PASS] * 100 > 5 * c.cells)
+            fail_msg("%s: %d red, %d pass of %d", traces_kinds[k].name, c.of[DECISION_REGRESSION], c.of[DECISION_PASS], c.cells);
+    }
+}
+
+/* ---- the tool */
+
+static int write_trace(char **argv)
+{
+    for (size_t k = 0; k < TRACES_KINDS; k++) {
+        if (strcmp(traces_kinds[k].name, argv[0]) != 0)
+            continue;
+        struct rounds rounds;
+        make_suite(&rounds, &traces_kinds[k], strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10), atoi(argv[3]), atoi(argv[4]));
+        rounds_print_header(stdout);
+        for (size_t c = 0; c < rounds.n; c++)
+            for (size_t i = 0; i < rounds.cells[c].n; i++)
+                rounds_print(stdout, rounds.cells[c].name, &rounds.cells[c].rounds[i]);
+        rounds_clear(&rounds);
+        return 0;
+    }
+    return 2;
+}
+
+static int print_rates(char **argv)
+{
+    uint64_t seed = seed_of_test("decide");
+    printf("%-14s %8s %8s %8s %8s %8s  %s\n", "kind", "red", "pass", "improved", "unsure", "unfit", "rounds, red runs");
+    for (size_t k = 0; k < TRACES_KINDS; k++) {
+        struct counts c;
+        count_suites(&traces_kinds[k], seed + 100000 * (k + 1), atoi(argv[0]), atoi(argv[1]), atoi(argv[2]), atof(argv[3]), &c);
+        double percent = 100.0 / c.cells;
+        printf("%-14s %7.2f%% %7.2f%% %7.2f%% %7.2f%% %7.2f%%  %.0f, %d of %d\n", traces_kinds[k].name, percent * c.of[DECISION_REGRESSION],
+               percent * c.of[DECISION_PASS], percent * c.of[DECISION_IMPROVED], percent * c.of[DECISION_INCONCLUSIVE],
+               percent * c.of[DECISION_UNFIT], c.rounds / c.cells, c.red_runs, c.suites);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(identical_code_is_never_red), cmocka_unit_test(changes_are_seen_on_mild_machines),
+                                       cmocka_unit_test(at_the_tolerance_it_says_neither)};
+    if (argc == 7 && strcmp(argv[1], "write") == 0)
+        return write_trace(argv + 2);
+    if (argc == 6 && strcmp(argv[1], "rates") == 0)
+        return print_rates(argv + 2);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
