@@ -127,6 +127,8 @@ $(B)/engine/tests/stub_driver.so: $(B)/engine/tests/stub_driver.o
 	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
 $(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_OBJ) $(B)/engine/tests/stub_driver.so
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) -ldl
+$(B)/engine/tests/cuda_memory_test: $(B)/engine/tests/cuda_memory_test.o $(B)/engine/tests/no_image.o $(CUDA_OBJ)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) -ldl
 # Its kernels are tested on an emulated card: the same sources through the C++ compiler.
 $(B)/engine/tests/cuda_emulated.o: engine/tests/cuda_emulated.cpp $(wildcard engine/cuda/kernels/*) $(wildcard engine/tests/cuda_emulated*.h) Makefile
 	@mkdir -p $(@D)

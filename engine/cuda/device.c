@@ -73,6 +73,7 @@ enum cuda_outcome cuda_device_open(int ordinal, const char *driver, struct cuda_
     if (!d)
         return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no memory for a card's state");
     d->ordinal = ordinal;
+    d->pool.driver = &d->driver;
     if ((o = cuda_driver_open(&d->driver, driver, fault)) || (o = find_card(d, fault)) ||
         (o = cuda_try(d, d->driver.retain(&d->context, d->handle), "the card's context", fault)) ||
         (o = cuda_try(d, d->driver.make_current(d->context), "taking the context", fault)) ||
@@ -93,6 +94,7 @@ void cuda_device_close(struct cuda_device *d)
         d->driver.close_stream(d->stream);
     if (d->module)
         d->driver.unload(d->module);
+    cuda_pool_close(&d->pool);
     if (d->context)
         d->driver.release(d->handle);
     cuda_driver_close(&d->driver);
@@ -104,6 +106,20 @@ const struct cuda_info *cuda_device_info(const struct cuda_device *d)
     return &d->info;
 }
 
+/* Tags by what memory is said to be for; the first whose word is in it. */
+static enum tern_tag tag_of(const char *what)
+{
+    static const struct {
+        const char *word;
+        enum tern_tag tag;
+    } words[] = {{"weights", TERN_TAG_WEIGHTS}, {"embedding", TERN_TAG_WEIGHTS}, {"output", TERN_TAG_WEIGHTS}, {"keys", TERN_TAG_KV}, {"values", TERN_TAG_KV},
+                 {"activations", TERN_TAG_ACTIVATIONS}, {"hidden", TERN_TAG_ACTIVATIONS}, {"cache", TERN_TAG_CACHE}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(what, words[i].word))
+            return words[i].tag;
+    return TERN_TAG_SCRATCH;
+}
+
 enum cuda_outcome cuda_take(struct cuda_device *d, size_t bytes, const char *what, struct cuda_memory *out, struct cuda_fault *fault)
 {
     char sentence[96];
@@ -112,22 +128,28 @@ enum cuda_outcome cuda_take(struct cuda_device *d, size_t bytes, const char *wha
     if (o)
         return o;
     snprintf(sentence, sizeof sentence, "%zu bytes for %s", bytes, what);
-    if ((o = cuda_try(d, d->driver.allocate(&at, bytes ? bytes : 1), sentence, fault)))
+    if ((o = cuda_try(d, cuda_pool_take(&d->pool, bytes ? bytes : 1, tag_of(what), &at), sentence, fault)))
         return o;
     *out = (struct cuda_memory){at, bytes};
-    d->live_bytes += bytes;
-    if (d->live_bytes > d->peak_bytes)
-        d->peak_bytes = d->live_bytes;
     return CUDA_OUTCOME_ok;
 }
 
 void cuda_give(struct cuda_device *d, struct cuda_memory *memory)
 {
-    if (memory->at) {
-        d->driver.free(memory->at);
-        d->live_bytes -= memory->bytes;
-    }
+    if (memory->at)
+        cuda_pool_give(&d->pool, memory->at);
     *memory = (struct cuda_memory){0, 0};
+}
+
+void cuda_memory_stats(const struct cuda_device *d, struct tern_pool_stats *stats)
+{
+    *stats = d->pool.stats;
+    stats->external = stats->held ? 1 - (double)stats->total.live / (double)stats->held : 0;
+}
+
+void cuda_memory_limit(struct cuda_device *d, size_t limit)
+{
+    d->pool.ceiling = limit;
 }
 
 enum cuda_outcome cuda_upload(struct cuda_device *d, uint64_t to, const void *from, size_t bytes, const char *what, struct cuda_fault *fault)
@@ -183,12 +205,13 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-enum cuda_outcome cuda_finish(struct cuda_device *d, double seconds, struct cuda_fault *fault)
+/* Asks until the driver says that the event, or the stream, is done. */
+static enum cuda_outcome wait_for(struct cuda_device *d, int (*query)(void *), void *thing, double seconds, struct cuda_fault *fault)
 {
     enum cuda_outcome o = still_whole(d, fault);
     double end = now() + seconds;
     while (!o) {
-        int code = d->driver.query(d->stream);
+        int code = query(thing);
         if (code != CUDA_NOT_READY_CODE)
             return cuda_try(d, code, "waiting for the card", fault);
         if (now() > end) {
@@ -200,6 +223,16 @@ enum cuda_outcome cuda_finish(struct cuda_device *d, double seconds, struct cuda
         sched_yield();
     }
     return o;
+}
+
+enum cuda_outcome cuda_finish(struct cuda_device *d, double seconds, struct cuda_fault *fault)
+{
+    return wait_for(d, d->driver.query, d->stream, seconds, fault);
+}
+
+enum cuda_outcome cuda_await(struct cuda_device *d, void *event, double seconds, struct cuda_fault *fault)
+{
+    return wait_for(d, d->driver.query_event, event, seconds, fault);
 }
 
 /* ---- loops */
@@ -223,12 +256,25 @@ static enum cuda_outcome capture(struct cuda_loop *l, unsigned i, cuda_record_fn
     return o;
 }
 
+static enum cuda_outcome open_events(struct cuda_loop *l, struct cuda_fault *fault)
+{
+    struct cuda_device *d = l->device;
+    enum cuda_outcome o = still_whole(d, fault);
+    if (o || (o = cuda_try(d, d->driver.open_event(&l->begin, 0), "an event", fault)))
+        return o;
+    return cuda_try(d, d->driver.open_event(&l->end, 0), "an event", fault);
+}
+
+enum cuda_outcome cuda_loop_open_plain(struct cuda_device *d, cuda_record_fn *record, void *state, struct cuda_loop *l, struct cuda_fault *fault)
+{
+    *l = (struct cuda_loop){.device = d, .record = record, .state = state};
+    return open_events(l, fault);
+}
+
 enum cuda_outcome cuda_loop_open(struct cuda_device *d, unsigned longest, cuda_record_fn *record, void *state, struct cuda_loop *l, struct cuda_fault *fault)
 {
     *l = (struct cuda_loop){.device = d, .sizes = {longest > 64 ? longest : 64, 64, 8, 1}};
-    enum cuda_outcome o = still_whole(d, fault);
-    if (o || (o = cuda_try(d, d->driver.open_event(&l->begin, 0), "an event", fault)) || (o = cuda_try(d, d->driver.open_event(&l->end, 0), "an event", fault)))
-        return o;
+    enum cuda_outcome o = open_events(l, fault);
     for (unsigned i = 0; i < CUDA_LOOP_GRAPHS && !o; i++)
         if (i + 1 == CUDA_LOOP_GRAPHS || (longest && (i != 1 || longest > 64)))
             o = capture(l, i, record, state, fault);
@@ -252,6 +298,8 @@ void cuda_loop_close(struct cuda_loop *l)
 static enum cuda_outcome launch_all(struct cuda_loop *l, uint64_t n, struct cuda_fault *fault)
 {
     enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (; l->record && n && !o; n--)
+        o = l->record(l->state, 0, fault);
     for (unsigned i = 0; i < CUDA_LOOP_GRAPHS && !o; i++)
         for (; l->graphs[i] && n >= l->sizes[i] && !o; n -= l->sizes[i])
             o = cuda_try(l->device, l->device->driver.launch_graph(l->graphs[i], l->device->stream), "launching a graph", fault);

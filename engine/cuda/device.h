@@ -6,7 +6,7 @@
 #ifndef CUDA_DEVICE_H
 #define CUDA_DEVICE_H
 
-#include "cuda/driver.h"
+#include "cuda/pool.h"
 
 #include <stdbool.h>
 
@@ -21,7 +21,7 @@ struct cuda_device {
     struct cuda_info info;
     int ordinal, handle;
     void *context, *module, *stream;
-    size_t live_bytes, peak_bytes; /* of device memory taken through cuda_take */
+    struct cuda_pool pool;
     struct cuda_fault broken;      /* the sticky outcome, once there was one */
 };
 
@@ -33,13 +33,16 @@ const struct cuda_info *cuda_device_info(const struct cuda_device *device);
 /* Turns a code of the driver into an outcome with the sentence "<what>: …"; remembers sticky ones. */
 enum cuda_outcome cuda_try(struct cuda_device *device, int code, const char *what, struct cuda_fault *fault);
 
-/* Device memory. `what` names it in the error. Freeing 0 is allowed. */
+/* Device memory from the card's pool. `what` names it in the error and decides its tag. Freeing 0 is allowed. */
 struct cuda_memory {
     uint64_t at;
     size_t bytes;
 };
 enum cuda_outcome cuda_take(struct cuda_device *device, size_t bytes, const char *what, struct cuda_memory *out, struct cuda_fault *fault);
 void cuda_give(struct cuda_device *device, struct cuda_memory *memory);
+/* What was taken and is held, by the counts of the engine's own pool. `limit`: most bytes that may be held from now on, 0: as the card has. */
+void cuda_memory_stats(const struct cuda_device *device, struct tern_pool_stats *stats);
+void cuda_memory_limit(struct cuda_device *device, size_t limit);
 
 /* Copies to the card in the order of the stream; `from` may change once this returns, unless it is pinned. */
 enum cuda_outcome cuda_upload(struct cuda_device *device, uint64_t to, const void *from, size_t bytes, const char *what, struct cuda_fault *fault);
@@ -65,6 +68,9 @@ enum cuda_outcome cuda_start_together(struct cuda_device *device, void *function
 /* Waits for the stream, at most `seconds`: timeout. */
 enum cuda_outcome cuda_finish(struct cuda_device *device, double seconds, struct cuda_fault *fault);
 
+/* Waits for an event in the same way. */
+enum cuda_outcome cuda_await(struct cuda_device *device, void *event, double seconds, struct cuda_fault *fault);
+
 /*
  * Calls that are repeated: graphs of 1, 8, 64 and `longest` calls, captured from `record(state, i)`, i = 0, 1, … in each graph (longest 0:
  * only the graph of one call, for calls that are long themselves). n calls are then a few graph launches between two events.
@@ -76,8 +82,12 @@ struct cuda_loop {
     void *graphs[CUDA_LOOP_GRAPHS];
     unsigned sizes[CUDA_LOOP_GRAPHS];
     void *begin, *end; /* events */
+    cuda_record_fn *record; /* of calls that are launched one by one; null: graphs */
+    void *state;
 };
 enum cuda_outcome cuda_loop_open(struct cuda_device *device, unsigned longest, cuda_record_fn *record, void *state, struct cuda_loop *loop, struct cuda_fault *fault);
+/* The same without graphs, for calls that do more than launch: each is made anew by record(state, 0). */
+enum cuda_outcome cuda_loop_open_plain(struct cuda_device *device, cuda_record_fn *record, void *state, struct cuda_loop *loop, struct cuda_fault *fault);
 void cuda_loop_close(struct cuda_loop *loop);
 
 /* Does n calls and waits; *ns is the time between the events, by the card's clock. */

@@ -2,6 +2,7 @@
 #include "cuda/model.h"
 #include "cuda/kernels/session.h"
 #include "cuda/pack.h"
+#include "cuda/stream_in.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +31,12 @@ uint64_t cuda_model_norm(const struct cuda_model *m, size_t layer, enum cuda_nor
 
 uint64_t cuda_model_matrix(const struct cuda_model *m, size_t layer, enum cuda_matrix matrix)
 {
-    return m->weights.at + layer * m->layer_bytes + m->matrix_at[matrix];
+    return (layer < m->resident ? m->weights.at + layer * m->layer_bytes : cuda_stream_in_layer(m, layer)) + m->matrix_at[matrix];
 }
 
 size_t cuda_model_bytes(const struct cuda_model *m)
 {
-    return m->weights.bytes + m->rows.bytes + m->row_scales.bytes;
+    return m->spec.layers * m->layer_bytes + m->rows.bytes + m->row_scales.bytes;
 }
 
 /* ---- weights */
@@ -60,10 +61,47 @@ static enum cuda_outcome take_layer(struct cuda_model *m, size_t layer, uint8_t 
     uint64_t to = m->weights.at + layer * m->layer_bytes;
     for (size_t i = 0; i < CUDA_MATRICES; i++)
         m->scales[layer][i] = m->spec.source->scale(m->spec.data, layer, (enum cuda_matrix)i);
+    if (layer >= m->resident) {
+        pack_layer(m, layer, m->in.host + (layer - m->resident) * m->layer_bytes, trits);
+        return CUDA_OUTCOME_ok;
+    }
     if (variants && layer >= variants)
         return cuda_try(d, d->driver.copy_later(to, m->weights.at + layer % variants * m->layer_bytes, m->layer_bytes, d->stream), "copying weights", fault);
     pack_layer(m, layer, packed, trits);
     return cuda_upload(d, to, packed, m->layer_bytes, "uploading weights", fault);
+}
+
+/* Room for `resident` layers, and for two on their way where that is not all of them. */
+static enum cuda_outcome take_room(struct cuda_model *m, size_t resident, struct cuda_fault *fault)
+{
+    struct cuda_memory spare = {0};
+    enum cuda_outcome o = cuda_take(m->device, resident * m->layer_bytes, "weights", &m->weights, fault);
+    if (!o && resident < m->spec.layers)
+        o = cuda_take(m->device, CUDA_PLACES * m->layer_bytes, "weights on their way", &m->in.places, fault);
+    if (!o && m->spec.spare)
+        o = cuda_take(m->device, m->spec.spare, "what sessions take", &spare, fault);
+    cuda_give(m->device, &spare);
+    if (o) {
+        cuda_give(m->device, &m->weights);
+        cuda_give(m->device, &m->in.places);
+    }
+    m->resident = resident;
+    return o;
+}
+
+/* As many layers as there is room for; a few less at each refusal. */
+static enum cuda_outcome find_room(struct cuda_model *m, struct cuda_fault *fault)
+{
+    size_t asked = m->spec.resident, layers = m->spec.layers, fewer = layers / 8 + 1;
+    enum cuda_outcome o = CUDA_OUTCOME_out_of_memory;
+    if (asked)
+        return take_room(m, asked < layers ? asked : layers, fault);
+    for (size_t n = layers; o == CUDA_OUTCOME_out_of_memory; n = n > fewer ? n - fewer : 1) {
+        o = take_room(m, n, fault);
+        if (n == 1)
+            break;
+    }
+    return o;
 }
 
 static enum cuda_outcome open_layers(struct cuda_model *m, struct cuda_fault *fault)
@@ -76,7 +114,7 @@ static enum cuda_outcome open_layers(struct cuda_model *m, struct cuda_fault *fa
         m->matrix_at[i] = m->layer_bytes;
         m->layer_bytes += cuda_pack_bytes(n, k);
     }
-    if ((o = cuda_take(m->device, s->layers * m->layer_bytes, "weights", &m->weights, fault)))
+    if ((o = find_room(m, fault)) || (!cuda_model_is_whole(m) && (o = cuda_stream_in_open(m, fault))))
         return o;
     uint8_t *packed = malloc(m->layer_bytes);
     int8_t *trits = malloc(s->width + s->ffn);
@@ -198,6 +236,7 @@ void cuda_model_close(struct cuda_model *m)
 {
     if (!m)
         return;
+    cuda_stream_in_close(m);
     struct cuda_memory *const all[] = {&m->weights, &m->norms, &m->table, &m->rows, &m->row_scales, &m->cosine, &m->sine};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda_give(m->device, all[i]);

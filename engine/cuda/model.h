@@ -11,9 +11,15 @@
 
 #include "cuda/device.h"
 #include "cuda/kernels/arguments.h"
+#include "cuda/transfer.h"
 
 enum cuda_matrix { CUDA_MATRIX_qkv, CUDA_MATRIX_output, CUDA_MATRIX_gate_up, CUDA_MATRIX_down, CUDA_MATRICES };
 enum cuda_norm { CUDA_NORM_attention, CUDA_NORM_sub, CUDA_NORM_ffn, CUDA_NORM_ffn_sub, CUDA_NORM_last, CUDA_NORMS };
+
+/*
+ * Where the card has no room for all layers, the first ones stay and the others come when they are needed: layer i + 1 is copied from the host, into
+ * the second of two places, while layer i is computed (transfer.h).
+ */
 
 /* Rows of weights, asked for by one thread. A source cannot fail. */
 struct cuda_model_source {
@@ -29,13 +35,28 @@ struct cuda_model_source {
 struct cuda_model_spec {
     size_t layers, width, heads, groups, head, ffn, vocabulary, context;
     size_t variants; /* 0: every layer is asked for; else weights are those of layer mod variants, copied on the card to places of their own */
+    size_t resident; /* layers that stay on the card, at least 1; 0: as many as there is room for beside `spare` bytes */
+    size_t spare;    /* that sessions will take */
     float eps;
     const struct cuda_model_source *source;
     const void *data;
 };
 
+/* Layers on their way. */
+enum { CUDA_PLACES = 2 };
+struct cuda_stream_in {
+    struct cuda_transfer transfer;
+    uint8_t *host;    /* the layers behind the resident ones */
+    bool is_pinned;
+    struct cuda_memory places;
+    void *ready[CUDA_PLACES], *done[CUDA_PLACES]; /* events: the place's layer is there; it was computed */
+    size_t asked;     /* layers asked for in this pass, of those that come */
+};
+
 struct cuda_model {
     struct cuda_device *device;
+    size_t resident;
+    struct cuda_stream_in in; /* of layers from `resident` on */
     struct cuda_model_spec spec;
     size_t matrix_at[CUDA_MATRICES], layer_bytes; /* a layer's matrices lie side by side */
     struct weight_scale (*scales)[CUDA_MATRICES];
@@ -58,6 +79,12 @@ static inline void cuda_model_shape(const struct cuda_model_spec *s, enum cuda_m
 /* Reads everything from the source. *out is the caller's until cuda_model_close (null is allowed); sessions on it are closed before. */
 enum cuda_outcome cuda_model_open(struct cuda_device *device, const struct cuda_model_spec *spec, struct cuda_model **out, struct cuda_fault *fault);
 void cuda_model_close(struct cuda_model *model);
+
+/* A pass goes over the layers in order, and computes each between these two; they do nothing for layers that stay. Not within a graph's capture where
+ * some do not: cuda_model_is_whole. */
+enum cuda_outcome cuda_model_begin_layer(struct cuda_model *model, size_t layer, struct cuda_fault *fault);
+enum cuda_outcome cuda_model_end_layer(struct cuda_model *model, size_t layer, struct cuda_fault *fault);
+bool cuda_model_is_whole(const struct cuda_model *model);
 
 /* Addresses of a layer's matrix and of a norm. */
 uint64_t cuda_model_matrix(const struct cuda_model *model, size_t layer, enum cuda_matrix matrix);

@@ -132,7 +132,8 @@ enum cuda_outcome cuda_pass_start(struct cuda_session *s, const struct cuda_pass
 {
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     for (size_t layer = 0; layer < pass->layers && !o; layer++)
-        o = start_layer(s, pass, layer, fault);
+        if (!(o = cuda_model_begin_layer(s->model, layer, fault)) && !(o = start_layer(s, pass, layer, fault)))
+            o = cuda_model_end_layer(s->model, layer, fault);
     if (o || !pass->has_head)
         return o;
     if ((o = cuda_pass_head(s, pass->rows - 1, pass->keeps_best, fault)))
@@ -181,9 +182,13 @@ struct trial {
 static enum cuda_outcome record_trial(void *state, unsigned i, struct cuda_fault *fault)
 {
     const struct trial *t = state;
-    size_t most = t->rows == 1 ? STEP_LAYERS_TIMED : LAYERS_TIMED, layers = t->session->model->spec.layers;
+    struct cuda_session *s = t->session;
+    size_t most = t->rows == 1 ? STEP_LAYERS_TIMED : LAYERS_TIMED, layers = s->model->resident < most ? s->model->resident : most;
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
     (void)i;
-    return cuda_pass_start(t->session, &(struct cuda_pass){.rows = t->rows, .layers = layers < most ? layers : most}, fault);
+    for (size_t layer = 0; layer < layers && !o; layer++)
+        o = start_layer(s, &(struct cuda_pass){.rows = t->rows}, layer, fault);
+    return o;
 }
 
 static enum cuda_outcome time_pass(struct cuda_session *s, size_t rows, double *ns, struct cuda_fault *fault)

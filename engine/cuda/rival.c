@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cuda/rival.h"
+#include "cuda/kernels/arguments.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -67,7 +68,8 @@ static enum cuda_outcome fill(struct cuda_rival *r, const struct cuda_memory *m,
     void *function;
     uint64_t at = m->at;
     size_t words = m->bytes / 4;
-    void *arguments[] = {&at, &words, &seed};
+    struct fill_args a = {(unsigned *)(uintptr_t)at, words, seed};
+    void *arguments[] = {&a};
     enum cuda_outcome o = cuda_kernel(r->device, "fill_random", 0, &function, fault);
     return o ? o : cuda_start(r->device, function, (struct cuda_grid){1024, 1, 256, 0}, arguments, fault);
 }

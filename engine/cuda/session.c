@@ -88,6 +88,12 @@ static enum cuda_outcome record_step(void *state, unsigned i, struct cuda_fault 
     return cuda_pass_start(s, &(struct cuda_pass){.rows = 1, .layers = s->model->spec.layers, .has_head = true, .keeps_best = true, .advance = 1}, fault);
 }
 
+/* A graph, unless layers come from the host meanwhile. */
+static enum cuda_outcome open_loop(struct cuda_session *s, cuda_record_fn *record, struct cuda_loop *loop, struct cuda_fault *fault)
+{
+    return cuda_model_is_whole(s->model) ? cuda_loop_open(s->device, 0, record, s, loop, fault) : cuda_loop_open_plain(s->device, record, s, loop, fault);
+}
+
 static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fault)
 {
     const struct cuda_model_spec *m = &s->model->spec;
@@ -103,7 +109,7 @@ static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fau
     s->pitch = up(m->head, 16);
     if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_position(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
         return o;
-    return cuda_loop_open(s->device, 0, record_step, s, &s->step, fault);
+    return open_loop(s, record_step, &s->step, fault);
 }
 
 enum cuda_outcome cuda_session_bind(struct cuda_model *model, const struct cuda_session_spec *spec, struct cuda_session **out, struct cuda_fault *fault)
@@ -232,7 +238,8 @@ static enum cuda_outcome fill_random(struct cuda_session *s, const struct cuda_m
     uint64_t at = m->at;
     size_t words = m->bytes / 4;
     unsigned seed = (unsigned)(m == &s->keys) + 3;
-    void *arguments[] = {&at, &words, &seed};
+    struct fill_args a = {(unsigned *)(uintptr_t)at, words, seed};
+    void *arguments[] = {&a};
     enum cuda_outcome o = cuda_kernel(s->device, kernel, 0, &function, fault);
     return o ? o : cuda_start(s->device, function, (struct cuda_grid){1024, 1, 256, 0}, arguments, fault);
 }
@@ -272,7 +279,7 @@ enum cuda_outcome cuda_session_rehearse(struct cuda_session *s, size_t before, s
     free(tokens);
     s->length = before;
     s->rehearsed = n;
-    return o ? o : cuda_loop_open(s->device, 0, record_rehearsal, s, &s->rehearsal, fault);
+    return o ? o : open_loop(s, record_rehearsal, &s->rehearsal, fault);
 }
 
 enum cuda_outcome cuda_session_repeat(struct cuda_session *s, uint64_t n, double *ns, struct cuda_fault *fault)

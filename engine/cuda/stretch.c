@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cuda/stretch.h"
+#include "cuda/kernels/arguments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,8 @@ static enum cuda_outcome fill(struct cuda_stretch *s, struct cuda_fault *fault)
     uint64_t at = s->from.at;
     size_t words = s->spec.bytes / 4;
     unsigned seed = 7;
-    void *arguments[] = {&at, &words, &seed};
+    struct fill_args a = {(unsigned *)(uintptr_t)at, words, seed};
+    void *arguments[] = {&a};
     for (size_t i = 0; s->source && i < s->spec.bytes; i++)
         ((unsigned char *)s->source)[i] = (unsigned char)(i * 131 >> 3);
     enum cuda_outcome o = cuda_kernel(s->device, "fill_random", 0, &function, fault);

@@ -34,7 +34,8 @@ static const struct shape {
 };
 
 #define PASS_PARAMS                                                                                                                  \
-    {"model", "2b4t", "2b4t or tiny"}, {"cache", "f16", "elements of keys and values: f32, f16 or i8"}, {"seed", "1", "of the weights"}
+    {"model", "2b4t", "2b4t or tiny"}, {"cache", "f16", "elements of keys and values: f32, f16 or i8"}, {"seed", "1", "of the weights"},   \
+    {"resident", "all", "layers that stay on the card; the others come from the host while those before them are computed"}
 
 static const struct tern_op_param decode_params[] = {
     PASS_PARAMS, {"context", "512", "positions, the last of which is decoded"},
@@ -113,11 +114,14 @@ static enum tern_status read_model(struct tern_op *op, struct pass *s, struct te
         (status = tern_op_seed(op, "seed", &s->seed, error)))
         return status;
     const struct shape *m = &shapes[model];
+    size_t resident = m->layers;
+    if (strcmp(tern_op_text(op, "resident"), "all") && (status = tern_op_size(op, "resident", 1, m->layers, &resident, error)))
+        return status;
     s->scale = 1.0f / sqrtf(0.667f * (float)m->width);
     s->sizes = (struct cuda_session_spec){.context = s->before + s->rows, .rows = s->rows, .cache = (enum cuda_cache)cache};
     s->spec = (struct cuda_model_spec){
         .layers = m->layers, .width = m->width, .heads = m->heads, .groups = m->groups, .head = m->head, .ffn = m->ffn, .vocabulary = m->vocabulary,
-        .context = s->sizes.context, .variants = VARIANTS, .eps = 1e-5f, .source = &seeded, .data = s,
+        .context = s->sizes.context, .variants = VARIANTS, .resident = resident, .eps = 1e-5f, .source = &seeded, .data = s,
     };
     return TERN_OK;
 }

@@ -128,7 +128,7 @@ static void some_angles(const void *data, size_t position, float *cosine, float 
 }
 
 static const struct cuda_model_source some = {some_trits, some_scale, some_norm, some_embedding, some_output_row, some_angles};
-static const struct cuda_model_spec model_spec = {.layers = 2, .width = 128, .heads = 2, .groups = 1, .head = 64, .ffn = 256, .vocabulary = 64, .context = 40, .variants = 1, .source = &some};
+static const struct cuda_model_spec some_model = {.layers = 2, .width = 128, .heads = 2, .groups = 1, .head = 64, .ffn = 256, .vocabulary = 64, .context = 40, .variants = 1, .source = &some};
 
 static enum cuda_outcome use_session(struct cuda_device *d, enum cuda_cache cache, enum cuda_fusing fusing, struct cuda_fault *fault)
 {
@@ -136,10 +136,13 @@ static enum cuda_outcome use_session(struct cuda_device *d, enum cuda_cache cach
     static const uint32_t tokens[7] = {1, 2, 3, 4, 5, 6, 63};
     struct cuda_session_spec spec = {.context = 40, .rows = 4, .cache = cache, .fusing = fusing};
     struct cuda_session_view view = {.rows = 2, .layers = 1, .logits = logits, .keys = keys};
+    struct cuda_model_spec model_spec = some_model;
     struct cuda_model *model = NULL;
     struct cuda_session *session = NULL;
     uint32_t made[5];
     double ns;
+    model_spec.resident = cache == CUDA_CACHE_i8; /* 0: as many as fit */
+    model_spec.spare = 4096;
     enum cuda_outcome o = cuda_model_open(d, &model_spec, &model, fault);
     if (!o)
         o = cuda_session_bind(model, &spec, &session, fault);
@@ -176,7 +179,7 @@ static enum cuda_outcome scenario(struct cuda_fault *fault)
     for (int kind = 0; kind < CUDA_STRETCHES && !o; kind++)
         o = use_stretch(d, (enum cuda_stretch_kind)kind, kind & 1, fault);
     if (!o)
-        assert_int_equal(d->live_bytes, 0);
+        assert_int_equal(d->pool.stats.total.live, 0);
     cuda_device_close(d);
     return o;
 }
@@ -212,6 +215,8 @@ static void every_call_fails_in_its_turn(void **state)
             struct cuda_fault fault = {0};
             stub_plan(call, cases[i].code);
             enum cuda_outcome o = scenario(&fault);
+            if (o == CUDA_OUTCOME_ok && cases[i].outcome == CUDA_OUTCOME_out_of_memory && !stub_open())
+                continue; /* the pool asked once more, pinned memory was done without, fewer layers stayed */
             if (o != cases[i].outcome || fault.outcome != o || !fault.text[0] || stub_open())
                 fail_msg("call %d with code %d: outcome %s (%s), expected %s; %ld things left open", call, cases[i].code, cuda_outcome_name(o), fault.text,
                          cuda_outcome_name(cases[i].outcome), stub_open());
@@ -230,7 +235,7 @@ static void a_session_refuses_what_does_not_fit(void **state)
     (void)state;
     stub_plan(0, 0);
     assert_int_equal(cuda_device_open(0, stub_path, &d, &fault), CUDA_OUTCOME_ok);
-    assert_int_equal(cuda_model_open(d, &model_spec, &model, &fault), CUDA_OUTCOME_ok);
+    assert_int_equal(cuda_model_open(d, &some_model, &model, &fault), CUDA_OUTCOME_ok);
     assert_int_equal(cuda_session_bind(model, &longer, &session, &fault), CUDA_OUTCOME_mismatch);
     assert_int_equal(cuda_session_bind(model, &spec, &session, &fault), CUDA_OUTCOME_ok);
     assert_int_equal(cuda_session_generate(session, 1, made, NULL, NULL, &fault), CUDA_OUTCOME_mismatch);
@@ -248,7 +253,7 @@ static void a_session_refuses_what_does_not_fit(void **state)
     assert_int_equal(cuda_session_length(session), 40);
     cuda_session_close(session);
     cuda_model_close(model);
-    assert_int_equal(d->live_bytes, 0);
+    assert_int_equal(d->pool.stats.total.live, 0);
     cuda_device_close(d);
     assert_int_equal(stub_open(), 0);
 }
@@ -267,8 +272,9 @@ static void sticky_stays(void **state)
     assert_int_equal(cuda_finish(d, 1, &fault), CUDA_OUTCOME_sticky);
     cuda_device_close(d);
     assert_int_equal(cuda_device_open(0, stub_path, &d, &fault), CUDA_OUTCOME_ok);
-    stub_plan(1, 2); /* out of memory is not sticky: the next request may succeed */
+    cuda_memory_limit(d, 64); /* out of memory is not sticky: the next request may succeed */
     assert_int_equal(cuda_take(d, 64, "more", &m, &fault), CUDA_OUTCOME_out_of_memory);
+    cuda_memory_limit(d, 0);
     assert_int_equal(cuda_take(d, 64, "more", &m, &fault), CUDA_OUTCOME_ok);
     cuda_give(d, &m);
     cuda_device_close(d);

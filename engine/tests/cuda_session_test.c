@@ -64,6 +64,16 @@ static void prompts_have_the_bits_of_the_cpu(void **state)
     }
 }
 
+/* Layers that come from the host while others are computed. */
+static void a_model_larger_than_the_card_has_the_same_bits(void **state)
+{
+    (void)state;
+    const struct tern_param decode[] = {{"model", "tiny"}, {"cache", "f16"}, {"context", "40"}, {"resident", "1"}};
+    const struct tern_param prompt[] = {{"model", "tiny"}, {"cache", "f32"}, {"tokens", "5"}, {"resident", "1"}};
+    check("gpu_decode", decode, 4);
+    check("gpu_prefill", prompt, 4);
+}
+
 /* ---- files */
 
 static const char *make_model(const char *weights)
@@ -156,7 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_has_the_bits_of_the_cpu), cmocka_unit_test(prompts_have_the_bits_of_the_cpu),
-        cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(what_the_card_does_not_serve_is_said),
+        cmocka_unit_test(a_model_larger_than_the_card_has_the_same_bits), cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(what_the_card_does_not_serve_is_said),
     };
     return cmocka_run_group_tests(tests, use_emulated_card, NULL);
 }

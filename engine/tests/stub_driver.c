@@ -194,6 +194,13 @@ static void drop_graph(struct graph *g)
     drop(g);
 }
 
+/* Without kernels what copies brought stays: they are done when captured. */
+static void fill(unsigned *to, unsigned value, size_t words)
+{
+    for (size_t i = 0; i < words && emulated_find; i++)
+        to[i] = value;
+}
+
 /* ---- the driver */
 
 STUB(cuInit, (unsigned flags), )
@@ -221,12 +228,13 @@ STUB(cuMemcpyDtoH_v2, (void *to, uint64_t from, size_t bytes), memcpy(to, at(fro
 STUB(cuMemcpyHtoDAsync_v2, (uint64_t to, const void *from, size_t bytes, void *stream), memcpy(at(to), from, bytes))
 STUB(cuMemcpyDtoHAsync_v2, (void *to, uint64_t from, size_t bytes, void *stream), memcpy(to, at(from), bytes))
 STUB(cuMemcpyDtoDAsync_v2, (uint64_t to, uint64_t from, size_t bytes, void *stream), memcpy(at(to), at(from), bytes))
-STUB(cuMemsetD32Async, (uint64_t to, unsigned value, size_t words, void *stream), ) /* copies are done when captured: what they brought stays */
+STUB(cuMemsetD32Async, (uint64_t to, unsigned value, size_t words, void *stream), fill(at(to), value, words))
 STUB(cuStreamCreate, (void **stream, unsigned flags), *stream = new_thing(1))
 STUB(cuStreamQuery, (void *stream), )
 STUB(cuStreamWaitEvent, (void *stream, void *event, unsigned flags), )
 STUB(cuEventCreate, (void **event, unsigned flags), *event = new_thing(sizeof(double)))
 STUB(cuEventRecord, (void *event, void *stream), *(double *)event = now_ms())
+STUB(cuEventQuery, (void *event), )
 STUB(cuEventElapsedTime, (float *ms, void *from, void *to), *ms = (float)(*(double *)to - *(double *)from))
 STUB(cuStreamBeginCapture_v2, (void *stream, int mode), recorded = begin_graph())
 STUB(cuStreamEndCapture, (void *stream, void **graph), *graph = end_graph())

@@ -11,6 +11,7 @@
 #ifndef CUDA_ARGUMENTS_H
 #define CUDA_ARGUMENTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __CUDACC__
@@ -39,6 +40,13 @@ struct stream_args {
     struct weight_scale scale;
     int rows, tiles, quads, ldx, batch;
     int units, stages; /* of a warp's ring: units a stage, stages */
+};
+
+/* n words of random contents. */
+struct fill_args {
+    unsigned *p;
+    size_t n;
+    unsigned seed;
 };
 
 struct gemm_args {

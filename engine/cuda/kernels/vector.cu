@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The kernels around the products, and the loops that measure the card's ceilings. */
+#include "arguments.h"
 #include "device.cuh"
 
 /*
@@ -70,12 +71,12 @@ extern "C" __global__ void __launch_bounds__(512) read_all(const uint4 *p, size_
 }
 
 /* Fills with a hash of the index, so that nothing is measured on zeros. */
-extern "C" __global__ void __launch_bounds__(256) fill_random(unsigned *p, size_t n, unsigned seed)
+extern "C" __global__ void __launch_bounds__(256) fill_random(const fill_args a)
 {
-    for (size_t i = blockIdx.x * (size_t)256 + threadIdx.x; i < n; i += (size_t)gridDim.x * 256) {
-        unsigned h = (unsigned)i * 2654435761u ^ seed;
+    for (size_t i = blockIdx.x * (size_t)256 + threadIdx.x; i < a.n; i += (size_t)gridDim.x * 256) {
+        unsigned h = (unsigned)i * 2654435761u ^ a.seed;
         h ^= h >> 15, h *= 2246822519u, h ^= h >> 13;
-        p[i] = h;
+        a.p[i] = h;
     }
 }
 
@@ -84,21 +85,21 @@ extern "C" __global__ void nothing(void)
 }
 
 /* Pairs of random halves in (-1, 1). */
-extern "C" __global__ void __launch_bounds__(256) fill_halves(unsigned *p, size_t n, unsigned seed)
+extern "C" __global__ void __launch_bounds__(256) fill_halves(const fill_args a)
 {
-    for (size_t i = blockIdx.x * (size_t)256 + threadIdx.x; i < n; i += (size_t)gridDim.x * 256) {
-        unsigned h = (unsigned)i * 2654435761u ^ seed;
+    for (size_t i = blockIdx.x * (size_t)256 + threadIdx.x; i < a.n; i += (size_t)gridDim.x * 256) {
+        unsigned h = (unsigned)i * 2654435761u ^ a.seed;
         h ^= h >> 15, h *= 2246822519u, h ^= h >> 13;
-        p[i] = (h & 0x83FF83FFu) | 0x34003400u; /* exponent of 1/4 to 1/2, any sign and mantissa */
+        a.p[i] = (h & 0x83FF83FFu) | 0x34003400u; /* exponent of 1/4 to 1/2, any sign and mantissa */
     }
 }
 
 /* Random floats in (-1/2, 1/2). */
-extern "C" __global__ void __launch_bounds__(256) fill_floats(unsigned *p, size_t n, unsigned seed)
+extern "C" __global__ void __launch_bounds__(256) fill_floats(const fill_args a)
 {
-    for (size_t i = blockIdx.x * (size_t)256 + threadIdx.x; i < n; i += (size_t)gridDim.x * 256) {
-        unsigned h = (unsigned)i * 2654435761u ^ seed;
+    for (size_t i = blockIdx.x * (size_t)256 + threadIdx.x; i < a.n; i += (size_t)gridDim.x * 256) {
+        unsigned h = (unsigned)i * 2654435761u ^ a.seed;
         h ^= h >> 15, h *= 2246822519u, h ^= h >> 13;
-        p[i] = (h & 0x807FFFFFu) | 0x3E800000u; /* exponent of 1/4 to 1/2, any sign and mantissa */
+        a.p[i] = (h & 0x807FFFFFu) | 0x3E800000u; /* exponent of 1/4 to 1/2, any sign and mantissa */
     }
 }
