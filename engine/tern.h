@@ -221,8 +221,9 @@ TERN_API void tern_monitor_write(void *context, const struct tern_monitor_window
  * Models: a GGUF file of BitNet b1.58, bound to a backend, with one session. Parameters, as for an op, all optional:
  *   backend, threads, activations int8|f32, level none|basic|aggressive, preset optimized_for_speed|optimized_for_memory,
  *   output auto|exact|int8|int4, storage auto|int8|2bit|base3|table3|planes, i2s_order 128|64|rows, map_from (bytes), context (positions),
- *   sequences, rows (of a pass), cache f32|f16|i8 (of keys and values; the CPU has f32)
- * backend cuda runs on the card (tern_gpu): int8 activations, output int8, one sequence; with the cache f32 logits have the CPU's bits.
+ *   sequences, rows (of a pass), cache f32|f16|i8 (of keys and values; the CPU has f32, and by itself
+ *   bfloat16 beside int8 activations; the card's own choice is f32)
+ * backend cuda runs on the card (tern_gpu): int8 activations, output int8, one sequence; with cache=f32 on both, logits have the CPU's bits.
  * A runner is used by one thread at a time.
  */
 struct tern_runner;

@@ -134,7 +134,7 @@ static void size_up(struct tern_accelerated *a, const struct tern_settings *s)
     const struct tern_config *c = &a->model->config;
     a->sizes.context = s->session.context ? s->session.context : c->context < CONTEXT_USUAL ? c->context : CONTEXT_USUAL;
     a->sizes.rows = s->session.rows ? s->session.rows : a->sizes.context < ROWS_USUAL ? a->sizes.context : ROWS_USUAL;
-    a->sizes.cache = s->cache;
+    a->sizes.cache = s->cache == CUDA_CACHES ? CUDA_CACHE_f32 : s->cache;
     size_t kv = (size_t)c->n_layers * c->n_kv_heads * c->head_size * a->sizes.context * 8, row = (4 * (size_t)c->width + 4 * (size_t)c->ffn) * sizeof(float);
     a->spec = (struct cuda_model_spec){
         .spare = kv + a->sizes.rows * row + ((size_t)256 << 20),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A model file on the card, with one session: what a plan and a session are on the CPU. Products take int8 activations; the output matrix is kept
- * as int8 (model/output.h), the embedding as floats. With a cache of floats, logits have the CPU's bits (activations int8, output int8).
+ * as int8 (model/output.h), the embedding as floats. With a cache of floats, logits have the bits of the CPU's with the same (cache=f32, activations=int8, output=int8).
  */
 #ifndef TERN_ACCELERATED_H
 #define TERN_ACCELERATED_H

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/monitor.h"
 #include "model/accelerated.h"
+#include "model/attend.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,11 +28,14 @@ static enum tern_status open_session(struct tern_runner *r, const struct tern_se
 {
     if (settings->plan.backend && strcmp(settings->plan.backend, "cuda") == 0)
         return tern_accelerated_open(r->model, settings, &r->accelerated, error);
-    if (settings->cache != CUDA_CACHE_f32)
-        return tern_error_set(error, TERN_UNSUPPORTED, "keys and values of the CPU's sessions are floats; backend=cuda has other caches");
+    struct tern_session_options sizes = settings->session;
+    if (settings->cache == CUDA_CACHE_f32)
+        sizes.attention = &tern_attend_f32;
+    else if (settings->cache != CUDA_CACHES)
+        return tern_error_set(error, TERN_UNSUPPORTED, "the CPU keeps keys and values as f32, or as it chooses; backend=cuda has other caches");
     enum tern_status status = tern_plan_open(r->model, &settings->plan, &r->plan, error);
     if (status == TERN_OK)
-        status = tern_session_open(r->plan, &settings->session, &r->session, error);
+        status = tern_session_open(r->plan, &sizes, &r->session, error);
     if (status == TERN_OK)
         r->session->times = &r->times;
     return status;

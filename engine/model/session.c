@@ -120,7 +120,7 @@ enum tern_status tern_session_open(const struct tern_plan *plan, const struct te
     if (!s)
         return tern_error_memory(err, "a session", sizeof *s);
     s->plan = plan;
-    s->attention = plan->options.precision == TERN_PRECISION_INT8 ? &tern_attend_bf16 : &tern_attend_f32;
+    s->attention = options && options->attention ? options->attention : plan->options.precision == TERN_PRECISION_INT8 ? &tern_attend_bf16 : &tern_attend_f32;
     enum tern_status status = choose_sizes(s, options, err);
     if (status == TERN_OK)
         status = take_memory(s, err);

@@ -212,7 +212,7 @@ static enum tern_status take(const struct row *rows, size_t n_rows, const struct
 
 enum tern_status tern_settings_read(const struct tern_param *params, size_t n, struct tern_settings *out, struct tern_error *error)
 {
-    *out = (struct tern_settings){.plan = tern_plan_defaults()};
+    *out = (struct tern_settings){.plan = tern_plan_defaults(), .cache = CUDA_CACHES};
     return take(runner_rows, sizeof runner_rows / sizeof *runner_rows, params, n, out, error);
 }
 

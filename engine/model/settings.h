@@ -14,7 +14,7 @@ struct tern_settings {
     struct tern_model_options model;
     struct tern_plan_options plan;
     struct tern_session_options session;
-    enum cuda_cache cache; /* elements of keys and values; the CPU's are floats */
+    enum cuda_cache cache; /* elements of keys and values; CUDA_CACHES: what the backend keeps by itself */
 };
 
 /* Defaults, then each parameter. Error TERN_INVALID: an unknown name, a value that is none (the text says what is one). */

@@ -124,7 +124,7 @@ static void use_runner(const char *path, const struct tern_param *params, size_t
 static void a_file_gives_the_bits_of_the_cpu(void **state)
 {
     static float cpu[PROMPT * VOCABULARY], card[PROMPT * VOCABULARY];
-    static const struct tern_param on_cpu[] = {{"output", "int8"}, {"context", "64"}};
+    static const struct tern_param on_cpu[] = {{"output", "int8"}, {"context", "64"}, {"cache", "f32"}};
     static const char *const weights[] = {"I2_S", "TQ2_0"}, *const caches[] = {"f32", "f16"};
     uint32_t cpu_made[MADE], card_made[MADE];
     (void)state;
@@ -132,7 +132,7 @@ static void a_file_gives_the_bits_of_the_cpu(void **state)
         const struct tern_param on_card[] = {{"backend", "cuda"}, {"context", "64"}, {"cache", caches[i]}, {"rows", "4"}};
         const char *path = make_model(weights[i]);
         double error_sum = 0, sum = 0;
-        use_runner(path, on_cpu, 2, cpu, cpu_made);
+        use_runner(path, on_cpu, 3, cpu, cpu_made);
         use_runner(path, on_card, 4, card, card_made);
         for (size_t n = 0; n < PROMPT * VOCABULARY; n++) {
             if (i == 0 && memcmp(&cpu[n], &card[n], sizeof *cpu))
