@@ -306,6 +306,13 @@ static void part(const struct tern_linear *l, const struct tern_activations *a, 
         tern_linear_kernel(l, batch)->run(&p, from, from + again);
 }
 
+void tern_linear_share(const struct tern_linear *l, int id, int n, size_t *from, size_t *to)
+{
+    tern_share(l->panels, id, n, from, to);
+    *from *= TERN_PANEL;
+    *to = *to * TERN_PANEL < l->n ? *to * TERN_PANEL : l->n;
+}
+
 void tern_linear_part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, float *y, int id, int n)
 {
     part(l, a, batch, copy, a->scale, y, id, n);

@@ -191,10 +191,30 @@ static void step_ffn_input(const struct work *w, int id, int n)
     }
 }
 
+static void activate(const struct work *w, float *gate, const float *up, size_t n)
+{
+    if (w->c->activation == TERN_ACTIVATION_RELU2)
+        w->vector->gate(gate, up, n, gate);
+    else
+        tern_layer_silu(gate, up, n);
+}
+
+/* Whether a thread's outputs of gate are those of up, so that it has both at hand when it is done with them. */
+static bool is_activated_at_once(const struct work *w)
+{
+    return matrix(w, TERN_ROLE_ffn_gate)->kind == matrix(w, TERN_ROLE_ffn_up)->kind;
+}
+
 static void step_gate_up(const struct work *w, int id, int n)
 {
+    size_t from, to, ffn = w->c->ffn;
     product(w, TERN_ROLE_ffn_gate, &w->s->wide, w->s->gate, id, n);
     product(w, TERN_ROLE_ffn_up, &w->s->wide, w->s->up, id, n);
+    if (!is_activated_at_once(w))
+        return;
+    tern_bound_matrix_share(matrix(w, TERN_ROLE_ffn_up), id, n, &from, &to);
+    for (size_t r = 0; r < w->n && from < to; r++)
+        activate(w, w->s->gate + r * ffn + from, w->s->up + r * ffn + from, to - from);
 }
 
 static void step_ffn_norm(const struct work *w, int id, int n)
@@ -202,11 +222,8 @@ static void step_ffn_norm(const struct work *w, int id, int n)
     size_t from, to, ffn = w->c->ffn;
     tern_share(w->n, id, n, &from, &to);
     for (size_t r = from; r < to; r++) {
-        float *gate = w->s->gate + r * ffn;
-        if (w->c->activation == TERN_ACTIVATION_RELU2)
-            w->vector->gate(gate, w->s->up + r * ffn, ffn, gate);
-        else
-            tern_layer_silu(gate, w->s->up + r * ffn, ffn);
+        if (!is_activated_at_once(w))
+            activate(w, w->s->gate + r * ffn, w->s->up + r * ffn, ffn);
         norm_row(w, w->s->gate, tern_plan_norm(w->plan, w->layer, TERN_ROLE_ffn_sub_norm), ffn, r, &w->s->tall);
     }
 }
@@ -257,8 +274,8 @@ static const struct step_row {
     {"attention norm", step_attention_norm, 0, 0},
     {"attention output", step_attention_output, TERN_ROLE_attn_output, TERN_ROLE_attn_output + 1},
     {"ffn: add, norm", step_ffn_input, 0, 0},
-    {"gate, up", step_gate_up, TERN_ROLE_ffn_gate, TERN_ROLE_ffn_up + 1},
-    {"ffn: act, norm", step_ffn_norm, 0, 0},
+    {"gate, up, act", step_gate_up, TERN_ROLE_ffn_gate, TERN_ROLE_ffn_up + 1},
+    {"ffn: norm", step_ffn_norm, 0, 0},
     {"down", step_down, TERN_ROLE_ffn_down, TERN_ROLE_ffn_down + 1},
     {"output norm", step_last, 0, 0},
     {"output", step_logits, 0, 0},

@@ -152,6 +152,14 @@ void tern_bound_matrix_part(const struct tern_bound_matrix *m, struct tern_input
         decoded_part(m, in, batch, y, room, id, n);
 }
 
+void tern_bound_matrix_share(const struct tern_bound_matrix *m, int id, int n, size_t *from, size_t *to)
+{
+    if (m->kind == TERN_MATRIX_TERNARY)
+        tern_linear_share(m->linear, id, n, from, to);
+    else
+        tern_share(m->matrix.n_rows, id, n, from, to);
+}
+
 size_t tern_bound_matrix_bytes(const struct tern_bound_matrix *m)
 {
     uint64_t bytes = 0;

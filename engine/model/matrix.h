@@ -50,6 +50,9 @@ void tern_bound_matrix_close(struct tern_bound_matrix *m);
 /* Part id of n of y = W x; y: batch x N floats. `room` is this thread's: 2 K + batch floats (DECODED only). */
 void tern_bound_matrix_part(const struct tern_bound_matrix *m, struct tern_input in, size_t batch, float *y, float *room, int id, int n);
 
+/* The outputs [*from, *to) that part id of n computes. */
+void tern_bound_matrix_share(const struct tern_bound_matrix *m, int id, int n, size_t *from, size_t *to);
+
 /* Bytes of weights that one product reads. */
 size_t tern_bound_matrix_bytes(const struct tern_bound_matrix *m);
 

@@ -238,7 +238,8 @@ static void work_run(const struct tern_op *op, struct tern_work *work)
 {
     const struct run *r = op->state;
     const struct tern_config *c = &r->model->config;
-    double wanted = r->is_decode ? (double)r->rows : 1, kv = (double)c->n_kv_heads * c->head_size * c->n_layers * 2 * sizeof(float);
+    enum { MANY = 1 << 12 };
+    double wanted = r->is_decode ? (double)r->rows : 1, kv = 2.0 * c->n_kv_heads * c->n_layers * (double)r->session->attention->bytes(MANY, c->head_size) / MANY;
     double seen = r->is_decode ? (double)r->behind + 1 : 0; /* a prompt's keys come from the cache of the core */
     work->ops = 2 * (double)tern_model_layer_weights(c) * (double)r->rows + 2 * (double)c->vocabulary * c->width * wanted;
     work->bytes = (double)tern_plan_bytes(r->plan) + kv * seen * (double)r->rows;

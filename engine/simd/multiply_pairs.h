@@ -16,15 +16,18 @@ INL vf second_of(vu pair)
     return (vf)(pair & 0xffff0000u);
 }
 
-/* The two chains of a block of 32 k, and their sum onto s. */
-INL void pairs_block(const uint16_t *a, size_t a_stride, const uint16_t *b, const int R, vf s[PAIR_ROWS][PAIR_VECTORS])
+/* The two chains of a block of 32 k, and their sum onto s. Lines of `next`, as many as those read, are asked for: a decoded token's keys and values
+ * come from memory, and streams of blocks are shorter than hardware looks ahead. */
+INL void pairs_block(const uint16_t *a, size_t a_stride, const uint16_t *b, const uint16_t *next, const int R, vf s[PAIR_ROWS][PAIR_VECTORS])
 {
     vf e[PAIR_ROWS][PAIR_VECTORS], o[PAIR_ROWS][PAIR_VECTORS];
     UNROLL_PARTS for (int r = 0; r < R; r++)
         UNROLL_PARTS for (int c = 0; c < PAIR_VECTORS; c++)
             e[r][c] = o[r][c] = splat(0);
-    for (size_t k = 0; k < TERN_PAIRS_BLOCK; k += 2, b += 2 * TERN_PAIRS_BLOCK) {
+    for (size_t k = 0; k < TERN_PAIRS_BLOCK; k += 2, b += 2 * TERN_PAIRS_BLOCK, next += 2 * TERN_PAIRS_BLOCK) {
         vf first[PAIR_VECTORS], second[PAIR_VECTORS];
+        UNROLL_PARTS for (size_t line = 0; line < PAIR_VECTORS * W; line += 64)
+            __builtin_prefetch((const char *)next + line);
         UNROLL_PARTS for (int c = 0; c < PAIR_VECTORS; c++) {
             vu pairs = *(const vu *)(const void *)(b + 2 * c * VL);
             first[c] = first_of(pairs);
@@ -45,17 +48,23 @@ INL void pairs_block(const uint16_t *a, size_t a_stride, const uint16_t *b, cons
             s[r][c] += e[r][c] + o[r][c];
 }
 
+/* Where columns from `column` on begin. */
+INL const uint16_t *pairs_column(const struct tern_multiply_pairs *m, size_t column)
+{
+    return m->b + column / TERN_PAIRS_BLOCK * m->column_stride + column % TERN_PAIRS_BLOCK * 2;
+}
+
 /* R rows from `row` by PAIR_VECTORS vectors from `column`, over all k. */
 INL void pairs_tile(const struct tern_multiply_pairs *m, size_t row, size_t column, const int R)
 {
     vf s[PAIR_ROWS][PAIR_VECTORS];
     const uint16_t *a = m->a + row * m->a_stride;
-    const uint16_t *b = m->b + column / TERN_PAIRS_BLOCK * m->column_stride + column % TERN_PAIRS_BLOCK * 2;
+    const uint16_t *b = pairs_column(m, column), *after = pairs_column(m, column + PAIR_VECTORS * VL < m->columns ? column + PAIR_VECTORS * VL : 0);
     UNROLL_PARTS for (int r = 0; r < R; r++)
         UNROLL_PARTS for (int c = 0; c < PAIR_VECTORS; c++)
             s[r][c] = splat(0);
     for (size_t k = 0; k < m->n; k += TERN_PAIRS_BLOCK, b += m->k_stride)
-        pairs_block(a + k, m->a_stride, b, R, s);
+        pairs_block(a + k, m->a_stride, b, k + TERN_PAIRS_BLOCK < m->n ? b + m->k_stride : after, R, s);
     UNROLL_PARTS for (int r = 0; r < R; r++)
         UNROLL_PARTS for (int c = 0; c < PAIR_VECTORS; c++)
             STOREF(m->y + (row + (size_t)r) * m->y_stride + column + (size_t)(c * VL), s[r][c]);
@@ -67,7 +76,11 @@ static void multiply_pairs(const struct tern_multiply_pairs *m)
         size_t row = 0;
         for (; row + PAIR_ROWS <= m->rows; row += PAIR_ROWS)
             pairs_tile(m, row, column, PAIR_ROWS);
-        for (; row < m->rows; row++)
+        if (m->rows - row >= 2) {
+            pairs_tile(m, row, column, 2);
+            row += 2;
+        }
+        if (m->rows > row)
             pairs_tile(m, row, column, 1);
     }
 }
