@@ -142,8 +142,11 @@ $(B)/engine/tests/emulated_cuda.so: $(B)/engine/tests/no_image.o $(CUDA_OBJ)
 	$(Q)$(CC) -shared -o $@ $^ -ldl
 $(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(B)/engine/tests/emulated_driver.so $(B)/engine/tests/emulated_cuda.so
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
+# These count and refuse what the engine takes from its pool (engine/tests/heap.h).
+HEAP_TESTS := gguf load_refused run_memory
+$(HEAP_TESTS:%=$(B)/engine/tests/%_test): WRAPS := $(if $(SAN),,$(patsubst %,-Wl$(comma)--wrap=tern_pool_%,take take_zeroed give))
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
-	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
+	$(Q)$(CC) $(SANFLAGS) $(WRAPS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
 # NVML without a card.
 $(B)/harness/tests/stub_nvml.so: $(B)/harness/tests/stub_nvml.o
 	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<

@@ -110,13 +110,13 @@ static void size_panel(struct packing *s, size_t g, int8_t *trits)
 static void each_panel(struct packing *s, int id, int n, void (*todo)(struct packing *, size_t, int8_t *))
 {
     size_t from, to;
-    int8_t *trits = malloc(TERN_PANEL * stride_for(s->linear->k));
+    int8_t *trits = tern_array_open(1, TERN_PANEL * stride_for(s->linear->k));
     tern_share(s->linear->panels, id, n, &from, &to);
     for (; trits && from < to; from++)
         todo(s, from, trits);
     if (!trits)
         s->failed = true;
-    free(trits);
+    tern_array_close(trits);
 }
 
 /* The thread that packs a share will read it: its pages go to that thread's node. */
@@ -225,7 +225,7 @@ static bool size_panels(struct tern_linear *l, struct packing *s)
 enum tern_status tern_linear_bind(const struct tern_backend *backend, const struct tern_linear_spec *spec, struct tern_linear **out,
                                   struct tern_error *error)
 {
-    struct tern_linear *l = calloc(1, sizeof *l);
+    struct tern_linear *l = tern_array_open(1, sizeof *l);
     if (!l)
         return tern_error_memory(error, "layer", sizeof *l);
     struct packing packing = { .linear = l, .spec = spec };
@@ -248,7 +248,7 @@ void tern_linear_close(struct tern_linear *l)
     if (!l)
         return;
     tern_block_close(l->w, l->bytes + 4096);
-    free(l);
+    tern_array_close(l);
 }
 
 void tern_linear_row(const struct tern_linear *l, size_t n, int8_t *trits)
@@ -343,12 +343,12 @@ static float dot_float(const int8_t *trits, const float *x, size_t k)
 void tern_linear_part_float(const struct tern_linear *l, const float *x, size_t batch, float *y, int id, int n)
 {
     size_t from, to;
-    int8_t *trits = malloc(l->k + 1);
+    int8_t *trits = tern_array_open(1, l->k + 1);
     tern_share(l->n, id, n, &from, &to);
     for (size_t row = from; row < to && trits; row++) {
         tern_linear_row(l, row, trits);
         for (size_t b = 0; b < batch; b++)
             y[b * l->n + row] = dot_float(trits, x + b * l->k, l->k) * l->scale;
     }
-    free(trits);
+    tern_array_close(trits);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/monitor.h"
 #include "core/error.h"
+#include "core/memory.h"
 
 #include <errno.h>
 #include <math.h>
@@ -44,7 +45,7 @@ static struct tern_monitored *find(const char *name)
     struct tern_monitored *one = all;
     while (one && strncmp(one->name, name, sizeof one->name - 1) != 0)
         one = one->next;
-    if (!one && n_names < NAMES_MAX && (one = calloc(1, sizeof *one))) {
+    if (!one && n_names < NAMES_MAX && (one = tern_array_open(1, sizeof *one))) {
         snprintf(one->name, sizeof one->name, "%s", name);
         pthread_mutex_init(&one->lock, NULL);
         one->next = all;

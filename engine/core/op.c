@@ -2,6 +2,7 @@
 #include "core/op.h"
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/monitor.h"
 #include "core/threads.h"
 
@@ -205,7 +206,7 @@ enum tern_status tern_op_bind(const char *name, const struct tern_param *params,
     const struct tern_op_row *row = tern_accelerator_wanted(params, n) ? tern_accelerator_row(name) : NULL;
     if (!row && !(row = find(name)))
         return tern_error_set(error, TERN_INVALID, "no operation is named \"%s\"", name);
-    struct tern_op *op = calloc(1, sizeof *op);
+    struct tern_op *op = tern_array_open(1, sizeof *op);
     if (!op)
         return tern_error_memory(error, name, sizeof *op);
     op->row = row;
@@ -334,5 +335,5 @@ void tern_op_close(struct tern_op *op)
         return;
     if (op->state)
         op->row->close(op);
-    free(op);
+    tern_array_close(op);
 }

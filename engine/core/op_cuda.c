@@ -3,6 +3,7 @@
  * replay of graphs; its time is the card's own (tern_op_elapsed_ns). */
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/random.h"
 
 #include <math.h>
@@ -74,10 +75,10 @@ static enum tern_status read_params(struct tern_op *op, struct layer *s, bool *c
 
 static enum tern_status make_inputs(struct layer *s, struct tern_error *error)
 {
-    s->x = malloc(s->batch * s->k * sizeof *s->x + 1);
-    s->x8 = malloc(s->batch * s->k + 1);
-    s->y = malloc(s->batch * s->n * sizeof *s->y + 1);
-    s->probe = calloc(s->k + 1, sizeof *s->probe);
+    s->x = tern_array_open(1, s->batch * s->k * sizeof *s->x + 1);
+    s->x8 = tern_array_open(1, s->batch * s->k + 1);
+    s->y = tern_array_open(1, s->batch * s->n * sizeof *s->y + 1);
+    s->probe = tern_array_open(s->k + 1, sizeof *s->probe);
     if (!s->x || !s->x8 || !s->y || !s->probe)
         return tern_error_memory(error, "inputs", s->batch * (s->n + s->k) * sizeof(float));
     for (size_t b = 0; b < s->batch; b++) {
@@ -99,7 +100,7 @@ static void run_layer(struct tern_op *op, uint64_t n)
 static enum tern_status bind_layer(struct tern_op *op, bool exact, struct tern_error *error)
 {
     struct cuda_fault fault;
-    struct layer *s = op->state = calloc(1, sizeof *s);
+    struct layer *s = op->state = tern_array_open(1, sizeof *s);
     bool cold = false;
     enum tern_status status;
     if (!s)
@@ -186,14 +187,14 @@ static enum tern_status check_layer(struct tern_op *op, struct tern_error *error
     struct layer *s = op->state;
     struct cuda_fault fault;
     size_t stride = s->k + 64;
-    int8_t *q = malloc(stride), *trits = malloc(stride);
+    int8_t *q = tern_array_open(1, stride), *trits = tern_array_open(1, stride);
     enum tern_status status = q && trits ? TERN_OK : tern_error_memory(error, "check", 2 * stride);
     if (!status)
         status = tern_accelerator_fault(s->on.face->linear_result(s->linear, s->y, &fault), &fault, error);
     if (!status)
         status = check_rows(op, q, trits, stride, error);
-    free(q);
-    free(trits);
+    tern_array_close(q);
+    tern_array_close(trits);
     return status;
 }
 
@@ -211,11 +212,11 @@ static void close_layer(struct tern_op *op)
     struct layer *s = op->state;
     if (s->linear)
         s->on.face->linear_close(s->linear);
-    free(s->x);
-    free(s->x8);
-    free(s->y);
-    free(s->probe);
-    free(s);
+    tern_array_close(s->x);
+    tern_array_close(s->x8);
+    tern_array_close(s->y);
+    tern_array_close(s->probe);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_cuda_matmul = {

@@ -3,6 +3,7 @@
  * (gpu_rival), against which the ternary layer is measured. */
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static enum tern_status bind_stretch(struct tern_op *op, struct tern_error *erro
         NULL
     };
     struct cuda_fault fault;
-    struct stretch *s = op->state = calloc(1, sizeof *s);
+    struct stretch *s = op->state = tern_array_open(1, sizeof *s);
     enum tern_status status;
     size_t kind;
     if (!s)
@@ -77,7 +78,7 @@ static void close_stretch(struct tern_op *op)
     struct stretch *s = op->state;
     if (s->stretch)
         s->on.face->stretch_close(s->stretch);
-    free(s);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_gpu_stretch = {
@@ -113,7 +114,7 @@ static enum tern_status bind_rival(struct tern_op *op, struct tern_error *error)
 {
     static const char *const types[] = { "int8", "bf16", "w2a8", NULL };
     struct cuda_fault fault;
-    struct rival *s = op->state = calloc(1, sizeof *s);
+    struct rival *s = op->state = tern_array_open(1, sizeof *s);
     enum tern_status status;
     size_t type, shape[2];
     bool cold;
@@ -157,7 +158,7 @@ static void close_rival(struct tern_op *op)
     struct rival *s = op->state;
     if (s->rival)
         s->on.face->rival_close(s->rival);
-    free(s);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_gpu_rival = {

@@ -88,15 +88,15 @@ static enum tern_status choose_storage(const struct tern_op *op, enum tern_stora
 static bool make_probe(struct layer *s, size_t n, size_t k)
 {
     struct weights w = { s->seed, s->density };
-    int8_t *row = malloc(k + 1);
-    s->probe = calloc(k + 1, sizeof *s->probe);
+    int8_t *row = tern_array_open(1, k + 1);
+    s->probe = tern_array_open(k + 1, sizeof *s->probe);
     for (size_t i = 0; row && s->probe && i < n; i++) {
         uint64_t r = check_factor(s->seed, i);
         seeded_row(&w, i, k, row);
         for (size_t j = 0; j < k; j++)
             s->probe[j] += r * (uint64_t)(int64_t)row[j];
     }
-    free(row);
+    tern_array_close(row);
     return row && s->probe;
 }
 
@@ -128,7 +128,7 @@ static enum tern_status open_activations(struct layer *s, size_t k, struct tern_
 {
     s->sharing = sharing_of(s);
     s->blocks = s->sharing == SHARE_OUTPUTS && !s->exact ? (size_t)s->threads : 1;
-    s->activations = calloc(s->blocks, sizeof *s->activations);
+    s->activations = tern_array_open(s->blocks, sizeof *s->activations);
     if (!s->activations)
         return tern_error_memory(error, "activations", s->blocks * sizeof *s->activations);
     for (size_t i = 0; i < s->blocks; i++) {
@@ -195,7 +195,7 @@ enum tern_status tern_op_layer_explain(struct tern_op *op, struct tern_error *er
 static enum tern_status bind_layer(struct tern_op *op, bool exact, struct tern_error *error)
 {
     struct request r;
-    struct layer *s = op->state = calloc(1, sizeof *s);
+    struct layer *s = op->state = tern_array_open(1, sizeof *s);
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);
     s->exact = exact;
@@ -380,14 +380,14 @@ static enum tern_status check_layer(struct tern_op *op, struct tern_error *error
 {
     struct layer *s = op->state;
     size_t stride = s->activations[0].stride;
-    int8_t *q = malloc(stride), *trits = malloc(stride);
+    int8_t *q = tern_array_open(1, stride), *trits = tern_array_open(1, stride);
     enum tern_status status = q && trits ? TERN_OK : tern_error_memory(error, "check", 2 * stride);
     memset(s->y, 0xff, s->batch * s->linear->n * sizeof(float));
     tern_op_run(op, 1);
     if (!status)
         status = check_outputs(op, q, trits, stride, error);
-    free(q);
-    free(trits);
+    tern_array_close(q);
+    tern_array_close(trits);
     return status;
 }
 
@@ -406,13 +406,13 @@ static void close_layer(struct tern_op *op)
     size_t n = s->linear ? s->linear->n : 0, k = s->linear ? s->linear->k : 0;
     for (size_t i = 0; s->activations && i < s->blocks; i++)
         tern_activations_close(&s->activations[i]);
-    free(s->activations);
+    tern_array_close(s->activations);
     tern_block_close(s->x, s->batch * k * sizeof *s->x);
     tern_block_close(s->x8, s->batch * k);
     tern_block_close(s->y, s->batch * n * sizeof(float));
-    free(s->probe);
+    tern_array_close(s->probe);
     tern_linear_close(s->linear);
-    free(s);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_matmul = {

@@ -57,7 +57,7 @@ static enum tern_status make(struct packer *s, uint64_t seed, double density, st
 static enum tern_status bind(struct tern_op *op, struct tern_error *error)
 {
     static const char *const ways[] = { "pack", "unpack", "bind", NULL };
-    struct packer *s = op->state = calloc(1, sizeof *s);
+    struct packer *s = op->state = tern_array_open(1, sizeof *s);
     uint64_t seed = 0;
     double density = 0;
     enum tern_status status;
@@ -119,7 +119,7 @@ static void close(struct tern_op *op)
     tern_block_close(s->back, ROWS * s->stride);
     tern_block_close(s->packed, ROWS * s->row_bytes);
     tern_block_close(s->panel, panel);
-    free(s);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_pack = {

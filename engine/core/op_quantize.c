@@ -27,7 +27,7 @@ static enum tern_status bind(struct tern_op *op, struct tern_error *error)
 {
     uint64_t seed;
     enum tern_status status;
-    struct quantizer *s = op->state = calloc(1, sizeof *s);
+    struct quantizer *s = op->state = tern_array_open(1, sizeof *s);
     if (!s)
         return tern_error_memory(error, "quantize", sizeof *s);
     s->kernels = &op->backend->kernels;
@@ -60,7 +60,7 @@ static void run(struct tern_op *op)
 static enum tern_status check(struct tern_op *op, struct tern_error *error)
 {
     struct quantizer *s = op->state;
-    int8_t *q = malloc(s->a.stride);
+    int8_t *q = tern_array_open(1, s->a.stride);
     enum tern_status status = q ? TERN_OK : tern_error_memory(error, "check", s->a.stride);
     memset(s->a.q, 0x55, s->batch * s->a.stride);
     tern_op_run(op, 1);
@@ -70,7 +70,7 @@ static enum tern_status check(struct tern_op *op, struct tern_error *error)
         if (memcmp(q, s->a.q + b * s->a.stride, s->a.stride) || sum != s->a.sum[b] || memcmp(&scale, &s->a.scale[b], sizeof scale))
             status = tern_error_set(error, TERN_WRONG, "quantize on %s: row %zu differs from scalar", op->backend->name, b);
     }
-    free(q);
+    tern_array_close(q);
     return status;
 }
 
@@ -88,7 +88,7 @@ static void close(struct tern_op *op)
     struct quantizer *s = op->state;
     tern_activations_close(&s->a);
     tern_block_close(s->x, s->batch * s->k * sizeof *s->x);
-    free(s);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_quantize = {

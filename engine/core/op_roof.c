@@ -56,7 +56,7 @@ static void fill_operands(struct peak *s, uint64_t seed)
 static enum tern_status bind_peak(struct tern_op *op, struct tern_error *error)
 {
     static const char *const places[] = { "registers", "l1", "l2", NULL };
-    struct peak *s = op->state = calloc(1, sizeof *s);
+    struct peak *s = op->state = tern_array_open(1, sizeof *s);
     size_t place = 0;
     uint64_t seed = 0;
     enum tern_status status;
@@ -126,7 +126,7 @@ static void close_peak(struct tern_op *op)
     struct peak *s = op->state;
     tern_block_close(s->operands, (size_t)s->threads * s->bytes);
     tern_block_close(s->lanes, (size_t)s->threads * LANES_MAX * sizeof *s->lanes);
-    free(s);
+    tern_array_close(s);
 }
 
 /* ---- read */
@@ -178,7 +178,7 @@ static void run_read(struct tern_op *op)
 
 static enum tern_status bind_read(struct tern_op *op, struct tern_error *error)
 {
-    struct reader *s = op->state = calloc(1, sizeof *s);
+    struct reader *s = op->state = tern_array_open(1, sizeof *s);
     enum tern_status status;
     if (!s)
         return tern_error_memory(error, "read", sizeof *s);
@@ -218,7 +218,7 @@ static void close_read(struct tern_op *op)
 {
     struct reader *s = op->state;
     tern_block_close(s->data, s->bytes);
-    free(s);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_peak = {

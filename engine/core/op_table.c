@@ -41,7 +41,7 @@ static void fill_row(struct table *t, size_t row, size_t d, uint64_t seed, float
 
 static enum tern_status open_table(struct table *t, enum tern_element type, size_t n, size_t d, uint64_t seed, struct tern_error *error)
 {
-    float *room = malloc((d + 1) * sizeof *room);
+    float *room = tern_array_open(1, (d + 1) * sizeof *room);
     t->n = n;
     t->bytes = n * d * widths[type];
     t->data = tern_block_open(t->bytes);
@@ -50,7 +50,7 @@ static enum tern_status open_table(struct table *t, enum tern_element type, size
     bool ok = room && t->data && t->scale;
     for (size_t row = 0; ok && row < n; row++)
         fill_row(t, row, d, seed, room);
-    free(room);
+    tern_array_close(room);
     return ok ? TERN_OK : tern_error_memory(error, "table", t->bytes);
 }
 
@@ -89,7 +89,7 @@ static enum tern_status open_vectors(struct tables *s, size_t in, size_t out, ui
 static enum tern_status begin(struct tern_op *op, struct tables **out, uint64_t *seed, size_t *type, struct tern_error *error)
 {
     enum tern_status status;
-    struct tables *s = op->state = calloc(1, sizeof *s);
+    struct tables *s = op->state = tern_array_open(1, sizeof *s);
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);
     *out = s;
@@ -123,8 +123,8 @@ static enum tern_status open_cache(struct tables *s, enum tern_element type, uin
     enum tern_status status = open_table(&s->k, type, groups * s->context, d, seed, error);
     if (!status)
         status = open_table(&s->v, type, groups * s->context, d, seed + 1, error);
-    s->keys = calloc(groups, sizeof *s->keys);
-    s->values = calloc(groups, sizeof *s->values);
+    s->keys = tern_array_open(groups, sizeof *s->keys);
+    s->values = tern_array_open(groups, sizeof *s->values);
     if (!status && (!s->keys || !s->values))
         status = tern_error_memory(error, "groups", groups * sizeof *s->keys);
     for (size_t g = 0; !status && g < groups; g++) {
@@ -159,7 +159,7 @@ static enum tern_status bind_attention(struct tern_op *op, struct tern_error *er
     size_t values = a->tokens * a->heads * a->d;
     if ((status = open_cache(s, (enum tern_element)type, seed, error)) || (status = open_vectors(s, values, values, seed, error)))
         return status;
-    if (!(a->scores = malloc((size_t)s->threads * a->score_stride * sizeof *a->scores)))
+    if (!(a->scores = tern_array_open(1, (size_t)s->threads * a->score_stride * sizeof *a->scores)))
         return tern_error_memory(error, "scores", (size_t)s->threads * a->score_stride * sizeof *a->scores);
     a->q = s->x;
     a->out = s->y;
@@ -180,7 +180,7 @@ static enum tern_status check_attention(struct tern_op *op, struct tern_error *e
     struct tables *s = op->state;
     struct tern_attention one = s->attention;
     size_t row = one.heads * one.d, last = (one.tokens - 1) * row;
-    float *expected = malloc(row * sizeof *expected);
+    float *expected = tern_array_open(1, row * sizeof *expected);
     if (!expected)
         return tern_error_memory(error, "check", row * sizeof *expected);
     tern_op_run(op, 1);
@@ -190,7 +190,7 @@ static enum tern_status check_attention(struct tern_op *op, struct tern_error *e
     one.out = expected;
     tern_attention_part(&tern_backend_scalar()->kernels, &one, 0, 1);
     bool same = !memcmp(expected, s->y + last, row * sizeof *expected);
-    free(expected);
+    tern_array_close(expected);
     return same ? TERN_OK : tern_error_set(error, TERN_WRONG, "attention on %s: the last token differs from scalar", op->backend->name);
 }
 
@@ -209,13 +209,13 @@ static void close_tables(struct tern_op *op)
     struct tables *s = op->state;
     close_table(&s->k);
     close_table(&s->v);
-    free(s->keys);
-    free(s->values);
-    free(s->attention.scores);
+    tern_array_close(s->keys);
+    tern_array_close(s->values);
+    tern_array_close(s->attention.scores);
     tern_block_close(s->x, s->in * sizeof *s->x);
     tern_block_close(s->y, s->out * sizeof *s->y);
     tern_block_close(s->q, s->in + 128);
-    free(s);
+    tern_array_close(s);
 }
 
 /* ---- logits and embedding */

@@ -95,7 +95,7 @@ static enum tern_status make(struct vectors *s, uint64_t seed, struct tern_error
 
 static enum tern_status bind_vectors(struct tern_op *op, struct vectors kind, struct tern_error *error)
 {
-    struct vectors *s = op->state = malloc(sizeof *s);
+    struct vectors *s = op->state = tern_array_open(1, sizeof *s);
     uint64_t seed = 0;
     enum tern_status status;
     if (!s)
@@ -131,7 +131,7 @@ static enum tern_status check(struct tern_op *op, struct tern_error *error)
     struct vectors *s = op->state, reference = *s;
     size_t rows = s->batch < 64 ? s->batch : 64, bytes = s->batch * s->n * sizeof(float);
     enum tern_status status = tern_activations_open(&reference.q, s->batch, s->n, error);
-    reference.y = malloc(bytes + 1);
+    reference.y = tern_array_open(1, bytes + 1);
     if (!status && !reference.y)
         status = tern_error_memory(error, "check", bytes);
     if (!status) {
@@ -146,7 +146,7 @@ static enum tern_status check(struct tern_op *op, struct tern_error *error)
         if (!same)
             status = tern_error_set(error, TERN_WRONG, "%s on %s: differs from scalar", op->row->name, op->backend->name);
     }
-    free(reference.y);
+    tern_array_close(reference.y);
     tern_activations_close(&reference.q);
     return status;
 }
@@ -167,7 +167,7 @@ static void close(struct tern_op *op)
     tern_block_close(s->y, bytes);
     tern_block_close(s->before, bytes);
     tern_activations_close(&s->q);
-    free(s);
+    tern_array_close(s);
 }
 
 #define VECTOR_OP(name, about, params, quantizes_) \

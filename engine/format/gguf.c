@@ -4,8 +4,10 @@
  */
 #include "format/gguf.h"
 
+#include "core/memory.h"
 #include "format/checked.h"
 #include "format/gguf_index.h"
+#include "memory/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,7 +133,7 @@ static bool read_all(struct tern_gguf *g, int fd, struct tern_error *err)
         errno = EFBIG;
         return failed(g, err, "cannot be read");
     }
-    uint8_t *into = aligned_alloc(READ_ALIGNMENT, bytes);
+    uint8_t *into = tern_pool_take(NULL, bytes, READ_ALIGNMENT, TERN_TAG_FILE, NULL);
     if (!into)
         return failed(g, err, "no memory for its bytes");
     g->bytes = into;
@@ -194,12 +196,12 @@ static bool get_index(struct tern_gguf *g, const struct identity *of, bool use_c
 
 static struct tern_gguf *new_file(const char *name, struct tern_error *err)
 {
-    struct tern_gguf *g = calloc(1, sizeof *g);
+    struct tern_gguf *g = tern_array_open(1, sizeof *g);
     size_t n = strlen(name);
     if (g)
-        g->name = malloc(n * 4 + sizeof "…");
+        g->name = tern_array_open(1, n * 4 + sizeof "…");
     if (!g || !g->name) {
-        free(g);
+        tern_array_close(g);
         tern_error_set(err, TERN_NO_MEMORY, "no memory to open a model file");
         return NULL;
     }
@@ -259,9 +261,9 @@ void tern_gguf_close(struct tern_gguf *g)
     if (g->ownership == MAPPED)
         munmap((void *)(uintptr_t)g->bytes, g->size);
     else if (g->ownership == READ)
-        free((void *)(uintptr_t)g->bytes);
-    free(g->name);
-    free(g);
+        tern_array_close((void *)(uintptr_t)g->bytes);
+    tern_array_close(g->name);
+    tern_array_close(g);
 }
 
 /* ---- lookups */

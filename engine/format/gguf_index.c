@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/gguf_index.h"
 
+#include "core/memory.h"
 #include "format/checked.h"
 
 #include <inttypes.h>
@@ -74,8 +75,8 @@ static bool names_alloc(struct tern_gguf_cursor *c, struct tern_gguf_names *name
     names->n_slots = n + n / 4 + 1;
     if (tern_checked_bytes(n, sizeof *names->offsets, sizeof *names->offsets, &offsets) &&
         tern_checked_bytes(names->n_slots, sizeof *names->slots, 0, &slots)) {
-        names->offsets = malloc(offsets);
-        names->slots = calloc(1, slots);
+        names->offsets = tern_array_open(1, offsets);
+        names->slots = tern_array_open(1, slots);
     }
     if (names->offsets && names->slots)
         return true;
@@ -168,7 +169,7 @@ static bool read_start(struct tern_gguf_cursor *c, struct tern_gguf_index *index
 struct tern_gguf_index *tern_gguf_index_read(struct tern_gguf_cursor *c)
 {
     uint64_t n_tensors, n_keys;
-    struct tern_gguf_index *index = calloc(1, sizeof *index);
+    struct tern_gguf_index *index = tern_array_open(1, sizeof *index);
     if (!index) {
         tern_error_set(c->err, TERN_NO_MEMORY, "%s: no memory for its header", c->name);
         return NULL;
@@ -194,9 +195,9 @@ void tern_gguf_index_release(struct tern_gguf_index *index)
 {
     if (!index || atomic_fetch_sub(&index->references, 1) != 1)
         return;
-    free(index->keys.offsets);
-    free(index->keys.slots);
-    free(index->tensors.offsets);
-    free(index->tensors.slots);
-    free(index);
+    tern_array_close(index->keys.offsets);
+    tern_array_close(index->keys.slots);
+    tern_array_close(index->tensors.offsets);
+    tern_array_close(index->tensors.slots);
+    tern_array_close(index);
 }

@@ -3,6 +3,7 @@
 
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "model/layers.h"
 #include "model/page.h"
 
@@ -163,8 +164,8 @@ enum tern_status tern_accelerated_open(const struct tern_model *model, const str
     *out = NULL;
     if (status != TERN_OK)
         return status;
-    struct tern_accelerated *a = calloc(1, sizeof *a);
-    if (!a || !(a->row = malloc(longest * sizeof *a->row)) || !(a->scales = malloc((longest / 256 + 1) * sizeof *a->scales)))
+    struct tern_accelerated *a = tern_array_open(1, sizeof *a);
+    if (!a || !(a->row = tern_array_open(1, longest * sizeof *a->row)) || !(a->scales = tern_array_open(1, (longest / 256 + 1) * sizeof *a->scales)))
         status = tern_error_memory(error, "a model on the card", longest * sizeof *a->row);
     if (status == TERN_OK) {
         a->model = model;
@@ -186,9 +187,9 @@ void tern_accelerated_close(struct tern_accelerated *a)
         a->on.face->session_close(a->session);
     if (a->weights)
         a->on.face->model_close(a->weights);
-    free(a->row);
-    free(a->scales);
-    free(a);
+    tern_array_close(a->row);
+    tern_array_close(a->scales);
+    tern_array_close(a);
 }
 
 /* ---- use */

@@ -3,6 +3,7 @@
  * Tensors: that a file has those of its network, each in the shape of its role.
  */
 #include "model/config.h"
+#include "core/memory.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -150,7 +151,7 @@ enum tern_status tern_config_check_tensors(const struct tern_config *c, const st
     enum tern_status status = TERN_OK;
     if (!tern_gguf_find_tensor(gguf, "output_norm.weight", &t))
         return tern_error_set(err, TERN_INVALID, "%s: tensor output_norm.weight is missing", tern_gguf_name(gguf));
-    uint8_t *seen = calloc(c->n_layers, TERN_N_ROLES);
+    uint8_t *seen = tern_array_open(c->n_layers, TERN_N_ROLES);
     if (!seen)
         return tern_error_set(err, TERN_NO_MEMORY, "%s: no memory to check its tensors", tern_gguf_name(gguf));
     for (uint64_t i = 0; status == TERN_OK && tern_gguf_tensor(gguf, i, &t); i++) {
@@ -163,6 +164,6 @@ enum tern_status tern_config_check_tensors(const struct tern_config *c, const st
     }
     if (status == TERN_OK)
         status = check_missing(c, gguf, seen, err);
-    free(seen);
+    tern_array_close(seen);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "model/gpu_reference.h"
 #include "core/backend.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "format/quants.h"
 #include "model/attend.h"
 
@@ -23,7 +24,7 @@ enum tern_status tern_gpu_reference_open(const struct cuda_model_spec *p, enum c
         {(void **)&r->room, tern_attend_f32.floats(p->heads, positions, p->head) * f}, {(void **)&r->q, r->stride}, {(void **)&r->trits, r->stride},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!(*all[i].to = calloc(1, all[i].bytes)))
+        if (!(*all[i].to = tern_array_open(1, all[i].bytes)))
             return tern_error_memory(error, "the reference", all[i].bytes);
     return TERN_OK;
 }
@@ -32,7 +33,7 @@ void tern_gpu_reference_close(struct tern_gpu_reference *r)
 {
     void *const all[] = {r->keys, r->values, r->key_scales, r->value_scales, r->k, r->v, r->x, r->wide, r->tall, r->added, r->mixed, r->cosine, r->sine, r->room, r->q, r->trits};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        free(all[i]);
+        tern_array_close(all[i]);
 }
 
 /* ---- the cache */

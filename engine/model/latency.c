@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/latency.h"
+#include "core/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,8 +9,8 @@
 enum tern_status tern_latency_open(struct tern_latency *l, uint64_t room, struct tern_error *err)
 {
     *l = (struct tern_latency){.room = room < TERN_LATENCY_EXACT_MAX ? room : TERN_LATENCY_EXACT_MAX};
-    l->ns = malloc((l->room + 1) * sizeof *l->ns);
-    l->buckets = calloc(TERN_LATENCY_BUCKETS, sizeof *l->buckets);
+    l->ns = tern_array_open(1, (l->room + 1) * sizeof *l->ns);
+    l->buckets = tern_array_open(TERN_LATENCY_BUCKETS, sizeof *l->buckets);
     if (l->ns && l->buckets)
         return TERN_OK;
     tern_latency_close(l);
@@ -18,8 +19,8 @@ enum tern_status tern_latency_open(struct tern_latency *l, uint64_t room, struct
 
 void tern_latency_close(struct tern_latency *l)
 {
-    free(l->ns);
-    free(l->buckets);
+    tern_array_close(l->ns);
+    tern_array_close(l->buckets);
     *l = (struct tern_latency){0};
 }
 

@@ -2,6 +2,7 @@
 #include "model/matrix.h"
 
 #include "core/error.h"
+#include "core/memory.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -74,12 +75,12 @@ static enum tern_status check_codes(const struct tern_bound_matrix *m, const str
 {
     struct source source = {&m->matrix, 0};
     size_t k = m->matrix.n_columns;
-    int8_t *trits = malloc(k);
+    int8_t *trits = tern_array_open(1, k);
     if (!trits)
         return tern_error_memory(err, "a row of trits", k);
     for (uint64_t row = 0; row < m->matrix.n_rows && !atomic_load(&source.bad); row++)
         source_row(&source, row, k, trits);
-    free(trits);
+    tern_array_close(trits);
     uint64_t bad = atomic_load(&source.bad);
     return !bad ? TERN_OK
                 : tern_error_set(err, TERN_INVALID, "tensor %s: row %" PRIu64 ", column %" PRIu64 " holds code 3, which is no trit", how->name,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/model.h"
+#include "core/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ static enum tern_status take_weights(struct tern_model *m, enum tern_i2s_order o
 {
     struct tern_gguf_tensor embedding, norm, output;
     enum tern_status status = TERN_OK;
-    m->layers = calloc(m->config.n_layers, sizeof *m->layers);
+    m->layers = tern_array_open(m->config.n_layers, sizeof *m->layers);
     if (!m->layers)
         return tern_error_memory(err, "the model's layers", m->config.n_layers * sizeof *m->layers);
     if (!tern_gguf_find_tensor(m->gguf, "token_embd.weight", &embedding) || !tern_gguf_find_tensor(m->gguf, "output_norm.weight", &norm) ||
@@ -66,7 +67,7 @@ enum tern_status tern_model_open(const char *path, const struct tern_model_optio
     static const struct tern_model_options defaults;
     options = options ? options : &defaults;
     *out = NULL;
-    struct tern_model *m = calloc(1, sizeof *m);
+    struct tern_model *m = tern_array_open(1, sizeof *m);
     if (!m)
         return tern_error_memory(err, "a model", sizeof *m);
     enum tern_status status = tern_gguf_open(path, &options->file, &m->gguf, err);
@@ -88,8 +89,8 @@ void tern_model_close(struct tern_model *m)
     if (!m)
         return;
     tern_gguf_close(m->gguf);
-    free(m->layers);
-    free(m);
+    tern_array_close(m->layers);
+    tern_array_close(m);
 }
 
 uint64_t tern_model_layer_weights(const struct tern_config *c)

@@ -94,7 +94,7 @@ static bool make_norms(struct pass *s)
     bool ok = true;
     for (uint32_t i = 0; i < CUDA_NORMS && ok; i++) {
         size_t n = i == CUDA_NORM_ffn_sub ? s->spec.ffn : s->spec.width;
-        ok = (s->norms[i] = malloc(n * sizeof(float)));
+        ok = (s->norms[i] = tern_array_open(1, n * sizeof(float)));
         if (ok)
             tern_random_floats(tern_random_start(s->seed, TAG_NORM, i), 0.5f, s->norms[i], n);
         for (size_t j = 0; j < n && ok; j++)
@@ -155,7 +155,7 @@ static enum tern_status open_pass(struct tern_op *op, struct pass *s, enum cuda_
 static enum tern_status bind_decode(struct tern_op *op, struct tern_error *error)
 {
     static const char *const fusings[] = {"fastest", "never", "always", NULL};
-    struct pass *s = op->state = calloc(1, sizeof *s);
+    struct pass *s = op->state = tern_array_open(1, sizeof *s);
     size_t context, fusing;
     enum tern_status status;
     if (!s)
@@ -169,7 +169,7 @@ static enum tern_status bind_decode(struct tern_op *op, struct tern_error *error
 
 static enum tern_status bind_prefill(struct tern_op *op, struct tern_error *error)
 {
-    struct pass *s = op->state = calloc(1, sizeof *s);
+    struct pass *s = op->state = tern_array_open(1, sizeof *s);
     enum tern_status status;
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);
@@ -221,7 +221,7 @@ static enum tern_status check_first_layer(struct tern_op *op, struct pass *s, fl
 static enum tern_status check_pass(struct tern_op *op, struct tern_error *error)
 {
     struct pass *s = op->state;
-    float *logits = malloc(2 * s->spec.vocabulary * sizeof *logits);
+    float *logits = tern_array_open(1, 2 * s->spec.vocabulary * sizeof *logits);
     enum tern_status status = logits ? TERN_OK : tern_error_memory(error, "logits", 2 * s->spec.vocabulary * sizeof *logits);
     if (!status)
         status = check_first_layer(op, s, logits, error);
@@ -229,7 +229,7 @@ static enum tern_status check_pass(struct tern_op *op, struct tern_error *error)
         status = look(s, (struct cuda_session_view){.rows = s->rows, .layers = s->spec.layers, .logits = logits + i * s->spec.vocabulary}, error);
     for (size_t n = 0; n < s->spec.vocabulary && !status; n++)
         status = compare(op, n, logits[n], logits[s->spec.vocabulary + n], "of the same pass again", error);
-    free(logits);
+    tern_array_close(logits);
     return status;
 }
 
@@ -256,8 +256,8 @@ static void close_pass(struct tern_op *op)
     if (s->model)
         s->on.face->model_close(s->model);
     for (size_t i = 0; i < CUDA_NORMS; i++)
-        free(s->norms[i]);
-    free(s);
+        tern_array_close(s->norms[i]);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_gpu_decode = {

@@ -4,6 +4,7 @@
  * (a prompt of `tokens`), loader (opening a file).
  */
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/op.h"
 #include "core/random.h"
 #include "model/attend.h"
@@ -86,7 +87,7 @@ static void fill_group(struct run *r, size_t layer, size_t sequence, size_t grou
 static enum tern_status fill_cache(struct run *r, struct tern_error *error)
 {
     const struct tern_config *c = &r->model->config;
-    float *kv = malloc(2 * c->head_size * sizeof *kv);
+    float *kv = tern_array_open(1, 2 * c->head_size * sizeof *kv);
     if (!kv)
         return tern_error_memory(error, "inputs", 2 * c->head_size * sizeof *kv);
     for (size_t layer = 0; layer < c->n_layers; layer++)
@@ -95,7 +96,7 @@ static enum tern_status fill_cache(struct run *r, struct tern_error *error)
                 fill_group(r, layer, s, g, kv);
     for (size_t s = 0; s < r->session->sequences; s++)
         r->session->lengths[s] = r->behind;
-    free(kv);
+    tern_array_close(kv);
     return TERN_OK;
 }
 
@@ -105,10 +106,10 @@ static enum tern_status make_inputs(struct tern_op *op, struct run *r, struct te
     size_t wanted = r->is_decode ? r->rows : 1, vocabulary = r->model->config.vocabulary;
     enum tern_status status = tern_op_seed(op, "seed", &seed, error);
     uint64_t state = tern_random_start(seed, TAG_TOKENS, 0);
-    r->tokens = calloc(r->rows, sizeof *r->tokens);
-    r->sequences = calloc(r->rows, sizeof *r->sequences);
-    r->wants = calloc(r->rows, 1);
-    r->logits = calloc(wanted * vocabulary, sizeof *r->logits);
+    r->tokens = tern_array_open(r->rows, sizeof *r->tokens);
+    r->sequences = tern_array_open(r->rows, sizeof *r->sequences);
+    r->wants = tern_array_open(r->rows, 1);
+    r->logits = tern_array_open(wanted * vocabulary, sizeof *r->logits);
     if (!r->tokens || !r->sequences || !r->wants || !r->logits)
         return tern_error_memory(error, "inputs", wanted * vocabulary * sizeof *r->logits);
     for (size_t i = 0; i < r->rows; i++) {
@@ -121,7 +122,7 @@ static enum tern_status make_inputs(struct tern_op *op, struct run *r, struct te
 
 static enum tern_status bind_run(struct tern_op *op, bool is_decode, struct tern_error *error)
 {
-    struct run *r = op->state = calloc(1, sizeof *r);
+    struct run *r = op->state = tern_array_open(1, sizeof *r);
     if (!r)
         return tern_error_memory(error, op->row->name, sizeof *r);
     r->is_decode = is_decode;
@@ -159,7 +160,7 @@ static enum tern_status bind_prefill(struct tern_op *op, struct tern_error *erro
 
 static enum tern_status pass(struct run *r, size_t rows, struct tern_error *error)
 {
-    struct tern_pass p = {rows, r->tokens, r->sequences, r->wants, r->logits};
+    struct tern_pass p = {rows, r->tokens, r->sequences, r->wants, r->logits, false};
     enum tern_status status = tern_session_forward(r->session, &p, error);
     for (size_t s = 0; s < r->session->sequences; s++)
         tern_session_rewind(r->session, s, r->behind);
@@ -178,9 +179,9 @@ static enum tern_status check_matrix(const struct tern_op *op, const struct run 
     const struct tern_bound_matrix *m = &r->plan->layers[layer][role];
     size_t n = m->matrix.n_rows, k = m->matrix.n_columns;
     uint64_t state = tern_random_start(7, TAG_TOKENS, layer * TERN_N_ROLES + role), bad;
-    int8_t *x = malloc(k), *trits = malloc(k);
-    float *scales = malloc((k / 256 + 1) * sizeof *scales);
-    int32_t *y = malloc(n * sizeof *y);
+    int8_t *x = tern_array_open(1, k), *trits = tern_array_open(1, k);
+    float *scales = tern_array_open(1, (k / 256 + 1) * sizeof *scales);
+    int32_t *y = tern_array_open(1, n * sizeof *y);
     struct tern_activations a = {0};
     enum tern_status status = tern_activations_open(&a, 1, k, error);
     if (status == TERN_OK && x && trits && scales && y) {
@@ -201,10 +202,10 @@ static enum tern_status check_matrix(const struct tern_op *op, const struct run 
         status = tern_error_memory(error, "check", n * sizeof *y);
     }
     tern_activations_close(&a);
-    free(x);
-    free(trits);
-    free(scales);
-    free(y);
+    tern_array_close(x);
+    tern_array_close(trits);
+    tern_array_close(scales);
+    tern_array_close(y);
     return status;
 }
 
@@ -253,11 +254,11 @@ static void close_run(struct tern_op *op)
     tern_plan_close(r->plan);
     tern_model_close(r->model);
     free(r->path);
-    free(r->tokens);
-    free(r->sequences);
-    free(r->wants);
-    free(r->logits);
-    free(r);
+    tern_array_close(r->tokens);
+    tern_array_close(r->sequences);
+    tern_array_close(r->wants);
+    tern_array_close(r->logits);
+    tern_array_close(r);
 }
 
 const struct tern_op_row tern_op_row_decode = {
@@ -286,7 +287,7 @@ static enum tern_status bind_loader(struct tern_op *op, struct tern_error *error
 {
     static const char *const accesses[] = {"mapped", "read", NULL}, *const caches[] = {"warm", "cold", NULL};
     size_t access = 0, cache = 0;
-    struct load *l = op->state = calloc(1, sizeof *l);
+    struct load *l = op->state = tern_array_open(1, sizeof *l);
     if (!l)
         return tern_error_memory(error, op->row->name, sizeof *l);
     enum tern_status status = tern_op_choice(op, "access", accesses, &access, error);
@@ -329,7 +330,7 @@ static void close_loader(struct tern_op *op)
 {
     struct load *l = op->state;
     free(l->path);
-    free(l);
+    tern_array_close(l);
 }
 
 const struct tern_op_row tern_op_row_loader = {

@@ -5,6 +5,7 @@
  */
 #include "core/error.h"
 #include "core/linear.h"
+#include "core/memory.h"
 #include "core/op.h"
 #include "core/random.h"
 #include "model/stream.h"
@@ -122,7 +123,7 @@ static enum tern_status open_lanes(struct stream_op *s, struct tern_error *error
     for (int i = 0; i < s->options.workers + s->options.submitter_helps; i++) {
         enum tern_status status = tern_activations_open(&s->lanes[i].a, TERN_STREAM_BUFFER_MAX, s->k, error);
         s->n_lanes = i + 1;
-        s->lanes[i].y = calloc(TERN_STREAM_BUFFER_MAX * s->n, sizeof *s->lanes[i].y);
+        s->lanes[i].y = tern_array_open(TERN_STREAM_BUFFER_MAX * s->n, sizeof *s->lanes[i].y);
         if (status != TERN_OK || !s->lanes[i].y)
             return status != TERN_OK ? status : tern_error_memory(error, "a worker", TERN_STREAM_BUFFER_MAX * s->n * sizeof(float));
     }
@@ -148,7 +149,7 @@ static enum tern_status fix_arrivals(struct stream_op *s, uint64_t seed, struct 
 {
     double mean = s->service_ns / s->load, at = 0;
     uint64_t state = tern_random_start(seed, TAG_ARRIVALS, 0);
-    s->arrivals = calloc(s->requests, sizeof *s->arrivals);
+    s->arrivals = tern_array_open(s->requests, sizeof *s->arrivals);
     if (!s->arrivals)
         return tern_error_memory(error, "arrival times", s->requests * sizeof *s->arrivals);
     for (size_t i = 0; i < s->requests; i++) {
@@ -167,7 +168,7 @@ static double latency_of(struct tern_op *op, double quantile)
 static enum tern_status bind_stream(struct tern_op *op, struct tern_error *error)
 {
     uint64_t seed = 1;
-    struct stream_op *s = op->state = calloc(1, sizeof *s);
+    struct stream_op *s = op->state = tern_array_open(1, sizeof *s);
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);
     enum tern_status status = read_params(op, s, &seed, error);
@@ -176,7 +177,7 @@ static enum tern_status bind_stream(struct tern_op *op, struct tern_error *error
         status = tern_linear_bind(op->backend, &spec, &s->linear, error);
     if (status == TERN_OK)
         status = open_lanes(s, error);
-    if (status == TERN_OK && !(s->inputs = malloc(INPUTS * s->k * sizeof *s->inputs + 1)))
+    if (status == TERN_OK && !(s->inputs = tern_array_open(1, INPUTS * s->k * sizeof *s->inputs + 1)))
         status = tern_error_memory(error, "inputs", INPUTS * s->k * sizeof *s->inputs);
     if (status != TERN_OK)
         return status;
@@ -224,7 +225,7 @@ static void run_stream(struct tern_op *op)
 static enum tern_status check_stream(struct tern_op *op, struct tern_error *error)
 {
     struct stream_op *s = op->state;
-    int8_t *trits = malloc(s->k + 1);
+    int8_t *trits = tern_array_open(1, s->k + 1);
     float sum = 0;
     if (!trits)
         return tern_error_memory(error, "check", s->k);
@@ -240,7 +241,7 @@ static enum tern_status check_stream(struct tern_op *op, struct tern_error *erro
         if (fabsf(sum - lane->y[row]) > 1e-5f * fabsf(sum) + 1e-6f)
             status = tern_error_set(error, TERN_WRONG, "stream on %s: output %zu is %.9g, expected %.9g", op->backend->name, row, (double)lane->y[row], (double)sum);
     }
-    free(trits);
+    tern_array_close(trits);
     run_stream(op);
     if (status == TERN_OK && s->latency.n != s->requests)
         status = tern_error_set(error, TERN_WRONG, "stream: %llu of %zu requests were delivered", (unsigned long long)s->latency.n, s->requests);
@@ -260,13 +261,13 @@ static void close_stream(struct tern_op *op)
     tern_stream_close(s->stream);
     for (int i = 0; i < s->n_lanes; i++) {
         tern_activations_close(&s->lanes[i].a);
-        free(s->lanes[i].y);
+        tern_array_close(s->lanes[i].y);
     }
     tern_linear_close(s->linear);
     tern_latency_close(&s->latency);
-    free(s->inputs);
-    free(s->arrivals);
-    free(s);
+    tern_array_close(s->inputs);
+    tern_array_close(s->arrivals);
+    tern_array_close(s);
 }
 
 const struct tern_op_row tern_op_row_stream = {

@@ -73,7 +73,7 @@ static bool pack_rows(struct tern_output *o, const struct tern_matrix *m, int th
     tern_threads_used_openmp();
 #pragma omp parallel num_threads(threads) reduction(+ : error, total) reduction(&& : ok)
     {
-        float *row = malloc(o->k * (sizeof *row + 1));
+        float *row = tern_array_open(1, o->k * (sizeof *row + 1));
         double sums[2] = {0, 0};
         ok = row != NULL;
 #pragma omp for schedule(static)
@@ -85,7 +85,7 @@ static bool pack_rows(struct tern_output *o, const struct tern_matrix *m, int th
         }
         error = sums[0];
         total = sums[1];
-        free(row);
+        tern_array_close(row);
     }
     o->error = total > 0 ? sqrt(error / total) : 0;
     return ok;

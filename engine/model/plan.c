@@ -3,6 +3,7 @@
 
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "model/page.h"
 
 #include <math.h>
@@ -118,7 +119,7 @@ static enum tern_status decode_norms(struct tern_plan *p, struct tern_error *err
         tern_role_shape(c, r, &size, &inputs);
         p->norms_of_layer += tern_role(r)->is_matrix ? 0 : size;
     }
-    p->norms = malloc((p->norms_of_layer * c->n_layers + c->width) * sizeof *p->norms);
+    p->norms = tern_array_open(1, (p->norms_of_layer * c->n_layers + c->width) * sizeof *p->norms);
     if (!p->norms)
         return tern_error_memory(err, "norms", p->norms_of_layer * c->n_layers * sizeof *p->norms);
     for (uint32_t layer = 0; layer < c->n_layers; layer++)
@@ -145,7 +146,7 @@ static enum tern_status bind_layers(struct tern_plan *p, struct tern_error *err)
     struct tern_matrix_binding how = {p->backend, p->options.storage, p->options.batch, p->options.threads,
                                       p->options.precision == TERN_PRECISION_INT8, p->features.use_many_weights && p->options.storage == TERN_STORAGES,
                                       is_cold(p->model), name};
-    p->layers = calloc(c->n_layers, sizeof *p->layers);
+    p->layers = tern_array_open(c->n_layers, sizeof *p->layers);
     if (!p->layers)
         return tern_error_memory(err, "a plan's layers", c->n_layers * sizeof *p->layers);
     for (uint32_t layer = 0; layer < c->n_layers; layer++) {
@@ -177,7 +178,7 @@ enum tern_status tern_plan_open(const struct tern_model *model, const struct ter
                                 struct tern_error *err)
 {
     *out = NULL;
-    struct tern_plan *p = calloc(1, sizeof *p);
+    struct tern_plan *p = tern_array_open(1, sizeof *p);
     if (!p)
         return tern_error_memory(err, "a plan", sizeof *p);
     p->model = model;
@@ -207,9 +208,9 @@ void tern_plan_close(struct tern_plan *p)
         for (enum tern_role r = 0; r < TERN_N_ROLES; r++)
             tern_bound_matrix_close(&p->layers[layer][r]);
     tern_output_close(&p->output);
-    free(p->layers);
-    free(p->norms);
-    free(p);
+    tern_array_close(p->layers);
+    tern_array_close(p->norms);
+    tern_array_close(p);
 }
 
 const float *tern_plan_norm(const struct tern_plan *p, uint32_t layer, enum tern_role role)

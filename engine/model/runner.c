@@ -3,6 +3,7 @@
  * The public side of models (tern.h): a file, its plan and one session as one thing.
  */
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/monitor.h"
 #include "model/accelerated.h"
 #include "model/attend.h"
@@ -45,7 +46,7 @@ enum tern_status tern_runner_open(const char *path, const struct tern_param *par
 {
     struct tern_settings settings;
     tern_monitor_environment();
-    struct tern_runner *r = calloc(1, sizeof *r);
+    struct tern_runner *r = tern_array_open(1, sizeof *r);
     *out = NULL;
     if (!r)
         return tern_error_memory(error, "a runner", sizeof *r);
@@ -54,7 +55,7 @@ enum tern_status tern_runner_open(const char *path, const struct tern_param *par
         status = tern_model_open(path, &settings.model, &r->model, error);
     if (status == TERN_OK)
         status = open_session(r, &settings, error);
-    if (status == TERN_OK && !(r->logits = malloc(r->model->config.vocabulary * sizeof *r->logits)))
+    if (status == TERN_OK && !(r->logits = tern_array_open(1, r->model->config.vocabulary * sizeof *r->logits)))
         status = tern_error_memory(error, "logits", r->model->config.vocabulary * sizeof *r->logits);
     if (status == TERN_OK)
         *out = r;
@@ -71,8 +72,8 @@ void tern_runner_close(struct tern_runner *r)
     tern_session_close(r->session);
     tern_plan_close(r->plan);
     tern_model_close(r->model);
-    free(r->logits);
-    free(r);
+    tern_array_close(r->logits);
+    tern_array_close(r);
 }
 
 /* One sample of the monitor: the time of a token, when it runs. */
@@ -85,16 +86,10 @@ static void watch(const char *name, double begin, size_t n)
 enum tern_status tern_runner_feed(struct tern_runner *r, const uint32_t *tokens, size_t n, int every, float *logits, struct tern_error *error)
 {
     size_t vocabulary = r->model->config.vocabulary;
-    uint8_t *wants = NULL;
-    if (every && logits && !(wants = malloc(n ? n : 1)))
-        return tern_error_memory(error, "a pass", n);
-    if (wants)
-        memset(wants, 1, n);
     float *into = logits ? logits : r->logits;
     double begin = tern_monitor_clock();
-    enum tern_status status = r->accelerated ? tern_accelerated_feed(r->accelerated, tokens, n, wants != NULL, into, error)
-                                             : tern_session_forward(r->session, &(struct tern_pass){.n = n, .tokens = tokens, .wants = wants, .logits = into}, error);
-    free(wants);
+    enum tern_status status = r->accelerated ? tern_accelerated_feed(r->accelerated, tokens, n, every && logits, into, error)
+                                             : tern_session_forward(r->session, &(struct tern_pass){.n = n, .tokens = tokens, .every = every && logits, .logits = into}, error);
     if (status == TERN_OK && n) {
         watch(n == 1 ? "model/decode" : "model/prefill", begin, n);
         r->has_logits = true;
@@ -119,7 +114,7 @@ enum tern_status tern_runner_greedy(struct tern_runner *r, size_t n, uint32_t *o
 static enum tern_status stream_logits(struct tern_runner *r, const uint32_t *tokens, size_t n, FILE *file, struct tern_error *error)
 {
     size_t vocabulary = r->model->config.vocabulary, piece = r->session && r->session->rows < 64 ? r->session->rows : 64;
-    float *logits = malloc(piece * vocabulary * sizeof *logits);
+    float *logits = tern_array_open(1, piece * vocabulary * sizeof *logits);
     enum tern_status status = logits ? TERN_OK : tern_error_memory(error, "logits", piece * vocabulary * sizeof *logits);
     for (size_t at = 0; at < n && status == TERN_OK; at += piece) {
         size_t m = n - at < piece ? n - at : piece;
@@ -127,7 +122,7 @@ static enum tern_status stream_logits(struct tern_runner *r, const uint32_t *tok
         if (status == TERN_OK && fwrite(logits, sizeof *logits, m * vocabulary, file) != m * vocabulary)
             status = tern_error_set(error, TERN_IO, "the logits cannot be written: %s", strerror(errno));
     }
-    free(logits);
+    tern_array_close(logits);
     return status;
 }
 

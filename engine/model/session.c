@@ -2,6 +2,7 @@
 #include "model/session.h"
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "format/checked.h"
 #include "model/forward.h"
 #include "model/layers.h"
@@ -64,6 +65,7 @@ static void lay_out(struct tern_session *s, struct cutter *c)
     s->values = cut(c, groups, s->group_bytes, 1);
     s->lengths = cut(c, s->sequences, 1, sizeof *s->lengths);
     s->positions = cut(c, s->rows, 1, sizeof *s->positions);
+    s->wants = cut(c, s->rows, 1, 1);
     s->cosine = cut(c, s->context, m->head_size / 2, sizeof(float));
     s->sine = cut(c, s->context, m->head_size / 2, sizeof(float));
     const struct { float **at; uint64_t width; } scratch[] = {
@@ -116,7 +118,7 @@ enum tern_status tern_session_open(const struct tern_plan *plan, const struct te
                                    struct tern_error *err)
 {
     *out = NULL;
-    struct tern_session *s = calloc(1, sizeof *s);
+    struct tern_session *s = tern_array_open(1, sizeof *s);
     if (!s)
         return tern_error_memory(err, "a session", sizeof *s);
     s->plan = plan;
@@ -144,7 +146,7 @@ void tern_session_close(struct tern_session *s)
     tern_activations_close(&s->tall);
     tern_activations_close(&s->last);
     tern_arena_close(&s->arena);
-    free(s);
+    tern_array_close(s);
 }
 
 void tern_session_rewind(struct tern_session *s, size_t sequence, size_t length)
@@ -179,25 +181,29 @@ static enum tern_status check(struct tern_session *s, const struct tern_pass *p,
     return status;
 }
 
+/* Of n tokens from the piece that starts at `from`. */
+static const uint8_t *wants_of(struct tern_session *s, const struct tern_pass *p, size_t from, size_t n)
+{
+    memset(s->wants, p->every, n);
+    if (from + n == p->n)
+        s->wants[n - 1] = 1;
+    return s->wants;
+}
+
 enum tern_status tern_session_forward(struct tern_session *s, const struct tern_pass *p, struct tern_error *err)
 {
     enum tern_status status = check(s, p, err);
     float *logits = p->logits;
-    uint8_t *wants = NULL;
     if (status != TERN_OK || p->n == 0)
         return status;
-    if (!p->wants && !(wants = calloc(p->n, 1)))
-        return tern_error_memory(err, "a pass", p->n);
-    if (wants)
-        wants[p->n - 1] = 1;
     for (size_t from = 0; from < p->n; from += s->rows) {
         size_t n = p->n - from < s->rows ? p->n - from : s->rows;
-        struct tern_pass piece = {n, p->tokens + from, p->sequences ? p->sequences + from : NULL, (p->wants ? p->wants : wants) + from, logits};
+        struct tern_pass piece = {n, p->tokens + from, p->sequences ? p->sequences + from : NULL,
+                                   p->wants ? p->wants + from : wants_of(s, p, from, n), logits, false};
         size_t wanted = tern_forward(s, &piece);
         if (logits)
             logits += wanted * s->plan->model->config.vocabulary;
     }
-    free(wants);
     return TERN_OK;
 }
 

@@ -36,6 +36,7 @@ struct tern_session {
     size_t sequences, context, rows;
     size_t *lengths;     /* positions each sequence has */
     size_t *positions;   /* of the rows of the pass at hand */
+    uint8_t *wants;      /* of its rows, where the caller says none */
     const struct tern_attend_way *attention;
     char *keys, *values;
     size_t group_bytes;  /* of the keys of a group of a sequence in a layer, and of its values */
@@ -52,13 +53,14 @@ struct tern_session {
     struct tern_step_times *times; /* the caller's, passes add to it; NULL: none wanted */
 };
 
-/* A pass. Rows with wants[i] != 0 get logits, in order: logits is their number x vocabulary. NULL wants: the last row only. */
+/* A pass. Rows with wants[i] != 0 get logits, in order: logits is their number x vocabulary. NULL wants: the last row only, or every one. */
 struct tern_pass {
     size_t n;
     const uint32_t *tokens;
     const uint32_t *sequences; /* NULL: all 0 */
     const uint8_t *wants;
     float *logits;             /* NULL: none wanted */
+    bool every;                /* with NULL wants: every row */
 };
 
 /* The plan must outlive the session. Errors: TERN_INVALID (context above the model's), TERN_NO_MEMORY. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/stream.h"
 
+#include "core/memory.h"
 #include "core/threads.h"
 
 #include <pthread.h>
@@ -213,7 +214,7 @@ enum tern_status tern_stream_open(const struct tern_stream_options *options, str
     enum tern_status status = check_options(options, err);
     if (status != TERN_OK)
         return status;
-    struct tern_stream *s = calloc(1, sizeof *s);
+    struct tern_stream *s = tern_array_open(1, sizeof *s);
     if (!s)
         return tern_error_memory(err, "a stream", sizeof *s);
     s->options = *options;
@@ -221,8 +222,8 @@ enum tern_status tern_stream_open(const struct tern_stream_options *options, str
     s->latency = latency;
     s->placed.caller = -1;
     s->window_size = options->queue + ((size_t)options->workers + 1) * options->buffer + 1;
-    s->ring = calloc(options->queue, sizeof *s->ring);
-    s->window = calloc(s->window_size, sizeof *s->window);
+    s->ring = tern_array_open(options->queue, sizeof *s->ring);
+    s->window = tern_array_open(s->window_size, sizeof *s->window);
     init_locks(s);
     if (!s->ring || !s->window)
         status = tern_error_memory(err, "a stream's queue", options->queue * sizeof *s->ring);
@@ -254,9 +255,9 @@ void tern_stream_close(struct tern_stream *s)
     pthread_cond_destroy(&s->work);
     pthread_cond_destroy(&s->room);
     pthread_cond_destroy(&s->done);
-    free(s->ring);
-    free(s->window);
-    free(s);
+    tern_array_close(s->ring);
+    tern_array_close(s->window);
+    tern_array_close(s);
 }
 
 /* ---- requests */

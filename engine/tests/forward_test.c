@@ -285,7 +285,7 @@ static void test_batches(void **state)
     struct tern_session *session = open_session(model, options, (struct tern_session_options){.sequences = 3, .context = N, .rows = 7});
     for (size_t i = 0; i < N; i++) { /* decode: one token of each */
         uint32_t tokens[3] = {prompts[0][i], prompts[1][i], prompts[2][i]}, sequences[3] = {0, 1, 2};
-        assert_int_equal(tern_session_forward(session, &(struct tern_pass){3, tokens, sequences, (uint8_t[]){1, 1, 1}, logits}, NULL), TERN_OK);
+        assert_int_equal(tern_session_forward(session, &(struct tern_pass){3, tokens, sequences, (uint8_t[]){1, 1, 1}, logits, false}, NULL), TERN_OK);
         for (size_t k = 0; k < 3; k++)
             assert_memory_equal(logits + k * vocabulary, alone[k] + i * vocabulary, vocabulary * sizeof(float));
     }
@@ -298,7 +298,7 @@ static void test_batches(void **state)
         sequences[i] = (uint32_t)(i % 3);
         tokens[i] = prompts[i % 3][i / 3];
     }
-    assert_int_equal(tern_session_forward(session, &(struct tern_pass){3 * N, tokens, sequences, wants, logits}, NULL), TERN_OK);
+    assert_int_equal(tern_session_forward(session, &(struct tern_pass){3 * N, tokens, sequences, wants, logits, false}, NULL), TERN_OK);
     for (size_t i = 0; i < 3 * N; i++)
         assert_memory_equal(logits + i * vocabulary, alone[i % 3] + i / 3 * vocabulary, vocabulary * sizeof(float));
     for (size_t k = 0; k < 3; k++)

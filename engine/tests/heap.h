@@ -2,10 +2,13 @@
  *
  * A heap that counts and fails on demand, for tests: what is live, the peak, and an allocation that is refused.
  * It takes the place of the C library's functions in the test's own program; with a sanitizer, which has its own, it is
- * absent and HEAP_IS_COUNTED is 0.
+ * absent and HEAP_IS_COUNTED is 0. What the engine takes from its pool is counted and refused in the same way: the test is linked with
+ * --wrap for the pool's functions (HEAP_TESTS of the Makefile).
  */
 #ifndef TEST_HEAP_H
 #define TEST_HEAP_H
+
+#include "memory/pool.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -24,6 +27,7 @@
 
 static struct {
     size_t live, peak;
+    long asked;         /* allocations so far, granted or not */
     long until_failure; /* allocations still granted; negative: all */
     int for_ever;       /* after the first failure, fail all */
     long failed;
@@ -35,6 +39,7 @@ extern void __libc_free(void *);
 
 static int heap_refuses(void)
 {
+    heap.asked++;
     if (heap.until_failure < 0)
         return 0;
     if (heap.until_failure > 0) {
@@ -75,6 +80,39 @@ __attribute__((visibility("default"))) void *realloc(void *p, size_t n)
     if (moved || n == 0)
         heap.live -= before;
     return heap_count(moved);
+}
+
+void *__real_tern_pool_take(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error);
+void *__real_tern_pool_take_zeroed(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error);
+enum tern_status __real_tern_pool_give(struct tern_pool *pool, void *block);
+
+static void *heap_count_pool(struct tern_pool *pool, void *p)
+{
+    heap.live += p ? tern_pool_usable(pool, p) : 0;
+    if (heap.live > heap.peak)
+        heap.peak = heap.live;
+    return p;
+}
+
+static int heap_refuses_pool(size_t bytes, struct tern_error *error)
+{
+    return heap_refuses() && tern_error_set(error, TERN_NO_MEMORY, "%zu bytes of memory are refused by the test", bytes);
+}
+
+void *__wrap_tern_pool_take(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
+{
+    return heap_refuses_pool(bytes, error) ? NULL : heap_count_pool(pool, __real_tern_pool_take(pool, bytes, align, tag, error));
+}
+
+void *__wrap_tern_pool_take_zeroed(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
+{
+    return heap_refuses_pool(bytes, error) ? NULL : heap_count_pool(pool, __real_tern_pool_take_zeroed(pool, bytes, align, tag, error));
+}
+
+enum tern_status __wrap_tern_pool_give(struct tern_pool *pool, void *block)
+{
+    heap.live -= block ? tern_pool_usable(pool, block) : 0;
+    return __real_tern_pool_give(pool, block);
 }
 #endif
 
