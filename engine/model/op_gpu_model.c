@@ -3,6 +3,7 @@
  * check runs the first rows through the first layer on the CPU's scalar kernels over the same cache and compares logits bit by bit. */
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/random.h"
 #include "format/quants.h"
 #include "model/gpu_reference.h"
