@@ -37,6 +37,15 @@ return {
     end,
     tags = function(p) return p.level == "l2" and p.ahead == 0 and p.threads == 1 and { "ci" } or {} end,
   },
+  region = ends {
+    about = "two threads that come together and do nothing: a region, a barrier, a sleeper woken; after serial work, which is not counted",
+    axes = { { "kind", { "team", "team-barrier", "openmp", "openmp-barrier", "condvar" } }, { "idle", { 0, 1000, 20000 } } },
+    skip = function(p)
+      if tern.threads() < 2 then return "one CPU" end
+      if p.kind:match "barrier" and p.idle > 0 then return "the region before it has met already" end
+    end,
+    setup = function(p) return tern.bind("region", p) end,
+  },
   independent = ends {
     about = "the same memory with another loop: a ceiling counts only if no other loop beats it",
     axes = { { "backend", names }, { "level", { "l2", "dram" } } },

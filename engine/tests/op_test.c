@@ -144,6 +144,27 @@ static void every_layout_serves_every_reader(void **state)
     assert_int_equal(tern_op_bind("layout", &(struct tern_param){ "layout", "other" }, 1, &op, NULL), TERN_INVALID);
 }
 
+/* All threads come, and serial work before a region is not counted. */
+static void regions_of_every_kind(void **state)
+{
+    static const char *const kinds[] = { "kind=team", "kind=team-barrier threads=3", "kind=openmp idle=100", "kind=openmp-barrier", "kind=condvar idle=10" };
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct bound b = bind("region", NULL, kinds[i]);
+        struct tern_work work;
+        if (b.status || tern_op_check(b.op, &b.error))
+            fail_msg("region %s: %s", kinds[i], b.error.text);
+        tern_op_run(b.op, 2);
+        tern_op_work(b.op, &work);
+        assert_true(work.items >= 1);
+        assert_int_equal(strstr(kinds[i], "idle") != NULL, tern_op_elapsed_ns(b.op) > 0);
+        tern_op_close(b.op);
+    }
+    struct bound b = bind("region", NULL, "kind=nonsense");
+    assert_int_equal(b.status, TERN_INVALID);
+    tern_quiesce();
+}
+
 /* Before a bind and after it the same choice is told. */
 static void choices_are_told_beforehand(void **state)
 {
@@ -401,7 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op_on_every_backend), cmocka_unit_test(what_is_wrong_is_refused_by_name),
-        cmocka_unit_test(a_shape_ends_with_its_text), cmocka_unit_test(choices_are_told_beforehand), cmocka_unit_test(every_layout_serves_every_reader),
+        cmocka_unit_test(a_shape_ends_with_its_text), cmocka_unit_test(choices_are_told_beforehand), cmocka_unit_test(regions_of_every_kind), cmocka_unit_test(every_layout_serves_every_reader),
         cmocka_unit_test(backend_is_forced_or_refused), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(formats_come_back),
         cmocka_unit_test(every_part_runs_once), cmocka_unit_test(shares_cover),
     };
