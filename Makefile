@@ -140,7 +140,9 @@ $(B)/engine/tests/emulated_driver.so: $(B)/engine/tests/stub_driver.o $(B)/engin
 	$(Q)$(CC) -shared -Wl,--gc-sections -o $@ $^ -lm
 $(B)/engine/tests/emulated_cuda.so: $(B)/engine/tests/no_image.o $(CUDA_OBJ)
 	$(Q)$(CC) -shared -o $@ $^ -ldl
-$(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(B)/engine/tests/emulated_driver.so $(B)/engine/tests/emulated_cuda.so
+$(B)/engine/tests/stub_nccl.so: $(B)/engine/tests/stub_nccl.o
+	$(Q)$(CC) -shared -o $@ $<
+$(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(foreach l,emulated_driver emulated_cuda stub_nccl,$(B)/engine/tests/$(l).so)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 # These count and refuse what the engine takes from its pool (engine/tests/heap.h).
 HEAP_TESTS := gguf load_refused run_memory

@@ -132,6 +132,18 @@ struct tern_gpu {
 TERN_API enum tern_status tern_gpu(struct tern_gpu *out, struct tern_error *error);
 
 /*
+ * Where the time of a gpu_decode or gpu_prefill op goes: one more pass with stamps in its kernels. A launch began, what it follows was done
+ * (ready), its norm was done (0: it has none), its first block ended; ns from the first launch by the card's clock. *n are written, at most
+ * `most`; products of many rows are not stamped. Names are static. Errors: TERN_INVALID for another op, and those of the card.
+ */
+struct tern_gpu_mark {
+    const char *name;
+    int layer;
+    double begin_ns, ready_ns, norm_ns, end_ns;
+};
+TERN_API enum tern_status tern_gpu_marks(struct tern_op *op, struct tern_gpu_mark *out, size_t most, size_t *n, struct tern_error *error);
+
+/*
  * malloc's and free's shape over the engine's own pool (engine/memory/pool.h): any thread takes, any thread gives, null for 0
  * bytes and for what cannot be had; giving what is not a live block does nothing but count.
  */

@@ -101,6 +101,22 @@ void cuda_device_close(struct cuda_device *d)
     free(d);
 }
 
+enum cuda_outcome cuda_device_use(struct cuda_device *d, struct cuda_fault *fault)
+{
+    return cuda_try(d, d->driver.make_current(d->context), "taking the context", fault);
+}
+
+enum cuda_outcome cuda_device_describe(int ordinal, const char *driver, struct cuda_info *out, struct cuda_fault *fault)
+{
+    struct cuda_device d = {.ordinal = ordinal};
+    enum cuda_outcome o = cuda_driver_open(&d.driver, driver, fault);
+    if (!o)
+        o = find_card(&d, fault);
+    *out = d.info;
+    cuda_driver_close(&d.driver);
+    return o;
+}
+
 const struct cuda_info *cuda_device_info(const struct cuda_device *d)
 {
     return &d->info;

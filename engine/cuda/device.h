@@ -28,6 +28,10 @@ struct cuda_device {
 /* Opens card `ordinal`; `driver` as in cuda_driver_open. *out is the caller's until cuda_device_close (null is allowed). */
 enum cuda_outcome cuda_device_open(int ordinal, const char *driver, struct cuda_device **out, struct cuda_fault *fault);
 void cuda_device_close(struct cuda_device *device);
+/* Makes its context that of the calling thread, which it is since opening: for threads that were not there, and where there are several cards. */
+enum cuda_outcome cuda_device_use(struct cuda_device *device, struct cuda_fault *fault);
+/* What card `ordinal` is, without opening it. */
+enum cuda_outcome cuda_device_describe(int ordinal, const char *driver, struct cuda_info *out, struct cuda_fault *fault);
 const struct cuda_info *cuda_device_info(const struct cuda_device *device);
 
 /* Turns a code of the driver into an outcome with the sentence "<what>: …"; remembers sticky ones. */

@@ -41,6 +41,34 @@ size_t cuda_model_bytes(const struct cuda_model *m)
 
 /* ---- weights */
 
+/* Row n of this card's part of a matrix, as a row of the whole. */
+static size_t whole_row(const struct cuda_model_spec *s, enum cuda_matrix matrix, size_t n)
+{
+    const struct cuda_share own = cuda_model_share(s);
+    size_t queries = own.heads * s->head, kv = own.groups * s->head, first = own.first_group * s->head;
+    if (matrix == CUDA_MATRIX_gate_up)
+        return n < own.ffn ? s->rank * own.ffn + n : s->ffn + s->rank * own.ffn + n - own.ffn;
+    if (matrix != CUDA_MATRIX_qkv)
+        return s->rank * own.width + n;
+    if (n < queries)
+        return first * (s->heads / s->groups) + n;
+    return s->heads * s->head + first + (n < queries + kv ? n - queries : s->groups * s->head + n - queries - kv);
+}
+
+/* The scales of the whole matrix, their borders as rows of this card's part. */
+static struct weight_scale own_scale(const struct cuda_model_spec *s, size_t layer, enum cuda_matrix matrix)
+{
+    struct weight_scale scale = s->source->scale(s->data, layer, matrix), own = scale;
+    size_t n, k;
+    cuda_model_shape(s, matrix, &n, &k);
+    for (size_t i = 0; i < 2; i++) {
+        own.from[i] = 0;
+        while ((size_t)own.from[i] < n && (long)whole_row(s, matrix, (size_t)own.from[i]) < scale.from[i])
+            own.from[i]++;
+    }
+    return own;
+}
+
 static void pack_layer(const struct cuda_model *m, size_t layer, uint8_t *packed, int8_t *trits)
 {
     memset(packed, 0, m->layer_bytes);
@@ -48,7 +76,7 @@ static void pack_layer(const struct cuda_model *m, size_t layer, uint8_t *packed
         size_t n, k;
         cuda_model_shape(&m->spec, (enum cuda_matrix)i, &n, &k);
         for (size_t row = 0; row < n; row++) {
-            m->spec.source->trits(m->spec.data, layer, (enum cuda_matrix)i, row, k, trits);
+            m->spec.source->trits(m->spec.data, layer, (enum cuda_matrix)i, whole_row(&m->spec, (enum cuda_matrix)i, row), k, trits);
             cuda_pack_row(packed + m->matrix_at[i], cuda_pack_quads(k), row, trits, k);
         }
     }
@@ -60,7 +88,7 @@ static enum cuda_outcome take_layer(struct cuda_model *m, size_t layer, uint8_t 
     size_t variants = m->spec.variants;
     uint64_t to = m->weights.at + layer * m->layer_bytes;
     for (size_t i = 0; i < CUDA_MATRICES; i++)
-        m->scales[layer][i] = m->spec.source->scale(m->spec.data, layer, (enum cuda_matrix)i);
+        m->scales[layer][i] = own_scale(&m->spec, layer, (enum cuda_matrix)i);
     if (layer >= m->resident) {
         pack_layer(m, layer, m->in.host + (layer - m->resident) * m->layer_bytes, trits);
         return CUDA_OUTCOME_ok;
@@ -209,12 +237,12 @@ static enum cuda_outcome open_rows(struct cuda_model *m, struct cuda_fault *faul
 
 static enum cuda_outcome check(const struct cuda_model_spec *s, struct cuda_fault *fault)
 {
-    size_t each = s->groups ? s->heads / s->groups : 0;
-    if (s->layers && s->vocabulary && s->context && each && s->heads % s->groups == 0 && each <= ATTEND_ROWS && s->head && s->head % 4 == 0 && s->head <= HEAD_MOST &&
+    size_t each = s->groups ? s->heads / s->groups : 0, ranks = s->ranks ? s->ranks : 1;
+    if (s->layers && s->rank < ranks && s->width % ranks == 0 && s->ffn % ranks == 0 && each && cuda_model_share(s).groups && s->vocabulary && s->context && each && s->heads % s->groups == 0 && each <= ATTEND_ROWS && s->head && s->head % 4 == 0 && s->head <= HEAD_MOST &&
         s->width && s->width % 16 == 0 && s->heads * s->head == s->width && s->ffn)
         return CUDA_OUTCOME_ok;
-    return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a model of width %zu, %zu heads of %zu in %zu groups, %zu layers is not one the kernels serve", s->width, s->heads, s->head,
-                     s->groups, s->layers);
+    return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a model of width %zu, %zu heads of %zu in %zu groups, %zu layers is not one the kernels serve on %zu cards", s->width, s->heads, s->head,
+                     s->groups, s->layers, ranks);
 }
 
 enum cuda_outcome cuda_model_open(struct cuda_device *device, const struct cuda_model_spec *spec, struct cuda_model **out, struct cuda_fault *fault)

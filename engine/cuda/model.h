@@ -34,6 +34,7 @@ struct cuda_model_source {
 
 struct cuda_model_spec {
     size_t layers, width, heads, groups, head, ffn, vocabulary, context;
+    size_t rank, ranks; /* of several cards that share the model: this one has its share (split.h); ranks 0: it is alone */
     size_t variants; /* 0: every layer is asked for; else weights are those of layer mod variants, copied on the card to places of their own */
     size_t resident; /* layers that stay on the card, at least 1; 0: as many as there is room for beside `spare` bytes */
     size_t spare;    /* that sessions will take */
@@ -63,14 +64,27 @@ struct cuda_model {
     struct cuda_memory weights, norms, table, rows, row_scales, cosine, sine;
 };
 
-/* Shape of a matrix: outputs and inputs. */
+/* What of the model a card has: heads by whole groups, the last cards maybe fewer; equal shares of outputs and of the feed-forward part. `mixed`: floats
+ * of a row of mixed values that each card hands on, of which the last ones may be unused. */
+struct cuda_share {
+    size_t first_group, groups, heads, width, ffn, mixed;
+};
+static inline struct cuda_share cuda_model_share(const struct cuda_model_spec *s)
+{
+    size_t ranks = s->ranks ? s->ranks : 1, each = s->heads / s->groups, most = (s->groups + ranks - 1) / ranks, first = s->rank * most;
+    size_t groups = first >= s->groups ? 0 : s->groups - first < most ? s->groups - first : most;
+    return (struct cuda_share){first, groups, groups * each, s->width / ranks, s->ffn / ranks, most * each * s->head};
+}
+
+/* Shape of a matrix on this card: outputs and inputs. */
 static inline void cuda_model_shape(const struct cuda_model_spec *s, enum cuda_matrix matrix, size_t *n, size_t *k)
 {
+    const struct cuda_share own = cuda_model_share(s);
     const size_t shapes[CUDA_MATRICES][2] = {
-        [CUDA_MATRIX_qkv] = {(s->heads + 2 * s->groups) * s->head, s->width},
-        [CUDA_MATRIX_output] = {s->width, s->heads * s->head},
-        [CUDA_MATRIX_gate_up] = {2 * s->ffn, s->width},
-        [CUDA_MATRIX_down] = {s->width, s->ffn},
+        [CUDA_MATRIX_qkv] = {(own.heads + 2 * own.groups) * s->head, s->width},
+        [CUDA_MATRIX_output] = {own.width, s->heads * s->head},
+        [CUDA_MATRIX_gate_up] = {2 * own.ffn, s->width},
+        [CUDA_MATRIX_down] = {own.width, s->ffn},
     };
     *n = shapes[matrix][0];
     *k = shapes[matrix][1];

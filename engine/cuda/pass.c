@@ -13,22 +13,31 @@ static void *address(uint64_t at)
     return (void *)(uintptr_t)at;
 }
 
-/* A norm: what it reads, from which row, and where its residual goes. */
+/* The marks of the next launch, when a pass is marked. */
+static uint64_t *marks_of(struct cuda_session *s, const char *name, size_t layer)
+{
+    if (!s->marked || s->n_marked == s->most_marked)
+        return NULL;
+    s->marked[s->n_marked] = (struct cuda_mark){.name = name, .layer = (int)layer};
+    return address(s->marks.at + s->n_marked++ * MARKS * sizeof(uint64_t));
+}
+
+/* A norm of n floats: what it reads, in parts of so many floats, rows so many apart; from which row; where its residual goes. */
 struct norm {
     enum norm_kind kind;
     uint64_t w, x, added, kept;
-    size_t n, row_floats, row;
+    size_t n, part, row_floats, rows, row; /* rows: of the pass */
 };
 
 static struct norm_args norm_arguments(const struct cuda_session *s, const struct norm *norm)
 {
     const struct cuda_model *m = s->model;
-    size_t from = norm->row * norm->row_floats * sizeof(float);
+    size_t from = norm->row * norm->row_floats * sizeof(float), whole = norm->row * norm->n * sizeof(float);
     return (struct norm_args){
-        .x = address(norm->x + from), .added = address(norm->added + from), .w = address(norm->w), .kept = address(norm->kept + norm->row * norm->n * sizeof(float)),
+        .x = address(norm->x + (norm->kind == NORM_RESIDUAL ? whole : from)), .added = address(norm->added + from), .w = address(norm->w), .kept = address(norm->kept + whole),
+        .block = norm->rows * norm->row_floats, .part = (int)norm->part, .ldx = (int)norm->row_floats,
         .table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(s->history.at), .state = address(s->state.at),
-        .q = address(s->q8.at), .scale = address(s->sx.at), .eps = m->spec.eps, .kind = (int)norm->kind, .n = (int)norm->n, .ldx = (int)norm->row_floats,
-        .ldq = (int)(cuda_pack_quads(norm->n) * CUDA_QUAD),
+        .q = address(s->q8.at), .scale = address(s->sx.at), .eps = m->spec.eps, .kind = (int)norm->kind, .n = (int)norm->n, .ldq = (int)(cuda_pack_quads(norm->n) * CUDA_QUAD),
     };
 }
 
@@ -43,10 +52,17 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
                                        struct cuda_fault *fault)
 {
     const struct cuda_product *p = &cuda_pass_size(s, pass->size ? pass->size : pass->rows)->products[which];
-    const struct cuda_operands operands = {.w = cuda_model_matrix(s->model, layer, which), .x8 = s->q8.at, .sx = s->sx.at, .y = y, .scale = s->model->scales[layer][which],
+    struct cuda_operands operands = {.w = cuda_model_matrix(s->model, layer, which), .x8 = s->q8.at, .sx = s->sx.at, .y = y, .scale = s->model->scales[layer][which],
                                            .batch = pass->rows};
+    static const char *const names[CUDA_MATRICES] = {"q, k, v", "attention output", "gate, up", "down"};
     struct norm_args a = norm_arguments(s, norm);
-    enum cuda_outcome o = p->has_norm ? CUDA_OUTCOME_ok : start_norm(s, &a, pass->rows, fault);
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    if (!p->has_norm) {
+        a.marks = marks_of(s, "norm", layer);
+        o = start_norm(s, &a, pass->rows, fault);
+    }
+    if (p->choice.row->family == CUDA_STREAM)
+        operands.marks = (uint64_t)(uintptr_t)marks_of(s, names[which], layer);
     return o ? o : cuda_product_start(s->device, p, &operands, &a, fault);
 }
 
@@ -55,13 +71,14 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
 static struct attend_args attend_arguments(const struct cuda_session *s, size_t layer, size_t rows)
 {
     const struct cuda_model_spec *m = &s->model->spec;
+    const struct cuda_stage_result result = cuda_pass_result(s, rows, CUDA_STAGE_attention);
     size_t keys = s->keys.bytes / m->layers, values = s->values.bytes / m->layers, scales = s->key_scales.bytes / m->layers;
     return (struct attend_args){
         .cache = {.keys = address(s->keys.at + layer * keys), .values = address(s->values.at + layer * values), .key_scales = address(s->key_scales.at + layer * scales),
-                  .value_scales = address(s->value_scales.at + layer * scales), .positions = (int)s->positions, .groups = (int)m->groups, .heads = (int)m->heads, .d = (int)m->head,
+                  .value_scales = address(s->value_scales.at + layer * scales), .positions = (int)s->positions, .groups = (int)s->share.groups, .heads = (int)s->share.heads, .d = (int)m->head,
                   .pitch = (int)s->pitch},
-        .qkv = address(s->wide.at), .cosine = address(s->model->cosine.at), .sine = address(s->model->sine.at), .scores = address(s->scores.at), .out = address(s->mixed.at),
-        .state = address(s->state.at), .tokens = (int)rows,
+        .qkv = address(s->wide.at), .cosine = address(s->model->cosine.at), .sine = address(s->model->sine.at), .scores = address(s->scores.at), .out = address(result.own),
+        .state = address(s->state.at), .tokens = (int)rows, .ldo = (int)s->share.mixed,
     };
 }
 
@@ -87,41 +104,62 @@ static enum cuda_outcome start_attention(struct cuda_session *s, size_t layer, s
     const struct cuda_model_spec *m = &s->model->spec;
     struct attend_args a = attend_arguments(s, layer, rows);
     void *arguments[] = {&a};
-    unsigned heads = (unsigned)m->heads, most = ATTEND_ROWS / (heads / (unsigned)m->groups), blocks = ((unsigned)rows + most - 1) / most;
+    unsigned heads = (unsigned)s->share.heads, groups = (unsigned)s->share.groups, most = ATTEND_ROWS / (heads / groups), blocks = ((unsigned)rows + most - 1) / most;
     enum cuda_outcome o;
+    a.marks = marks_of(s, rows == 1 ? "scores" : "rotate, cache", layer);
     if (rows == 1) {
         o = cuda_start(s->device, s->kernels[PASS_score], (struct cuda_grid){heads, (unsigned)(s->positions / SCORE_SLICE), SCORE_THREADS, score_bytes(s)}, arguments, fault);
+        a.marks = marks_of(s, "softmax, values", layer);
         return o ? o : cuda_start(s->device, s->kernels[PASS_mix], (struct cuda_grid){heads, ((unsigned)m->head + MIX_COLUMNS - 1) / MIX_COLUMNS, MIX_THREADS, mix_bytes(s)}, arguments, fault);
     }
     o = cuda_start(s->device, s->kernels[PASS_remember], (struct cuda_grid){(unsigned)rows, 1, REMEMBER_THREADS, 0}, arguments, fault);
-    return o ? o : cuda_start(s->device, s->kernels[PASS_attend], (struct cuda_grid){blocks, (unsigned)m->groups, ATTEND_THREADS, attend_bytes()}, arguments, fault);
+    a.marks = marks_of(s, "attention", layer);
+    return o ? o : cuda_start(s->device, s->kernels[PASS_attend], (struct cuda_grid){blocks, groups, ATTEND_THREADS, attend_bytes()}, arguments, fault);
 }
 
 /* ---- a pass */
 
-static enum cuda_outcome start_layer(struct cuda_session *s, const struct cuda_pass *pass, size_t layer, struct cuda_fault *fault)
+struct cuda_stage_result cuda_pass_result(const struct cuda_session *s, size_t rows, enum cuda_stage stage)
 {
-    const struct cuda_model_spec *m = &s->model->spec;
-    uint64_t x = s->x[0].at, between = s->x[1].at, added = s->added.at, tall = s->tall.at;
-    const struct norm attention = {layer ? NORM_RESIDUAL : NORM_EMBEDDING, cuda_model_norm(s->model, layer, CUDA_NORM_attention), x, added, between, m->width, m->width, 0};
-    const struct norm sub = {NORM_PLAIN, cuda_model_norm(s->model, layer, CUDA_NORM_sub), s->mixed.at, 0, 0, m->width, m->width, 0};
-    const struct norm ffn = {NORM_RESIDUAL, cuda_model_norm(s->model, layer, CUDA_NORM_ffn), between, added, x, m->width, m->width, 0};
-    const struct norm gated = {NORM_GATE, cuda_model_norm(s->model, layer, CUDA_NORM_ffn_sub), tall, tall + m->ffn * sizeof(float), 0, m->ffn, 2 * m->ffn, 0};
-    enum cuda_outcome o;
-    if ((o = start_product(s, pass, &attention, CUDA_MATRIX_qkv, layer, s->wide.at, fault)) || (o = start_attention(s, layer, pass->rows, fault)) ||
-        (o = start_product(s, pass, &sub, CUDA_MATRIX_output, layer, added, fault)) || (o = start_product(s, pass, &ffn, CUDA_MATRIX_gate_up, layer, tall, fault)))
-        return o;
-    return start_product(s, pass, &gated, CUDA_MATRIX_down, layer, added, fault);
+    const struct {
+        uint64_t all;
+        size_t floats; /* of a row */
+    } results[CUDA_STAGES] = {{s->mixed.at, s->share.mixed}, {s->added.at, s->share.width}, {s->tall.at, 2 * s->share.ffn}, {s->added.at, s->share.width}};
+    return (struct cuda_stage_result){s->own.at ? s->own.at : results[stage].all, results[stage].all, rows * results[stage].floats};
 }
 
-enum cuda_outcome cuda_pass_head(struct cuda_session *s, size_t row, bool keeps_best, struct cuda_fault *fault)
+enum cuda_outcome cuda_pass_stage(struct cuda_session *s, const struct cuda_pass *pass, size_t layer, enum cuda_stage stage, struct cuda_fault *fault)
+{
+    const struct cuda_model_spec *m = &s->model->spec;
+    uint64_t x = s->x[0].at, between = s->x[1].at, added = s->added.at, tall = s->tall.at, result = cuda_pass_result(s, pass->rows, stage).own;
+    const struct norm norms[CUDA_STAGES] = {
+        {layer ? NORM_RESIDUAL : NORM_EMBEDDING, cuda_model_norm(s->model, layer, CUDA_NORM_attention), x, added, between, m->width, s->share.width, s->share.width, pass->rows, 0},
+        {NORM_PLAIN, cuda_model_norm(s->model, layer, CUDA_NORM_sub), s->mixed.at, 0, 0, m->width, s->share.mixed, s->share.mixed, pass->rows, 0},
+        {NORM_RESIDUAL, cuda_model_norm(s->model, layer, CUDA_NORM_ffn), between, added, x, m->width, s->share.width, s->share.width, pass->rows, 0},
+        {NORM_GATE, cuda_model_norm(s->model, layer, CUDA_NORM_ffn_sub), tall, tall + s->share.ffn * sizeof(float), 0, m->ffn, s->share.ffn, 2 * s->share.ffn, pass->rows, 0},
+    };
+    enum cuda_outcome o = start_product(s, pass, &norms[stage], (enum cuda_matrix)stage, layer, stage == CUDA_STAGE_attention ? s->wide.at : result, fault);
+    return o || stage != CUDA_STAGE_attention ? o : start_attention(s, layer, pass->rows, fault);
+}
+
+static enum cuda_outcome start_layer(struct cuda_session *s, const struct cuda_pass *pass, size_t layer, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t stage = 0; stage < CUDA_STAGES && !o; stage++)
+        o = cuda_pass_stage(s, pass, layer, (enum cuda_stage)stage, fault);
+    return o;
+}
+
+enum cuda_outcome cuda_pass_head(struct cuda_session *s, size_t rows, size_t row, bool keeps_best, struct cuda_fault *fault)
 {
     const struct cuda_model *m = s->model;
-    const struct norm last = {NORM_RESIDUAL, cuda_model_norm(m, 0, CUDA_NORM_last), s->x[0].at, s->added.at, s->x[1].at, m->spec.width, m->spec.width, row};
+    const struct norm last = {NORM_RESIDUAL, cuda_model_norm(m, 0, CUDA_NORM_last), s->x[0].at, s->added.at, s->x[1].at, m->spec.width, s->share.width, s->share.width, rows, row};
     struct norm_args a = norm_arguments(s, &last);
     struct head_args head = {.rows = address(m->rows.at), .q = address(s->q8.at), .scales = address(m->row_scales.at), .scale = address(s->sx.at), .logits = address(s->logits.at),
                              .best = keeps_best ? address(s->state.at + offsetof(struct session_state, best)) : NULL, .width = (int)m->spec.width, .vocabulary = (int)m->spec.vocabulary};
     void *arguments[] = {&head};
+    a.marks = marks_of(s, "output norm", m->spec.layers);
+    head.marks = marks_of(s, "output", m->spec.layers);
     enum cuda_outcome o = start_norm(s, &a, 1, fault);
     if (o)
         return o;
@@ -134,9 +172,13 @@ enum cuda_outcome cuda_pass_start(struct cuda_session *s, const struct cuda_pass
     for (size_t layer = 0; layer < pass->layers && !o; layer++)
         if (!(o = cuda_model_begin_layer(s->model, layer, fault)) && !(o = start_layer(s, pass, layer, fault)))
             o = cuda_model_end_layer(s->model, layer, fault);
+    return o ? o : cuda_pass_end(s, pass, fault);
+}
+
+enum cuda_outcome cuda_pass_end(struct cuda_session *s, const struct cuda_pass *pass, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = pass->has_head ? cuda_pass_head(s, pass->rows, pass->rows - 1, pass->keeps_best, fault) : CUDA_OUTCOME_ok;
     if (o || !pass->has_head)
-        return o;
-    if ((o = cuda_pass_head(s, pass->rows - 1, pass->keeps_best, fault)))
         return o;
     struct advance_args a = {address(s->state.at), address(s->history.at), (int)pass->advance, pass->keeps_best};
     void *arguments[] = {&a};

@@ -19,12 +19,16 @@ struct cuda_session {
     struct cuda_device *device;
     struct cuda_model *model;
     struct cuda_session_spec spec;
+    struct cuda_share share;
     size_t positions, pitch, length; /* context in whole slices; elements of a row of values; positions the sequence has */
-    struct cuda_memory state, history, keys, values, key_scales, value_scales, x[2], wide, tall, mixed, added, q8, sx, scores, logits;
+    struct cuda_memory state, history, keys, values, key_scales, value_scales, x[2], wide, tall, mixed, added, own, q8, sx, scores, logits; /* own: before a gather */
     void *kernels[PASS_KERNELS];
     struct cuda_size sizes[CUDA_SIZES];
     struct cuda_loop step, rehearsal;
     size_t rehearsed; /* rows of the rehearsal's passes */
+    struct cuda_memory marks; /* of the launches of a marked pass */
+    struct cuda_mark *marked; /* their names; null: none are marked now */
+    size_t n_marked, most_marked;
 };
 
 /* What of a pass is launched. */
@@ -34,14 +38,32 @@ struct cuda_pass {
     size_t advance;            /* positions to go on */
 };
 
+/* A layer's stages. Where several cards share the model, what a stage makes is gathered before the next. */
+enum cuda_stage { CUDA_STAGE_attention, CUDA_STAGE_output, CUDA_STAGE_gate_up, CUDA_STAGE_down, CUDA_STAGES };
+enum cuda_outcome cuda_pass_stage(struct cuda_session *session, const struct cuda_pass *pass, size_t layer, enum cuda_stage stage, struct cuda_fault *fault);
+
+/* Where a stage of `rows` rows leaves this card's part, where all parts are to be, and how many floats each has. */
+struct cuda_stage_result {
+    uint64_t own, all;
+    size_t floats;
+};
+struct cuda_stage_result cuda_pass_result(const struct cuda_session *session, size_t rows, enum cuda_stage stage);
+
+/* What follows the layers. */
+enum cuda_outcome cuda_pass_end(struct cuda_session *session, const struct cuda_pass *pass, struct cuda_fault *fault);
+
+/* Inside the library: the checks of a feed; the sequence's length, on the card too. */
+enum cuda_outcome cuda_session_check(const struct cuda_session *session, const uint32_t *tokens, size_t n, struct cuda_fault *fault);
+enum cuda_outcome cuda_session_stand(struct cuda_session *session, size_t length, struct cuda_fault *fault);
+
 /* Loads kernels. */
 enum cuda_outcome cuda_pass_open(struct cuda_session *session, struct cuda_fault *fault);
 
 /* Launches a pass whose size was chosen. */
 enum cuda_outcome cuda_pass_start(struct cuda_session *session, const struct cuda_pass *pass, struct cuda_fault *fault);
 
-/* Launches the logits of row `row` of the pass just launched. */
-enum cuda_outcome cuda_pass_head(struct cuda_session *session, size_t row, bool keeps_best, struct cuda_fault *fault);
+/* Launches the logits of row `row` of the pass of `rows` rows just launched. */
+enum cuda_outcome cuda_pass_head(struct cuda_session *session, size_t rows, size_t row, bool keeps_best, struct cuda_fault *fault);
 
 /* The size that serves `rows`, its products chosen: by timing passes of `rows` rows where the sequence stands, which leaves the cache as it is up to there. */
 enum cuda_outcome cuda_pass_choose(struct cuda_session *session, size_t rows, struct cuda_fault *fault);

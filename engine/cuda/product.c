@@ -33,6 +33,7 @@ static struct stream_args direct_arguments(const struct cuda_product *p, const s
         .w = address(o->w), .x = address(o->x8), .sx = address(o->sx), .y = address(o->y), .scale = o->scale, .rows = (int)p->shape.rows,
         .tiles = (int)(is_stream ? (p->shape.rows + CUDA_TILE_ROWS - 1) / CUDA_TILE_ROWS : p->shape.tiles), .quads = (int)p->shape.quads,
         .ldx = (int)p->shape.quads * CUDA_QUAD, .batch = (int)o->batch, .units = p->choice.units, .stages = p->choice.stages,
+        .marks = address(o->marks),
     };
 }
 

@@ -21,6 +21,7 @@ struct cuda_operands {
     uint64_t w, x8, sx, y;
     struct weight_scale scale;
     size_t batch;
+    uint64_t marks; /* of the launch, see kernels/arguments.h; 0: not wanted */
 };
 
 /* Whether the norm's floats of k inputs fit in beside what the choice needs. */

@@ -36,15 +36,16 @@ static size_t up(size_t n, size_t to)
 static size_t scores_floats(const struct cuda_session *s)
 {
     const struct cuda_model_spec *m = &s->model->spec;
-    size_t tokens = ATTEND_ROWS / (m->heads / m->groups), blocks = m->groups * ((s->spec.rows + tokens - 1) / tokens);
-    return s->positions * (s->spec.rows > 1 ? blocks * ATTEND_ROWS : m->heads);
+    size_t tokens = ATTEND_ROWS / (m->heads / m->groups), blocks = s->share.groups * ((s->spec.rows + tokens - 1) / tokens);
+    return s->positions * (s->spec.rows > 1 ? blocks * ATTEND_ROWS : s->share.heads);
 }
 
 static enum cuda_outcome take_buffers(struct cuda_session *s, struct cuda_fault *fault)
 {
     const struct cuda_model_spec *m = &s->model->spec;
-    size_t rows = s->spec.rows, cached = m->layers * m->groups * s->positions, element = cuda_cache_bytes(s->spec.cache), f = sizeof(float);
+    size_t rows = s->spec.rows, cached = m->layers * s->share.groups * s->positions, element = cuda_cache_bytes(s->spec.cache), f = sizeof(float);
     size_t scales = s->spec.cache == CUDA_CACHE_i8 ? cached * f : 0, longest = m->width > m->ffn ? m->width : m->ffn;
+    size_t ranks = m->ranks ? m->ranks : 1, mixed = s->share.mixed, tall = 2 * s->share.ffn, part = mixed > tall ? mixed : tall;
     const struct {
         struct cuda_memory *to;
         size_t bytes;
@@ -53,7 +54,8 @@ static enum cuda_outcome take_buffers(struct cuda_session *s, struct cuda_fault 
         {&s->state, sizeof(struct session_state), "the sequence's state"}, {&s->history, (s->spec.context + 1) * sizeof(uint32_t), "tokens"},
         {&s->keys, cached * m->head * element, "keys"}, {&s->values, cached * s->pitch * element, "values"}, {&s->key_scales, scales, "scales of keys"},
         {&s->value_scales, scales, "scales of values"}, {&s->x[0], rows * m->width * f, "hidden states"}, {&s->x[1], rows * m->width * f, "hidden states"},
-        {&s->wide, rows * (m->heads + 2 * m->groups) * m->head * f, "queries"}, {&s->tall, rows * 2 * m->ffn * f, "gate and up"}, {&s->mixed, rows * m->width * f, "mixed values"},
+        {&s->wide, rows * (s->share.heads + 2 * s->share.groups) * m->head * f, "queries"}, {&s->tall, rows * 2 * m->ffn * f, "gate and up"}, {&s->mixed, ranks * rows * mixed * f, "mixed activations"},
+        {&s->own, ranks > 1 ? rows * (part > s->share.width ? part : s->share.width) * f : 0, "a card's part"},
         {&s->added, rows * m->width * f, "a layer's part"}, {&s->q8, rows * cuda_pack_quads(longest) * CUDA_QUAD, "int8 activations"}, {&s->sx, rows * f, "scales"},
         {&s->scores, scores_floats(s) * f, "scores"}, {&s->logits, m->vocabulary * f, "logits"},
     };
@@ -105,11 +107,12 @@ static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fau
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions and %zu rows: the model has %zu positions, and their scores must fit in shared memory", s->spec.context,
                          s->spec.rows, m->context);
     s->spec.rows = rows;
+    s->share = cuda_model_share(m);
     s->positions = up(s->spec.context, SCORE_SLICE);
     s->pitch = up(m->head, 16);
     if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_position(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
         return o;
-    return open_loop(s, record_step, &s->step, fault);
+    return m->ranks > 1 ? CUDA_OUTCOME_ok : open_loop(s, record_step, &s->step, fault); /* a card among several is driven from without */
 }
 
 enum cuda_outcome cuda_session_bind(struct cuda_model *model, const struct cuda_session_spec *spec, struct cuda_session **out, struct cuda_fault *fault)
@@ -132,7 +135,7 @@ void cuda_session_close(struct cuda_session *s)
 {
     if (!s)
         return;
-    struct cuda_memory *const all[] = {&s->state, &s->history, &s->keys, &s->values, &s->key_scales, &s->value_scales, &s->x[0], &s->x[1], &s->wide, &s->tall, &s->mixed, &s->added,
+    struct cuda_memory *const all[] = {&s->state, &s->history, &s->keys, &s->values, &s->key_scales, &s->value_scales, &s->x[0], &s->x[1], &s->wide, &s->tall, &s->mixed, &s->added, &s->own,
                                        &s->q8, &s->sx, &s->scores, &s->logits};
     cuda_loop_close(&s->step);
     cuda_loop_close(&s->rehearsal);
@@ -143,7 +146,7 @@ void cuda_session_close(struct cuda_session *s)
 
 /* ---- feed, generate */
 
-static enum cuda_outcome check(const struct cuda_session *s, const uint32_t *tokens, size_t n, struct cuda_fault *fault)
+enum cuda_outcome cuda_session_check(const struct cuda_session *s, const uint32_t *tokens, size_t n, struct cuda_fault *fault)
 {
     if (n > s->spec.context - s->length)
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu tokens after %zu; the context has %zu positions", n, s->length, s->spec.context);
@@ -159,7 +162,7 @@ static enum cuda_outcome fetch_every(struct cuda_session *s, size_t rows, float 
     size_t n = s->model->spec.vocabulary;
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     for (size_t r = 0; r < rows && !o; r++)
-        if (!(o = cuda_pass_head(s, r, false, fault)))
+        if (!(o = cuda_pass_head(s, rows, r, false, fault)))
             o = cuda_fetch(s->device, logits + r * n, s->logits.at, n * sizeof *logits, "fetching logits", fault);
     return o;
 }
@@ -178,7 +181,7 @@ static enum cuda_outcome feed_piece(struct cuda_session *s, const uint32_t *toke
 enum cuda_outcome cuda_session_feed(struct cuda_session *s, const uint32_t *tokens, size_t n, bool every, float *logits, struct cuda_fault *fault)
 {
     size_t vocabulary = s->model->spec.vocabulary;
-    enum cuda_outcome o = check(s, tokens, n, fault);
+    enum cuda_outcome o = cuda_session_check(s, tokens, n, fault);
     if (o || !n)
         return o;
     for (size_t at = 0, rows; at < n && !o; at += rows) {
@@ -217,12 +220,17 @@ enum cuda_outcome cuda_session_generate(struct cuda_session *s, size_t n, uint32
     return o;
 }
 
-enum cuda_outcome cuda_session_rewind(struct cuda_session *s, size_t length, struct cuda_fault *fault)
+enum cuda_outcome cuda_session_stand(struct cuda_session *s, size_t length, struct cuda_fault *fault)
 {
-    enum cuda_outcome o = length < s->length ? set_position(s, length, fault) : CUDA_OUTCOME_ok;
-    if (!o && length < s->length)
+    enum cuda_outcome o = set_position(s, length, fault);
+    if (!o)
         s->length = length;
     return o;
+}
+
+enum cuda_outcome cuda_session_rewind(struct cuda_session *s, size_t length, struct cuda_fault *fault)
+{
+    return length < s->length ? cuda_session_stand(s, length, fault) : CUDA_OUTCOME_ok;
 }
 
 size_t cuda_session_length(const struct cuda_session *s)
@@ -303,6 +311,47 @@ enum cuda_outcome cuda_session_look(struct cuda_session *s, const struct cuda_se
     if ((o = cuda_fill(s->device, &s->logits, 0xFFFFFFFFu, "clearing logits", fault)) || (o = cuda_pass_start(s, &pass, fault)))
         return o;
     return cuda_fetch(s->device, v->logits, s->logits.at, vocabulary * sizeof *v->logits, "fetching logits", fault);
+}
+
+/* ---- marks */
+
+static enum cuda_outcome record_marked(void *state, unsigned i, struct cuda_fault *fault)
+{
+    struct cuda_session *s = state;
+    s->n_marked = 0;
+    return record_rehearsal(state, i, fault);
+}
+
+static double after(uint64_t at, uint64_t first)
+{
+    return at ? (double)(at - first) : 0;
+}
+
+enum cuda_outcome cuda_session_marks(struct cuda_session *s, struct cuda_mark *out, size_t most, size_t *n, struct cuda_fault *fault)
+{
+    size_t bytes = most * MARKS * sizeof(uint64_t);
+    uint64_t *at = calloc(1, bytes ? bytes : 1);
+    struct cuda_loop loop = {0};
+    double ns;
+    enum cuda_outcome o = at ? cuda_take(s->device, bytes, "marks", &s->marks, fault) : cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for marks");
+    s->marked = out;
+    s->most_marked = most;
+    if (!o && !(o = cuda_fill(s->device, &s->marks, 0, "clearing marks", fault)) && !(o = open_loop(s, record_marked, &loop, fault)))
+        o = cuda_loop_run(&loop, 2, &ns, fault); /* the second finds what the first left in the caches */
+    if (!o)
+        o = cuda_fetch(s->device, at, s->marks.at, bytes, "fetching marks", fault);
+    *n = o ? 0 : s->n_marked;
+    for (size_t i = 0; i < *n; i++) {
+        out[i].begin_ns = after(at[i * MARKS + MARK_BEGIN], at[MARK_BEGIN]);
+        out[i].ready_ns = after(at[i * MARKS + MARK_READY], at[MARK_BEGIN]);
+        out[i].norm_ns = after(at[i * MARKS + MARK_NORM], at[MARK_BEGIN]);
+        out[i].end_ns = after(at[i * MARKS + MARK_END], at[MARK_BEGIN]);
+    }
+    s->marked = NULL;
+    cuda_loop_close(&loop);
+    cuda_give(s->device, &s->marks);
+    free(at);
+    return o;
 }
 
 size_t cuda_session_positions(const struct cuda_session *s)

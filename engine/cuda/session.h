@@ -65,6 +65,17 @@ struct cuda_session_view {
 enum cuda_outcome cuda_session_look(struct cuda_session *session, const struct cuda_session_view *view, struct cuda_fault *fault);
 size_t cuda_session_positions(const struct cuda_session *session);
 
+/*
+ * When each launch of one such pass began, when what it follows was done, when its norm was done (0: it has none) and when its first block ended, in ns
+ * from the first by the card's clock. Launches of products for many rows are not marked. `out` has room for `most`; *n are written.
+ */
+struct cuda_mark {
+    const char *name;
+    int layer;
+    double begin_ns, ready_ns, norm_ns, end_ns;
+};
+enum cuda_outcome cuda_session_marks(struct cuda_session *session, struct cuda_mark *out, size_t most, size_t *n, struct cuda_fault *fault);
+
 /* The launches that were chosen for passes of n rows, one after another. */
 void cuda_session_why(const struct cuda_session *session, size_t n, char *text, size_t size);
 

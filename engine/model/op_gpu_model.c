@@ -7,31 +7,22 @@
 #include "core/random.h"
 #include "format/quants.h"
 #include "model/gpu_reference.h"
+#include "model/gpu_seeded.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_NORM = 40, TAG_ROWS, TAG_CHECK, TAG_MATRIX = 50, VARIANTS = 2, ROWS_CHECKED = 37, LOGITS_CHECKED = 200 };
+enum { TAG_CHECK = 42, ROWS_CHECKED = 37, LOGITS_CHECKED = 200 };
 
 struct pass {
     struct tern_accelerator on;
     struct cuda_model *model;
     struct cuda_session *session;
-    struct cuda_model_spec spec;
+    struct tern_gpu_seeded seeded;
     struct cuda_session_spec sizes;
     size_t before, rows;
-    uint64_t seed;
-    float *norms[CUDA_NORMS], scale;
-};
-
-static const struct shape {
-    const char *name;
-    size_t layers, width, heads, groups, head, ffn, vocabulary;
-} shapes[] = {
-    {"2b4t", 30, 2560, 20, 5, 128, 6912, 128256}, /* BitNet b1.58 2B4T, arXiv:2504.12285 */
-    {"tiny", 2, 256, 4, 2, 64, 704, 1000},
 };
 
 #define PASS_PARAMS                                                                                                                  \
@@ -43,88 +34,24 @@ static const struct tern_op_param decode_params[] = {
     {"fusing", "fastest", "norms within the products after them: fastest, never or always"}, {NULL, NULL, NULL}};
 static const struct tern_op_param prefill_params[] = {PASS_PARAMS, {"tokens", "512", "of the prompt"}, {"before", "0", "positions before it"}, {NULL, NULL, NULL}};
 
-/* ---- the model */
-
-static void seeded_trits(const void *data, size_t layer, enum cuda_matrix matrix, size_t n, size_t k, int8_t *trits)
-{
-    const struct pass *s = data;
-    tern_random_trits(tern_random_start(s->seed, (uint32_t)(TAG_MATRIX + layer % VARIANTS * CUDA_MATRICES + matrix), n), 0.667, trits, k);
-}
-
-/* Each part of a matrix has a scale of its own, as in a file. */
-static struct weight_scale seeded_scale(const void *data, size_t layer, enum cuda_matrix matrix)
-{
-    const struct pass *s = data;
-    struct weight_scale scale = weight_scale_one(s->scale * (1 + (float)(layer % 3) / 8));
-    if (matrix == CUDA_MATRIX_output || matrix == CUDA_MATRIX_down)
-        return scale;
-    scale.from[0] = (int)(matrix == CUDA_MATRIX_qkv ? s->spec.width : s->spec.ffn);
-    scale.from[1] = (int)(scale.from[0] + (int)(s->spec.groups * s->spec.head));
-    scale.part[1] *= 1.25f;
-    scale.part[2] *= 0.75f;
-    return scale;
-}
-
-static const float *seeded_norm(const void *data, size_t layer, enum cuda_norm norm)
-{
-    (void)layer;
-    return ((const struct pass *)data)->norms[norm];
-}
-
-static float seeded_output_row(const void *data, size_t r, int8_t *row)
-{
-    const struct pass *s = data;
-    tern_random_int8(tern_random_start(s->seed, TAG_ROWS, r), row, s->spec.width);
-    return 0.01f * (1 + (float)(r % 7));
-}
-
-static void seeded_angles(const void *data, size_t position, float *cosine, float *sine)
-{
-    size_t half = ((const struct pass *)data)->spec.head / 2;
-    for (size_t i = 0; i < half; i++) {
-        double angle = (double)position * pow(500000, -(double)i / (double)half);
-        cosine[i] = (float)cos(angle);
-        sine[i] = (float)sin(angle);
-    }
-}
-
-static const struct cuda_model_source seeded = {.trits = seeded_trits, .scale = seeded_scale, .norm = seeded_norm, .row = seeded_output_row, .angles = seeded_angles};
-
-static bool make_norms(struct pass *s)
-{
-    bool ok = true;
-    for (uint32_t i = 0; i < CUDA_NORMS && ok; i++) {
-        size_t n = i == CUDA_NORM_ffn_sub ? s->spec.ffn : s->spec.width;
-        ok = (s->norms[i] = tern_array_open(1, n * sizeof(float)));
-        if (ok)
-            tern_random_floats(tern_random_start(s->seed, TAG_NORM, i), 0.5f, s->norms[i], n);
-        for (size_t j = 0; j < n && ok; j++)
-            s->norms[i][j] += 1;
-    }
-    return ok;
-}
-
 /* ---- bind */
 
 static enum tern_status read_model(struct tern_op *op, struct pass *s, struct tern_error *error)
 {
-    static const char *const names[] = {"2b4t", "tiny", NULL}, *const caches[] = {"f32", "f16", "i8", NULL};
-    size_t model, cache;
+    static const char *const caches[] = {"f32", "f16", "i8", NULL};
+    size_t model, cache, resident;
+    uint64_t seed;
     enum tern_status status;
-    if ((status = tern_op_choice(op, "model", names, &model, error)) || (status = tern_op_choice(op, "cache", caches, &cache, error)) ||
-        (status = tern_op_seed(op, "seed", &s->seed, error)))
+    if ((status = tern_op_choice(op, "model", tern_gpu_seeded_names, &model, error)) || (status = tern_op_choice(op, "cache", caches, &cache, error)) ||
+        (status = tern_op_seed(op, "seed", &seed, error)) || (status = tern_gpu_seeded_open(model, seed, &s->seeded, error)))
         return status;
-    const struct shape *m = &shapes[model];
-    size_t resident = m->layers;
-    if (strcmp(tern_op_text(op, "resident"), "all") && (status = tern_op_size(op, "resident", 1, m->layers, &resident, error)))
-        return status;
-    s->scale = 1.0f / sqrtf(0.667f * (float)m->width);
     s->sizes = (struct cuda_session_spec){.context = s->before + s->rows, .rows = s->rows, .cache = (enum cuda_cache)cache};
-    s->spec = (struct cuda_model_spec){
-        .layers = m->layers, .width = m->width, .heads = m->heads, .groups = m->groups, .head = m->head, .ffn = m->ffn, .vocabulary = m->vocabulary,
-        .context = s->sizes.context, .variants = VARIANTS, .resident = resident, .eps = 1e-5f, .source = &seeded, .data = s,
-    };
-    return TERN_OK;
+    s->seeded.spec.context = s->sizes.context;
+    if (!strcmp(tern_op_text(op, "resident"), "all"))
+        return TERN_OK;
+    status = tern_op_size(op, "resident", 1, s->seeded.spec.layers, &resident, error);
+    s->seeded.spec.resident = resident;
+    return status;
 }
 
 static void run_pass(struct tern_op *op, uint64_t n)
@@ -142,11 +69,9 @@ static enum tern_status open_pass(struct tern_op *op, struct pass *s, enum cuda_
     enum cuda_outcome o;
     if ((status = read_model(op, s, error)) || (status = tern_accelerator_open(&s->on, error)))
         return status;
-    if (!make_norms(s))
-        return tern_error_memory(error, "norms", s->spec.ffn * sizeof(float));
     s->sizes.fusing = fusing;
     op->run_many = run_pass;
-    if (!(o = s->on.face->model_open(s->on.device, &s->spec, &s->model, &fault)) && !(o = s->on.face->session_bind(s->model, &s->sizes, &s->session, &fault)))
+    if (!(o = s->on.face->model_open(s->on.device, &s->seeded.spec, &s->model, &fault)) && !(o = s->on.face->session_bind(s->model, &s->sizes, &s->session, &fault)))
         o = s->on.face->session_rehearse(s->session, s->before, s->rows, &fault);
     if (!o)
         s->on.face->session_why(s->session, s->rows, op->why, sizeof op->why);
@@ -198,10 +123,10 @@ static enum tern_status compare(const struct tern_op *op, size_t n, float found,
 static enum tern_status check_first_layer(struct tern_op *op, struct pass *s, float *logits, struct tern_error *error)
 {
     size_t rows = s->rows < ROWS_CHECKED ? s->rows : ROWS_CHECKED, positions = s->on.face->session_positions(s->session);
-    uint64_t random = tern_random_start(s->seed, TAG_CHECK, 0);
+    uint64_t random = tern_random_start(s->seeded.seed, TAG_CHECK, 0);
     struct tern_gpu_reference r;
     struct cuda_session_view view = {.rows = rows, .layers = 1, .logits = logits};
-    enum tern_status status = tern_gpu_reference_open(&s->spec, s->sizes.cache, positions, rows, &r, error);
+    enum tern_status status = tern_gpu_reference_open(&s->seeded.spec, s->sizes.cache, positions, rows, &r, error);
     view.keys = r.keys;
     view.values = r.values;
     view.key_scales = r.key_scales;
@@ -211,7 +136,7 @@ static enum tern_status check_first_layer(struct tern_op *op, struct pass *s, fl
     if (!status)
         tern_gpu_reference_first_layer(&r, s->before);
     for (size_t i = 0; i < LOGITS_CHECKED && !status; i++) {
-        size_t n = (size_t)(tern_random_next(&random) % s->spec.vocabulary);
+        size_t n = (size_t)(tern_random_next(&random) % s->seeded.spec.vocabulary);
         status = compare(op, n, logits[n], tern_gpu_reference_logit(&r, n), "after one layer", error);
     }
     tern_gpu_reference_close(&r);
@@ -222,14 +147,14 @@ static enum tern_status check_first_layer(struct tern_op *op, struct pass *s, fl
 static enum tern_status check_pass(struct tern_op *op, struct tern_error *error)
 {
     struct pass *s = op->state;
-    float *logits = tern_array_open(1, 2 * s->spec.vocabulary * sizeof *logits);
-    enum tern_status status = logits ? TERN_OK : tern_error_memory(error, "logits", 2 * s->spec.vocabulary * sizeof *logits);
+    float *logits = tern_array_open(1, 2 * s->seeded.spec.vocabulary * sizeof *logits);
+    enum tern_status status = logits ? TERN_OK : tern_error_memory(error, "logits", 2 * s->seeded.spec.vocabulary * sizeof *logits);
     if (!status)
         status = check_first_layer(op, s, logits, error);
     for (size_t i = 0; i < 2 && !status; i++)
-        status = look(s, (struct cuda_session_view){.rows = s->rows, .layers = s->spec.layers, .logits = logits + i * s->spec.vocabulary}, error);
-    for (size_t n = 0; n < s->spec.vocabulary && !status; n++)
-        status = compare(op, n, logits[n], logits[s->spec.vocabulary + n], "of the same pass again", error);
+        status = look(s, (struct cuda_session_view){.rows = s->rows, .layers = s->seeded.spec.layers, .logits = logits + i * s->seeded.spec.vocabulary}, error);
+    for (size_t n = 0; n < s->seeded.spec.vocabulary && !status; n++)
+        status = compare(op, n, logits[n], logits[s->seeded.spec.vocabulary + n], "of the same pass again", error);
     tern_array_close(logits);
     return status;
 }
@@ -241,10 +166,10 @@ static void work_pass(const struct tern_op *op, struct tern_work *work)
     double weights = 0;
     for (size_t i = 0; i < CUDA_MATRICES; i++) {
         size_t n, k;
-        cuda_model_shape(&s->spec, (enum cuda_matrix)i, &n, &k);
-        weights += (double)n * (double)k * (double)s->spec.layers;
+        cuda_model_shape(&s->seeded.spec, (enum cuda_matrix)i, &n, &k);
+        weights += (double)n * (double)k * (double)s->seeded.spec.layers;
     }
-    work->ops = 2 * weights * (double)s->rows + 2 * (double)s->spec.vocabulary * (double)s->spec.width;
+    work->ops = 2 * weights * (double)s->rows + 2 * (double)s->seeded.spec.vocabulary * (double)s->seeded.spec.width;
     work->bytes = (double)s->on.face->model_bytes(s->model) + s->on.face->session_cache_bytes(s->session, s->before);
     work->items = (double)s->rows;
 }
@@ -256,9 +181,19 @@ static void close_pass(struct tern_op *op)
         s->on.face->session_close(s->session);
     if (s->model)
         s->on.face->model_close(s->model);
-    for (size_t i = 0; i < CUDA_NORMS; i++)
-        tern_array_close(s->norms[i]);
+    tern_gpu_seeded_close(&s->seeded);
     tern_array_close(s);
+}
+
+_Static_assert(sizeof(struct tern_gpu_mark) == sizeof(struct cuda_mark), "the public mark is the library's");
+
+enum tern_status tern_gpu_marks(struct tern_op *op, struct tern_gpu_mark *out, size_t most, size_t *n, struct tern_error *error)
+{
+    struct cuda_fault fault;
+    const struct pass *s = op->state;
+    if (op->row->close != close_pass)
+        return tern_error_set(error, TERN_INVALID, "%s has no marks; gpu_decode and gpu_prefill have", op->row->name);
+    return tern_accelerator_fault(s->on.face->session_marks(s->session, (struct cuda_mark *)out, most, n, &fault), &fault, error);
 }
 
 const struct tern_op_row tern_op_row_gpu_decode = {

@@ -139,6 +139,8 @@ static enum cuda_outcome use_session(struct cuda_device *d, enum cuda_cache cach
     struct cuda_model_spec model_spec = some_model;
     struct cuda_model *model = NULL;
     struct cuda_session *session = NULL;
+    struct cuda_mark marks[40];
+    size_t n;
     uint32_t made[5];
     double ns;
     model_spec.resident = cache == CUDA_CACHE_i8; /* 0: as many as fit */
@@ -156,6 +158,8 @@ static enum cuda_outcome use_session(struct cuda_device *d, enum cuda_cache cach
         o = cuda_session_rehearse(session, 9, 3, fault);
     if (!o)
         o = cuda_session_repeat(session, 2, &ns, fault);
+    if (!o)
+        o = cuda_session_marks(session, marks, 40, &n, fault);
     if (!o)
         o = cuda_session_look(session, &view, fault);
     cuda_session_close(session);

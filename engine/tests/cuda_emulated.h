@@ -89,6 +89,8 @@ template <class T> T __shfl_down_sync(unsigned, T v, int down, int width = 32)
     return emulated_exchange(v, to);
 }
 
+static inline uint64_t card_time() { static uint64_t t; return ++t; }
+
 void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
 
 static inline void wait_for_earlier() {}

@@ -91,7 +91,7 @@ static struct product make_product(size_t n, size_t k, size_t batch)
                 sum += p.trits[row * k + i] * p.x[b * p.ldx + i];
             p.expected[b * n + row] = (float)sum * (weight_scale_of(&scale, (int)row) * p.sx[b]);
         }
-    p.arguments = (struct stream_args){p.w, p.x, p.sx, room(n * batch * sizeof(float)), scale, (int)n, (int)cuda_pack_tiles(n), (int)p.quads, (int)p.ldx, (int)batch, 0, 0};
+    p.arguments = (struct stream_args){p.w, p.x, p.sx, room(n * batch * sizeof(float)), scale, (int)n, (int)cuda_pack_tiles(n), (int)p.quads, (int)p.ldx, (int)batch, 0, 0, NULL};
     return p;
 }
 
@@ -142,7 +142,7 @@ static struct norm_args make_norm(int kind, size_t n, float **input, float **kep
     static const struct session_state state = {.position = 2};
     size_t ldx = kind == NORM_GATE ? 2 * n : n;
     struct norm_args a = {.x = floats(4, 2 * ldx), .added = kind == NORM_GATE ? NULL : floats(5, 2 * ldx), .w = floats(6, n), .kept = room(2 * n * 4), .rows = rows, .scales = scales,
-                          .history = history, .state = &state, .eps = 1e-5f, .kind = kind, .n = (int)n, .ldx = (int)ldx, .ldq = (int)(cuda_pack_quads(n) * CUDA_QUAD)};
+                          .history = history, .state = &state, .eps = 1e-5f, .kind = kind, .n = (int)n, .part = (int)n, .ldx = (int)ldx, .ldq = (int)(cuda_pack_quads(n) * CUDA_QUAD)};
     float *in = *input = room(2 * n * 4);
     if (kind == NORM_GATE)
         a.added = a.x + n;
@@ -259,7 +259,7 @@ static void logits(void **state)
             sum += rows[r * WIDTH + i] * q[i];
         expected[r] = ((float)sum * scales[r]) * scale;
     }
-    struct head_args a = {rows, q, scales, &scale, found, &best, WIDTH, VOCABULARY};
+    struct head_args a = {rows, q, scales, &scale, found, &best, WIDTH, VOCABULARY, NULL};
     run("head_i8", 3, 1, LOGITS_THREADS, &a);
     same_floats("logits", found, expected, VOCABULARY);
     assert_int_equal(0xFFFFFFFFu - (unsigned)best, LARGEST);

@@ -29,6 +29,7 @@ static int use_emulated_card(void **state)
     (void)state;
     name_beside("TERN_CUDA_DRIVER", "emulated_driver.so");
     name_beside("TERN_CUDA_LIBRARY", "emulated_cuda.so");
+    name_beside("TERN_NCCL", "stub_nccl.so");
     return 0;
 }
 
@@ -64,6 +65,29 @@ static void prompts_have_the_bits_of_the_cpu(void **state)
     }
 }
 
+/* A decode step's launches in their order, each with its moments in theirs. */
+static void a_step_says_when_its_launches_ran(void **state)
+{
+    const struct tern_param params[] = {{"model", "tiny"}, {"cache", "f16"}, {"context", "5"}, {"fusing", "always"}};
+    struct tern_op *op = NULL;
+    struct tern_gpu_mark marks[40];
+    size_t n = 0;
+    (void)state;
+    assert_int_equal(tern_op_bind("gpu_decode", params, 4, &op, &error), TERN_OK);
+    assert_int_equal(tern_gpu_marks(op, marks, 40, &n, &error), TERN_OK);
+    assert_int_equal(n, 2 * 6 + 2);
+    assert_string_equal(marks[0].name, "q, k, v");
+    assert_string_equal(marks[7].name, "scores");
+    assert_int_equal(marks[7].layer, 1);
+    assert_string_equal(marks[n - 1].name, "output");
+    for (size_t i = 0; i < n; i++)
+        assert_true((i == 0 || marks[i].begin_ns > 0) && marks[i].ready_ns > marks[i].begin_ns && marks[i].end_ns > marks[i].ready_ns);
+    assert_true(marks[0].norm_ns > marks[0].ready_ns && marks[1].norm_ns <= 0);
+    assert_int_equal(tern_gpu_marks(op, marks, 3, &n, &error), TERN_OK);
+    assert_int_equal(n, 3);
+    tern_op_close(op);
+}
+
 /* Layers that come from the host while others are computed. */
 static void a_model_larger_than_the_card_has_the_same_bits(void **state)
 {
@@ -72,6 +96,45 @@ static void a_model_larger_than_the_card_has_the_same_bits(void **state)
     const struct tern_param prompt[] = {{"model", "tiny"}, {"cache", "f32"}, {"tokens", "5"}, {"resident", "1"}};
     check("gpu_decode", decode, 4);
     check("gpu_prefill", prompt, 4);
+}
+
+/* ---- several cards: two, or three parts of a model of two groups are too many */
+
+static void one_model_over_two_cards_has_the_tokens_of_one(void **state)
+{
+    const struct tern_param split[] = {{"model", "tiny"}, {"way", "split"}, {"tokens", "7"}, {"steps", "3"}, {"cards", "2"}};
+    (void)state;
+    check("gpu_multi", split, 5);
+}
+
+static void cards_that_are_not_there_are_said(void **state)
+{
+    const struct tern_param three[] = {{"model", "tiny"}, {"way", "split"}, {"cards", "3"}};
+    struct tern_op *op = NULL;
+    (void)state;
+    assert_int_equal(tern_op_bind("gpu_multi", three, 3, &op, &error), TERN_UNSUPPORTED);
+    assert_non_null(strstr(error.text, "the driver sees 2"));
+}
+
+static void a_gather_that_fails_is_said(void **state)
+{
+    const struct tern_param split[] = {{"model", "tiny"}, {"way", "split"}, {"tokens", "2"}, {"steps", "1"}, {"cards", "2"}};
+    struct tern_op *op = NULL;
+    (void)state;
+    assert_int_equal(tern_op_bind("gpu_multi", split, 5, &op, &error), TERN_OK);
+    setenv("STUB_NCCL_FAIL", "6", 1);
+    assert_int_equal(tern_op_check(op, &error), TERN_UNSUPPORTED);
+    assert_non_null(strstr(error.text, "NCCL"));
+    unsetenv("STUB_NCCL_FAIL");
+    assert_int_equal(tern_op_check(op, &error), TERN_OK);
+    tern_op_close(op);
+}
+
+static void replicas_make_the_tokens_of_one(void **state)
+{
+    const struct tern_param replicas[] = {{"model", "tiny"}, {"way", "replicas"}, {"tokens", "4"}, {"steps", "2"}, {"cards", "1"}}; /* the emulated card has one thread */
+    (void)state;
+    check("gpu_multi", replicas, 5);
 }
 
 /* ---- files */
@@ -166,7 +229,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_has_the_bits_of_the_cpu), cmocka_unit_test(prompts_have_the_bits_of_the_cpu),
-        cmocka_unit_test(a_model_larger_than_the_card_has_the_same_bits), cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(what_the_card_does_not_serve_is_said),
+        cmocka_unit_test(a_step_says_when_its_launches_ran), cmocka_unit_test(a_model_larger_than_the_card_has_the_same_bits), cmocka_unit_test(one_model_over_two_cards_has_the_tokens_of_one),
+        cmocka_unit_test(cards_that_are_not_there_are_said), cmocka_unit_test(a_gather_that_fails_is_said), cmocka_unit_test(replicas_make_the_tokens_of_one),
+        cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(what_the_card_does_not_serve_is_said),
     };
     return cmocka_run_group_tests(tests, use_emulated_card, NULL);
 }

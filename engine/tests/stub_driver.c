@@ -205,7 +205,7 @@ static void fill(unsigned *to, unsigned value, size_t words)
 
 STUB(cuInit, (unsigned flags), )
 STUB(cuDriverGetVersion, (int *version), *version = 13000)
-STUB(cuDeviceGetCount, (int *count), *count = cards)
+STUB(cuDeviceGetCount, (int *count), *count = emulated_find ? 2 : cards)
 STUB(cuDeviceGet, (int *device, int ordinal), *device = ordinal)
 STUB(cuDeviceGetName, (char *name, int size, int device), strncpy(name, getenv("STUB_CARD") ? getenv("STUB_CARD") : "stub card", (size_t)size))
 STUB(cuDeviceGetAttribute, (int *value, int attribute, int device), *value = attribute_of(attribute))

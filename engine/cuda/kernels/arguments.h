@@ -32,6 +32,10 @@ CUDA_SHARED struct weight_scale weight_scale_one(float scale)
     return s;
 }
 
+/* Times of one launch by the card's clock, written by its first block where they are asked for: it began, what it follows was done, its norm was done
+ * (where it has one), it ended. */
+enum { MARK_BEGIN, MARK_READY, MARK_NORM, MARK_END, MARKS };
+
 struct stream_args {
     const uint8_t *w;
     const int8_t *x;
@@ -40,6 +44,7 @@ struct stream_args {
     struct weight_scale scale;
     int rows, tiles, quads, ldx, batch;
     int units, stages; /* of a warp's ring: units a stage, stages */
+    uint64_t *marks;   /* MARKS words; null: not wanted */
 };
 
 /* n words of random contents. */

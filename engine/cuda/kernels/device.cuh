@@ -32,6 +32,13 @@ __device__ __forceinline__ void mma_16x8x32(int (&c)[4], const unsigned (&a)[4],
 
 __device__ __forceinline__ uint4 load_streaming(const uint4 *p) { return __ldcs(p); }
 
+/* The card's clock, nanoseconds. */
+__device__ __forceinline__ uint64_t card_time() {
+    uint64_t t;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(t));
+    return t;
+}
+
 /* Dependent launches: nothing that an earlier kernel of the stream writes may be read before `wait_for_earlier`. */
 __device__ __forceinline__ void wait_for_earlier() {
 #ifdef HAVE_BULK
@@ -99,6 +106,11 @@ __device__ __forceinline__ uint4 load_shared(unsigned address) {
 }
 
 #endif
+
+/* Notes the time of moment i in a launch's marks. */
+__device__ __forceinline__ void mark(uint64_t *marks, int i) {
+    if (marks && !(threadIdx.x | blockIdx.x | blockIdx.y)) marks[i] = card_time();
+}
 
 /* The A registers of k-step `f` out of a lane's 16 packed bytes: signed bytes 64 * t. */
 __device__ __forceinline__ void unpack_step(unsigned (&a)[4], const uint4 &v, int f) {

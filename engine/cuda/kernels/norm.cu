@@ -8,7 +8,8 @@
 
 /* Element i of what is normalised of row `row`; `keeps`: its residual is kept. */
 __device__ __forceinline__ float norm_input(const norm_args &p, int row, int i, bool keeps) {
-    const size_t at = (size_t)row * p.ldx + i;
+    const int card = i < p.part ? 0 : i / p.part;
+    const size_t at = card * p.block + (size_t)row * p.ldx + (i - card * p.part);
     float v;
     if (p.kind == NORM_PLAIN) return __ldcg(p.x + at);
     if (p.kind == NORM_GATE) {
@@ -18,13 +19,23 @@ __device__ __forceinline__ float norm_input(const norm_args &p, int row, int i, 
     if (p.kind == NORM_EMBEDDING) {
         const size_t token = __ldcg(p.history + p.state->position + row);
         v = p.table ? p.table[token * p.n + i] : __fmul_rn(p.scales[token], (float)p.rows[token * p.n + i]);
-    } else v = __fadd_rn(__ldcg(p.x + at), __ldcg(p.added + at));
+    } else v = __fadd_rn(__ldcg(p.x + (size_t)row * p.n + i), __ldcg(p.added + at));
     if (keeps) p.kept[(size_t)row * p.n + i] = v;
     return v;
 }
 
+/* A thread's first weights, asked for before the kernel waits: nothing writes them. */
+template <int THREADS> struct norm_weights {
+    enum { KEPT = 8192 / THREADS / (THREADS == 256 ? 2 : 1) };
+    float kept[KEPT];
+    __device__ __forceinline__ explicit norm_weights(const norm_args &p) {
+#pragma unroll
+        for (int c = 0; c < KEPT; c++) kept[c] = p.w[min((int)threadIdx.x + c * THREADS, p.n - 1)];
+    }
+};
+
 /* q = quantise(norm(input) * w), zeros up to ldq, by one block; gives the scale to every thread. `values`: norm_bytes(n) of shared memory. */
-template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm_args &p, int row, float *values, int8_t *q, bool keeps) {
+template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm_args &p, const norm_weights<THREADS> &w, int row, float *values, int8_t *q, bool keeps) {
     __shared__ float maxima[THREADS / 32], factor;
     const int stride = norm_stride(p.n);
     for (int i = threadIdx.x; i < p.n; i += THREADS) values[norm_place(i, stride)] = norm_input(p, row, i, keeps);
@@ -37,12 +48,16 @@ template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm
     __syncthreads();
     const float r = factor;
     float a = 1e-5f;
-    for (int i = threadIdx.x; i < p.n; i += THREADS) {
+    const auto weigh = [&](int i, float weight) {
         float *value = values + norm_place(i, stride);
-        *value = __fmul_rn(__fmul_rn(*value, r), p.w[i]);
+        *value = __fmul_rn(__fmul_rn(*value, r), weight);
         const float v = fabsf(*value);
         a = v > a ? v : a;
-    }
+    };
+#pragma unroll
+    for (int c = 0; c < norm_weights<THREADS>::KEPT; c++)
+        if ((int)threadIdx.x + c * THREADS < p.n) weigh(threadIdx.x + c * THREADS, w.kept[c]);
+    for (int i = threadIdx.x + norm_weights<THREADS>::KEPT * THREADS; i < p.n; i += THREADS) weigh(i, p.w[i]);
     a = block_max(a, maxima);
     const float to_int = __fdiv_rn(127.0f, a);
     for (int i = threadIdx.x; i < p.ldq; i += THREADS) {
@@ -55,10 +70,14 @@ template <int THREADS> __device__ __forceinline__ float norm_quantize(const norm
 extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const norm_args p)
 {
     DYNAMIC_SHARED(float, norm_values);
+    mark(p.marks, MARK_BEGIN);
+    const norm_weights<NORM_THREADS> w(p);
     let_later_start();
     wait_for_earlier();
-    const float scale = norm_quantize<NORM_THREADS>(p, blockIdx.x, norm_values, p.q + (size_t)blockIdx.x * p.ldq, true);
+    mark(p.marks, MARK_READY);
+    const float scale = norm_quantize<NORM_THREADS>(p, w, blockIdx.x, norm_values, p.q + (size_t)blockIdx.x * p.ldq, true);
     if (threadIdx.x == 0) p.scale[blockIdx.x] = scale;
+    mark(p.marks, MARK_END);
 }
 
 /* The norm and the product that follows it in one launch: every block normalises for itself, while its weights come in. */
@@ -67,17 +86,22 @@ template <int WARPS> __device__ __forceinline__ void norm_stream(const norm_stre
     __shared__ float scale;
     const stream_shared<WARPS, 1> m(p.product, memory);
     const stream_run r = stream_share<WARPS>(p.product);
+    mark(p.product.marks, MARK_BEGIN);
     stream_start(p.product, m, r);
+    const norm_weights<WARPS * 32> w(p.norm);
     let_later_start();
     wait_for_earlier();
-    const float s = norm_quantize<WARPS * 32>(p.norm, 0, (float *)(memory + p.values_at), (int8_t *)m.x, blockIdx.x == 0);
+    mark(p.product.marks, MARK_READY);
+    const float s = norm_quantize<WARPS * 32>(p.norm, w, 0, (float *)(memory + p.values_at), (int8_t *)m.x, blockIdx.x == 0);
     if (threadIdx.x == 0) scale = s;
     __syncthreads();
+    mark(p.product.marks, MARK_NORM);
     stream_product(p.product, m, r);
     __syncthreads();
     stream_args q = p.product;
     q.sx = &scale;
     stream_store(q, m, r);
+    mark(p.product.marks, MARK_END);
 }
 #endif
 extern "C" __global__ void __launch_bounds__(256) norm_t2_stream_8x1(const norm_stream_args p)

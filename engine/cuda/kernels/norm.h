@@ -18,7 +18,9 @@ CUDA_SHARED int norm_bytes(int n) { return 16 * norm_stride(n) * 4; }
 enum norm_kind { NORM_EMBEDDING, NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
 
 struct norm_args {
-    const float *x, *added, *w; /* rows of x and of added are ldx floats apart */
+    const float *x, *added, *w;
+    size_t block;               /* x (but of a residual, whose rows are n floats) and added may come from several cards, a part of each row from each: */
+    int part, ldx;              /* element i of a row lies at i / part * block + row * ldx + i % part */
     float *kept;                /* the new residual, rows of n; not x, which other blocks may still read */
     const float *table;         /* the embedding as floats; or null, and */
     const int8_t *rows;         /* as int8 with */
@@ -28,7 +30,8 @@ struct norm_args {
     int8_t *q; /* rows of ldq */
     float *scale;
     float eps;
-    int kind, n, ldx, ldq;
+    int kind, n, ldq;
+    uint64_t *marks; /* of a norm alone */
 };
 
 struct norm_stream_args {

@@ -4,6 +4,7 @@
  * matrix, the step to the next position. Sums follow the CPU's order (model/attend.h: one chain of fused multiply-adds over i, then over
  * positions; core/head.h), so a pass has the CPU's bits for what the cache holds. Arguments: session.h.
  */
+#include "arguments.h"
 #include "session.h"
 #include "sums.cuh"
 
@@ -111,8 +112,10 @@ __device__ __forceinline__ float shrink_of(int d) { return __fdiv_rn(1.0f, __fsq
 /* ---- many tokens: queries rotated in place, keys and values into the cache; a block a token */
 
 template <class T> __device__ __forceinline__ void remember(const attend_args &p) {
+    mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
+    mark(p.marks, MARK_READY);
     const cache_layer &c = p.cache;
     const int position = p.state->position + blockIdx.x, units = c.heads + 2 * c.groups;
     float *row = p.qkv + (size_t)blockIdx.x * units * c.d;
@@ -128,6 +131,7 @@ template <class T> __device__ __forceinline__ void remember(const attend_args &p
         if (u < c.heads + c.groups) store_key<T>(c, u - c.heads, position, r);
         else store_value<T>(c, u - c.heads - c.groups, position, r);
     }
+    mark(p.marks, MARK_END);
 }
 
 /* ---- one token: scores of a slice of positions for one head */
@@ -145,8 +149,10 @@ template <class T> __device__ __forceinline__ void score(const attend_args &p, T
     const T *from = (const T *)c.keys + ((size_t)group * c.positions + first) * c.d;
     for (int i = t; i < SCORE_SLICE * c.d * (int)sizeof(T) / 16; i += SCORE_THREADS) async_copy16((uint8_t *)keys + i * 16, (const uint8_t *)from + i * 16);
     async_commit();
+    mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
+    mark(p.marks, MARK_READY);
     const int at = p.state->position;
     async_wait<0>();
     if (first > at) return;
@@ -194,6 +200,7 @@ template <class T> __device__ __forceinline__ void score(const attend_args &p, T
     float *scores = p.scores + (size_t)head * c.positions + first;
     if (first + j <= at) scores[j] = s0;
     if (first + j + 1 <= at) scores[j + 1] = s1;
+    mark(p.marks, MARK_END);
 }
 
 /* ---- one token: softmax of a head's scores, and MIX_COLUMNS elements of its values mixed */
@@ -254,8 +261,10 @@ template <class T> __device__ __forceinline__ void mix(const attend_args &p, uin
     T *ring = (T *)memory;
     float *scores = (float *)(memory + MIX_STAGES * MIX_TILE * MIX_COLUMNS * sizeof(T)), *scales = scores + c.positions;
     for (int tile = 0; tile < MIX_STAGES; tile++) take_values(ring, c, group, column, tile);
+    mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
+    mark(p.marks, MARK_READY);
     const int at = p.state->position, i = column + t;
     for (int j = t; j <= at; j += MIX_THREADS) scores[j] = __ldcg(p.scores + (size_t)head * c.positions + j);
     if (is_int8<T>::VALUE)
@@ -274,6 +283,7 @@ template <class T> __device__ __forceinline__ void mix(const attend_args &p, uin
         take_values(ring, c, group, column, tile + MIX_STAGES);
     }
     if (t < MIX_COLUMNS && i < c.d) p.out[head * c.d + i] = __fmaf_rn(scores[at], widen(own, is_int8<T>::VALUE ? scales[at] : 1), y);
+    mark(p.marks, MARK_END);
 }
 
 /* ---- many tokens: a block takes ATTEND_ROWS rows, tokens x the heads of one group */
@@ -425,7 +435,7 @@ __device__ __forceinline__ void attend_store(const attend_args &p, const attend_
     for (int x = 0; x < 4; x++) {
         const int r = row + x;
         if (r >= a.tokens * a.each) continue;
-        float *out = p.out + ((size_t)(a.first + r / a.each) * p.cache.heads + a.group * a.each + r % a.each) * d;
+        float *out = p.out + (size_t)(a.first + r / a.each) * p.ldo + (a.group * a.each + r % a.each) * d;
 #pragma unroll
         for (int i = 0; i < 8; i++) {
             const int at = column + (i & 3) + (i >> 2) * 64;
@@ -435,8 +445,10 @@ __device__ __forceinline__ void attend_store(const attend_args &p, const attend_
 }
 
 template <class T> __device__ __forceinline__ void attend(const attend_args &p, attend_memory &m) {
+    mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
+    mark(p.marks, MARK_READY);
     const attend_part a = attend_share(p);
     const int panels = (a.end + KEY_PANEL - 1) / KEY_PANEL;
     attend_take_q(p, a, m);
@@ -456,6 +468,7 @@ template <class T> __device__ __forceinline__ void attend(const attend_args &p, 
         __syncthreads();
     }
     attend_store(p, a, y);
+    mark(p.marks, MARK_END);
 }
 
 #define CACHE_KERNELS(name, type)                                                                                    \
@@ -498,8 +511,10 @@ extern "C" __global__ void __launch_bounds__(LOGITS_THREADS) head_i8(const head_
     __shared__ unsigned long long bests[LOGITS_THREADS / 32];
     const int lane = threadIdx.x & 31, warps = gridDim.x * (LOGITS_THREADS / 32), pieces = p.width / 16;
     unsigned long long best = 0;
+    mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
+    mark(p.marks, MARK_READY);
     for (int i = threadIdx.x; i < pieces; i += LOGITS_THREADS) q[i] = __ldcg((const uint4 *)p.q + i);
     __syncthreads();
     const float scale = __ldcg(p.scale);
@@ -524,6 +539,7 @@ extern "C" __global__ void __launch_bounds__(LOGITS_THREADS) head_i8(const head_
             best = order > best ? order : best;
         }
     }
+    mark(p.marks, MARK_END);
     if (!p.best) return;
     for (int o = 16; o; o >>= 1) {
         const unsigned long long other = __shfl_xor_sync(~0u, best, o);

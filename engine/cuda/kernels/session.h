@@ -53,9 +53,10 @@ struct attend_args {
     float *qkv;
     const float *cosine, *sine; /* [context][d / 2] */
     float *scores;              /* one token: [head][positions]; many: [block][positions][ATTEND_ROWS] */
-    float *out;                 /* [token][heads * d] */
+    float *out;                 /* rows of ldo, heads * d of them used */
     const struct session_state *state;
-    int tokens;
+    int tokens, ldo;
+    uint64_t *marks;
 };
 
 struct head_args {
@@ -64,6 +65,7 @@ struct head_args {
     float *logits;
     unsigned long long *best; /* null: not wanted */
     int width, vocabulary;
+    uint64_t *marks;
 };
 
 struct advance_args {

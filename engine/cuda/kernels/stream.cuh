@@ -149,14 +149,17 @@ template <int WARPS, int COLS> __device__ __forceinline__ void stream_body(const
     DYNAMIC_SHARED(uint8_t, memory);
     const stream_shared<WARPS, COLS> m(p, memory);
     const stream_run r = stream_share<WARPS>(p);
+    mark(p.marks, MARK_BEGIN);
     stream_start(p, m, r);
     let_later_start();
     wait_for_earlier();
+    mark(p.marks, MARK_READY);
     stream_take_x(p, m);
     __syncthreads();
     stream_product(p, m, r);
     __syncthreads();
     stream_store(p, m, r);
+    mark(p.marks, MARK_END);
 }
 #endif
 
