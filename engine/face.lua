@@ -64,6 +64,13 @@ function tern.explain(op, params)
   return ffi.string(room)
 end
 
+-- What an operation tells besides its time, as a bench's `observe`: { hit_share = 0.97, … }.
+function tern.observe(op)
+  local all, numbers = ffi.new "struct tern_observed[16]", {}
+  for i = 0, math.min(16, tonumber(lib.tern_op_observe(op, all, 16))) - 1 do numbers[ffi.string(all[i].name)] = all[i].value end
+  return numbers
+end
+
 -- Memory nodes and processors that so many threads would run on, in words.
 function tern.placement(threads)
   local room = ffi.new "char[256]"

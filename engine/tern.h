@@ -114,6 +114,14 @@ TERN_API const char *tern_op_backend(const struct tern_op *op);
 /* One sentence: kernel, storage of the weights, threads, and the measured row that chose them. Lives as long as the op. */
 TERN_API const char *tern_op_why(const struct tern_op *op);
 
+/* Numbers besides time that an operation tells of itself: hit rates, bytes saved. Names are static and end in their unit (_share, _bytes, _ns). */
+struct tern_observed {
+    const char *name;
+    double value;
+};
+/* Writes at most `room` of them; how many there are, 0 for most operations. */
+TERN_API size_t tern_op_observe(const struct tern_op *op, struct tern_observed *out, size_t room);
+
 /* Frees; null is allowed. */
 TERN_API void tern_op_close(struct tern_op *op);
 
@@ -174,6 +182,7 @@ struct tern_exercise_report {
     double resident_bytes, resident_peak;   /* of the process, more than before the workload was made */
     double pool_live, pool_held;            /* of the engine's pool, when it is the subject: rounded bytes, and what it holds */
     double failures;                        /* takes that gave null */
+    double takes, pool_held_peak;           /* all takes; the most that the pool held */
 };
 
 TERN_API enum tern_status tern_exercise_open(const struct tern_param *params, size_t n, void *(*take)(size_t), void (*give)(void *),

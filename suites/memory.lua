@@ -42,6 +42,36 @@ local function check(e)
   return nil, ffi.string(failure.text)
 end
 
+local function read(e)
+  local report = ffi.new "struct tern_exercise_report"
+  lib.tern_exercise_read(e, report)
+  return report
+end
+
+-- Share of takes that gave a block.
+local function success(report) return report.takes > 0 and 1 - report.failures / report.takes or 1 end
+
+local function observe_takes(e)
+  return { success_share = success(read(e)) }
+end
+
+-- Of single calls: percentiles since setup.
+local function observe_calls(e)
+  local report = read(e)
+  return { call_p50_ns = report.p50_ns, call_p99_ns = report.p99_ns, call_p999_ns = report.p999_ns, call_max_ns = report.max_ns,
+           success_share = success(report) }
+end
+
+-- What is held now and at most: by the pool's own count for the pool, by what is resident for the others, and by that for all.
+local function observe_held(e)
+  local report = read(e)
+  local held = report.pool_held > 0 and report.pool_held or report.resident_bytes
+  local live = report.pool_held > 0 and report.pool_live or report.live_bytes
+  return { live_bytes = live, held_bytes = held, held_peak_bytes = report.pool_held > 0 and report.pool_held_peak or report.resident_peak,
+           resident_peak_bytes = report.resident_peak, fragmentation_share = held > 0 and math.max(0, 1 - live / held) or 0,
+           success_share = success(report) }
+end
+
 local function close(e)
   ffi.gc(e, nil)
   lib.tern_exercise_close(e)
@@ -76,11 +106,25 @@ return {
     about = "a pair of take and give in each thread, by size, pattern and allocator",
     axes = { { "size", { "16B-64B", "64B-4K", "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "pair", "lifo", "fifo", "random", "cross" } },
              { "threads", { 1, 2, 4 } }, { "allocator", allocators } },
-    skip = skip, setup = of_size, run = body, check = check, work = { items = 1 }, teardown = close,
+    skip = skip, setup = of_size, run = body, check = check, work = { items = 1 }, teardown = close, observe = observe_takes,
     compare = { axis = "allocator", base = "glibc" },
     tags = function(p)
       return p.allocator == "pool" and p.threads == 1 and (p.pattern == "random" or p.pattern == "pair") and p.size:match "^[46]" and { "ci" } or {}
     end,
+  },
+  calls = {
+    about = "single takes and gives, each timed by itself: call_p50_ns, call_p99_ns, call_p999_ns",
+    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "random", "cross" } },
+             { "threads", { 1, 2 } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    skip = skip, setup = function(p) return of_size(p, { timed = 1 }) end, run = body, check = check, work = { items = 1 }, teardown = close,
+    observe = observe_calls,
+    compare = { axis = "allocator", base = "glibc" },
+  },
+  footprint = {
+    about = "a decoded token: bytes of weights against float32, of a layer's scratch against a tensor for each step, and the share that is read in place",
+    axes = { { "model", { "tiny", "small", "2b4t" } } },
+    setup = function(p) return tern.bind("decode", { model = p.model }) end,
+    run = tern.run, check = tern.check, work = tern.work, teardown = tern.close, observe = tern.observe,
   },
   traces = {
     about = "what a model's load asks for, played again",
@@ -102,22 +146,20 @@ return {
     compare = { axis = "allocator", base = "glibc" },
   },
   churn = {
-    about = "random replacement among 6000 blocks of 16 B to 1 MiB, every page written; the metric memory is the peak held",
-    axes = { { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    -- The long one: --filter churn --set operations=100000000 --cell-timeout 10m
+    about = "random replacement among 6000 blocks of 16 B to 1 MiB, every page written, after so many operations: held, its peak, fragmentation",
+    axes = { { "operations", { 100000 } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = function(p) return absent(p.allocator) end,
-    setup = function(p) return exercise { allocator = p.allocator, pattern = "random", low = 16, high = 2^20, live = 6000, touch = "pages" } end,
-    run = body, work = { items = 1 }, teardown = close,
-    observe = function(e)
-      local report = ffi.new "struct tern_exercise_report"
-      lib.tern_exercise_read(e, report)
-      local held = report.pool_held > 0 and report.pool_held or report.resident_bytes
-      local live = report.pool_held > 0 and report.pool_live or report.live_bytes
-      return { live_bytes = live, held_bytes = held, fragmentation_share = held > 0 and math.max(0, 1 - live / held) or 0 }
+    setup = function(p)
+      local e = exercise { allocator = p.allocator, pattern = "random", low = 16, high = 2^20, live = 6000, touch = "pages" }
+      lib.tern_exercise_run(e, p.operations)
+      return e
     end,
+    run = body, work = { items = 1 }, teardown = close,
+    observe = observe_held,
     check = function(e)
-      local report = ffi.new "struct tern_exercise_report"
       lib.tern_exercise_run(e, 30000)
-      lib.tern_exercise_read(e, report)
+      local report = read(e)
       local share = report.pool_held > 0 and 1 - report.pool_live / report.pool_held or 0
       if report.failures > 0 then return nil, "takes gave nothing" end
       if share > 0.10 then return nil, ("%.1f %% of what the pool holds is not in use"):format(100 * share) end

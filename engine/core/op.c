@@ -324,6 +324,11 @@ const char *tern_op_backend(const struct tern_op *op)
     return op->backend->name;
 }
 
+size_t tern_op_observe(const struct tern_op *op, struct tern_observed *out, size_t room)
+{
+    return op->observe ? op->observe(op, out, room) : 0;
+}
+
 const char *tern_op_why(const struct tern_op *op)
 {
     return op->why;

@@ -42,6 +42,8 @@ struct tern_op {
     struct tern_monitored *monitored;
     /* Set by the bind of ops that serve requests: the latency quantile of the last run in ns. */
     double (*latency)(struct tern_op *op, double quantile);
+    /* Set by the bind of ops that tell more than time (tern_op_observe). */
+    size_t (*observe)(const struct tern_op *op, struct tern_observed *out, size_t room);
 };
 
 /* Values of parameters during bind. Errors name the op, the parameter, what is expected and what was found (TERN_INVALID).

@@ -309,6 +309,7 @@ static void read_own(struct tern_exercise *exercise, struct tern_exercise_report
     tern_pool_stats(exercise->part[0].allocator.take == tern_memory_take ? NULL : own_pool, &stats);
     report->pool_live = (double)stats.total.live;
     report->pool_held = (double)stats.held;
+    report->pool_held_peak = (double)stats.held_peak;
 }
 
 void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_report *report)
@@ -318,6 +319,7 @@ void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_rep
         report->live_bytes += (double)exercise->part[t].bytes;
         report->live_peak += (double)exercise->part[t].peak;
         report->failures += (double)exercise->part[t].failures;
+        report->takes += (double)exercise->part[t].takes;
     }
     report->resident_bytes = status_bytes("VmRSS:") - exercise->resident;
     report->resident_peak = status_bytes("VmHWM:") - exercise->resident;

@@ -35,7 +35,7 @@ struct tern_exercise_part {
     unsigned id, n_live, at;      /* at: next place of lifo, fifo and trace */
     enum tern_exercise_touch touch;
     bool is_timed;
-    uint64_t random, step, failures;
+    uint64_t random, step, failures, takes;
     const uint32_t *size;         /* TERN_EXERCISE_SIZES of them, used in turn */
     void **live;
     uint32_t *live_size;

@@ -74,6 +74,7 @@ static inline void *take(struct tern_exercise_part *part, size_t bytes)
     } else {
         block = part->allocator.take(bytes);
     }
+    part->takes++;
     if (block)
         touch(part, block, bytes);
     else
@@ -211,6 +212,7 @@ void tern_exercise_arena(struct tern_exercise_part *part, uint64_t n)
         const unsigned deep = n < part->n_live ? (unsigned)n : part->n_live;
         for (unsigned i = 0; i < deep; i++) {
             const size_t bytes = next_size(part);
+            part->takes++;
             char *piece = tern_arena_take(&part->arena, bytes, 64, NULL);
             if (piece)
                 touch(part, piece, bytes);
@@ -228,6 +230,7 @@ void tern_exercise_ring(struct tern_exercise_part *part, uint64_t n)
         const size_t bytes = next_size(part);
         const unsigned i = part->at;
         tern_ring_give(part->ring, part->live[i]);
+        part->takes++;
         if ((part->live[i] = tern_ring_take(part->ring, bytes, NULL)))
             touch(part, part->live[i], bytes);
         else

@@ -119,6 +119,26 @@ static const struct tern_op_param params[] = {
     {NULL, NULL, NULL},
 };
 
+/* Since bind; what a miss costs is the time to fill in the tensor. */
+static size_t observe(const struct tern_op *op, struct tern_observed *out, size_t room)
+{
+    const struct state *state = op->state;
+    struct tern_cache_stats stats;
+    tern_cache_stats(state->cache, &stats);
+    const double asked = (double)(stats.hits + stats.misses), misses = (double)stats.misses;
+    const struct tern_observed all[] = {
+        {"hit_share", asked > 0 ? (double)stats.hits / asked : 0},
+        {"evicted_share", asked > 0 ? (double)stats.evictions / asked : 0},
+        {"evictions", (double)stats.evictions},
+        {"transfer_ns", misses > 0 ? stats.transfer_ns[0] / misses : 0},
+        {"transferred_bytes", (double)stats.transfer_bytes[0]},
+        {"resident_bytes", (double)stats.resident},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all && i < room; i++)
+        out[i] = all[i];
+    return sizeof all / sizeof *all;
+}
+
 static enum tern_status bind(struct tern_op *op, struct tern_error *error)
 {
     size_t budget;
@@ -127,6 +147,7 @@ static enum tern_status bind(struct tern_op *op, struct tern_error *error)
         return TERN_NO_MEMORY;
     memset(state, 0, sizeof *state);
     op->state = state;
+    op->observe = observe;
     enum tern_status status = tern_op_size(op, "tensors", 1, 500, &state->layers, error);
     if (!status)
         status = tern_op_size(op, "bytes", 1, 1u << 26, &state->bytes, error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/span.h"
 
-enum { DIRTY, CLEAN, SEARCH = 8, SLACK = 2048 };
+enum { DIRTY, CLEAN, SEARCH = 8, SLACK = 1024, FADE = 12 };
 
 bool tern_held_add(struct tern_held *held, size_t n)
 {
@@ -221,7 +221,7 @@ static bool admit(struct tern_spans *spans, size_t n)
 {
     struct tern_held *held = spans->held;
     const size_t used = spans->used + n, peak = used > spans->used_peak ? used : spans->used_peak;
-    const size_t most = peak + peak / 32 + SLACK, now = tern_held_pages(held) + n;
+    const size_t most = peak + peak / 64 + SLACK, now = tern_held_pages(held) + n;
     if (used + spans->dirty > most)
         purge_pages(spans, used + spans->dirty - most);
     if (held->ceiling && now > held->ceiling)
@@ -257,6 +257,8 @@ uint32_t tern_span_take(struct tern_spans *spans, size_t n, size_t align, uint32
         spans->used += n;
         if (spans->used > spans->used_peak)
             spans->used_peak = spans->used;
+        else
+            spans->used_peak -= (spans->used_peak - spans->used) >> FADE;
     }
     tern_unlock(&spans->lock);
     return first;

@@ -7,9 +7,9 @@
  *   dirty  free pages that the system still holds for us: taken first
  *   clean  free pages that it does not hold: fresh ones, and dirty ones that were purged
  *
- * Pages are only taken clean when no dirty span fits. When that would lift what is held above what was ever in use at once by
- * more than 1/32 and 16 MiB, dirty spans are purged first: the heap holds little more than its user's own peak, at the price
- * of new page faults in that case.
+ * Pages are only taken clean when no dirty span fits. When that would lift what is held above what was in use at once of late by
+ * more than 1/64 and 4 MiB, dirty spans are purged first: the heap holds little more than its user's own peak, at the price
+ * of new page faults in that case. Of late: the peak sinks by 1/4096 of its distance with each span taken.
  *
  *   Source: lists by length with a bit map as in M. Masmano et al., "TLSF: a new dynamic memory allocator for real-time
  *   systems", ECRTS 2004, with exact lists for short spans.
@@ -40,7 +40,7 @@ struct tern_spans {
     struct tern_lock lock;
     uint32_t key;              /* pool and shard, as in a free span's key */
     uint32_t grow;             /* pages of a region at least */
-    size_t used, used_peak, dirty; /* pages */
+    size_t used, used_peak, dirty; /* pages; the peak of late */
     struct tern_held *held;
     struct tern_span_lists lists[2]; /* dirty, clean */
     struct tern_regions {

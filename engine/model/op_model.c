@@ -120,6 +120,25 @@ static enum tern_status make_inputs(struct tern_op *op, struct run *r, struct te
     return status;
 }
 
+/* Memory of a plan and its scratch: shares that are saved, the share that was not copied, and the share of takes that were given. */
+static size_t observe_run(const struct tern_op *op, struct tern_observed *out, size_t room)
+{
+    const struct run *r = op->state;
+    const struct tern_footprint f = tern_plan_footprint(r->plan);
+    const struct tern_memory_asked asked = tern_memory_asked();
+    const struct tern_observed all[] = {
+        {"weights_saved_share", 1 - f.weights / f.weights_float},
+        {"scratch_saved_share", 1 - f.scratch / f.scratch_apart},
+        {"zero_copy_share", f.in_place / (f.in_place + f.copied)},
+        {"success_share", 1 - (double)asked.refused / (double)asked.asked},
+        {"weight_bytes", f.weights},
+        {"session_bytes", (double)r->session->bytes},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all && i < room; i++)
+        out[i] = all[i];
+    return sizeof all / sizeof *all;
+}
+
 static enum tern_status bind_run(struct tern_op *op, bool is_decode, struct tern_error *error)
 {
     struct run *r = op->state = tern_array_open(1, sizeof *r);
@@ -143,6 +162,7 @@ static enum tern_status bind_run(struct tern_op *op, bool is_decode, struct tern
     if (status != TERN_OK)
         return status;
     op->backend = r->plan->backend;
+    op->observe = observe_run;
     snprintf(op->why, sizeof op->why, "%d thread%s, %.1f MB of weights a pass, output off by %.2f %%", r->plan->options.threads,
              r->plan->options.threads == 1 ? "" : "s", (double)tern_plan_bytes(r->plan) * 1e-6, r->plan->output.error * 100);
     return fill_cache(r, error);

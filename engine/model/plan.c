@@ -251,19 +251,35 @@ size_t tern_levels_explain(char *text, size_t size)
 /* Weights against four bytes each; what the steps of one layer hand on, one buffer for as long as it is read, against a tensor for
  * each step's output: norms, q, k, v, mixed, the projection and the sum before the feed-forward part, and gate, up, their product,
  * its norm and the projection and sum after it. */
-static void say_savings(const struct tern_plan *p, struct tern_page *page)
+struct tern_footprint tern_plan_footprint(const struct tern_plan *p)
 {
     const struct tern_config *c = &p->model->config;
     const size_t kv = c->n_kv_heads * c->head_size, tall = c->ffn > c->width ? c->ffn : c->width;
+    const double embedding = (double)p->embedding_row * (double)c->vocabulary, packed = p->layers[0][TERN_ROLE_ffn_up].linear ? (double)p->matrix_bytes : 0;
     double weights = (double)c->width * (double)c->vocabulary;
     for (enum tern_role r = 0; r < TERN_N_ROLES; r++) {
         size_t outputs, inputs;
         tern_role_shape(c, r, &outputs, &inputs);
         weights += tern_role(r)->is_matrix ? (double)outputs * (double)inputs * (double)c->n_layers : 0;
     }
-    const double reused = (double)(4 * c->width + tall + 2 * kv + 2 * c->ffn), apart = (double)(9 * c->width + 2 * kv + 4 * c->ffn);
+    const double of_file = embedding + (double)p->matrix_bytes - packed;
+    const bool is_mapped = tern_gguf_is_mapped(p->model->gguf);
+    return (struct tern_footprint){
+        .weights = (double)tern_plan_bytes(p), .weights_float = 4 * weights,
+        .scratch = (double)(4 * c->width + tall + 2 * kv + 2 * c->ffn) * sizeof(float), .scratch_apart = (double)(9 * c->width + 2 * kv + 4 * c->ffn) * sizeof(float),
+        .in_place = is_mapped ? of_file : 0, .copied = packed + (double)tern_output_bytes(&p->output) + (is_mapped ? 0 : of_file),
+    };
+}
+
+static void say_savings(const struct tern_plan *p, struct tern_page *page)
+{
+    const struct tern_footprint f = tern_plan_footprint(p);
+    const struct tern_memory_asked asked = tern_memory_asked();
     tern_page_say(page, "weights take %.1f %% less than float32; what a layer hands on takes %.1f %% less than a tensor for each step\n",
-        100 * (1 - (double)tern_plan_bytes(p) / (4 * weights)), 100 * (1 - reused / apart));
+        100 * (1 - f.weights / f.weights_float), 100 * (1 - f.scratch / f.scratch_apart));
+    tern_page_say(page, "memory: %.1f %% of the weights' bytes are read where the file has them, without a copy; %llu blocks were asked for, %.1f %% of them given\n",
+        100 * f.in_place / (f.in_place + f.copied), (unsigned long long)asked.asked,
+        asked.asked ? 100 * (1 - (double)asked.refused / (double)asked.asked) : 100.0);
 }
 
 /* Which layout each kind of tensor has, by how it is read, and the figures that decided. */

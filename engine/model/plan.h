@@ -69,6 +69,14 @@ size_t tern_plan_explain(const struct tern_plan *plan, char *text, size_t size);
 /* Writes what each level turns on. */
 size_t tern_levels_explain(char *text, size_t size);
 
+/* What a plan's weights and the scratch of a layer take, in bytes, beside what they would. */
+struct tern_footprint {
+    double weights, weights_float;  /* as read; four bytes each */
+    double scratch, scratch_apart;  /* one buffer for as long as it is read; a tensor for each step's output */
+    double in_place, copied;        /* weights that are read where the mapped file has them, and those packed or read into memory */
+};
+struct tern_footprint tern_plan_footprint(const struct tern_plan *plan);
+
 /* Bytes of weights that decoding one token reads. */
 size_t tern_plan_bytes(const struct tern_plan *plan);
 
