@@ -134,8 +134,10 @@ static bool read_all(struct tern_gguf *g, int fd, struct tern_error *err)
         return failed(g, err, "cannot be read");
     }
     uint8_t *into = tern_pool_take(NULL, bytes, READ_ALIGNMENT, TERN_TAG_FILE, NULL);
-    if (!into)
+    if (!into) {
+        errno = ENOMEM;
         return failed(g, err, "no memory for its bytes");
+    }
     g->bytes = into;
     g->ownership = READ;
     for (size_t at = 0; at < g->size;) {
