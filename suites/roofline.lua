@@ -23,8 +23,8 @@ return {
     tags = function(p) return p.backend == strongest and p.threads == 1 and { "ci" } or {} end,
   },
   tiles = ends {
-    about = "AMX products of two by two tiles, operands loaded anew from a level of cache",
-    axes = { { "from", { "registers", "l1", "l2" } }, { "threads", threads } },
+    about = "AMX products: two by two tiles with operands loaded anew from a level of cache; weights unpacked for 16, 32 or 64 rows",
+    axes = { { "from", { "registers", "l1", "l2", "unpack16", "unpack32", "unpack64" } }, { "threads", threads } },
     skip = function() if strongest ~= "amx" then return "needs AMX" end end,
     setup = function(p) return tern.bind("peak", { backend = "amx", from = p.from, threads = p.threads }) end,
   },

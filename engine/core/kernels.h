@@ -28,6 +28,7 @@
 #include "core/head.h"
 #include "core/vector.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -78,11 +79,16 @@ struct tern_product_kernel {
  * Loops that measure what the machine gives, for the roofline. `operands` are 2 x 64 random bytes each (weights 0..2, activations) for the
  * register loop, and blocks of tile operands for the AMX loops.
  */
-enum tern_peak { TERN_PEAK_REGISTERS, TERN_PEAK_L1, TERN_PEAK_L2, TERN_PEAKS };
+enum tern_peak {
+    TERN_PEAK_REGISTERS, TERN_PEAK_L1, TERN_PEAK_L2, /* where operands come from */
+    TERN_PEAK_UNPACK16, TERN_PEAK_UNPACK32, TERN_PEAK_UNPACK64, /* two-bit weights unpacked for each product by so many rows */
+    TERN_PEAKS
+};
 
 struct tern_peak_kernel {
     double ops;          /* of one step */
     size_t a, b;         /* bytes of the operand blocks that a step walks through; b follows a */
+    bool packed;         /* b holds two-bit weights in the order of lines */
     /* Does n steps. After one step lanes[r] is the sum that the loop's own check compares with a plain loop. */
     void (*run)(uint64_t n, const uint8_t *operands, int32_t *lanes);
 };
@@ -93,6 +99,9 @@ struct tern_roof_kernels {
      * before use when it is not 0. */
     uint64_t (*read)(const uint8_t *p, size_t bytes, size_t ahead);
 };
+
+/* y[b][n] = sum_k w[n][k] x[b][k] by three plain loops, row-major, on one thread: what scalar kernels are held against. */
+void tern_plain_product(const int8_t *w, const int8_t *x, size_t n, size_t k, size_t batch, int32_t *y);
 
 struct tern_kernels {
     struct tern_product_kernel product[TERN_STORAGES][TERN_CLASSES];

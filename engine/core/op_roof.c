@@ -34,10 +34,19 @@ struct peak {
 };
 
 static const struct tern_op_param peak_params[] = {
-    { "backend", "auto", "instruction set" },          { "from", "registers", "where operands come from: registers, l1 or l2" },
+    { "backend", "auto", "instruction set" },          { "from", "registers", "where operands come from: registers, l1, l2, or unpack16, unpack32, unpack64: weights unpacked for so many rows" },
     { "threads", "1", "threads that do it at once" },  { "seed", "1", "of the operands" },
     { NULL, NULL, NULL },
 };
+
+/* Two-bit weights, four codes of 0..2 a byte. */
+static void fill_codes(uint8_t *p, size_t bytes, uint64_t start)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        uint64_t r = tern_random_next(&start);
+        p[i] = (uint8_t)(r % 3 | (r >> 16) % 3 << 2 | (r >> 32) % 3 << 4 | (r >> 48) % 3 << 6);
+    }
+}
 
 /* Weights are trits as the kernels see them: 0..2 for u8 products, -1..1 in tiles; activations are any int8. */
 static void fill_operands(struct peak *s, uint64_t seed)
@@ -49,13 +58,15 @@ static void fill_operands(struct peak *s, uint64_t seed)
         tern_random_trits(tern_random_start(seed, 1, (uint64_t)t), 0.667, (int8_t *)weights, n_weights);
         for (size_t i = 0; !s->tiles && i < n_weights; i++)
             weights[i] = (uint8_t)(weights[i] + 1);
+        if (s->kernel.packed)
+            fill_codes(weights, n_weights, tern_random_start(seed, 3, (uint64_t)t));
         tern_random_int8(tern_random_start(seed, 2, (uint64_t)t), (int8_t *)values, n_values);
     }
 }
 
 static enum tern_status bind_peak(struct tern_op *op, struct tern_error *error)
 {
-    static const char *const places[] = { "registers", "l1", "l2", NULL };
+    static const char *const places[] = { "registers", "l1", "l2", "unpack16", "unpack32", "unpack64", NULL };
     struct peak *s = op->state = tern_array_open(1, sizeof *s);
     size_t place = 0;
     uint64_t seed = 0;
@@ -98,8 +109,10 @@ static int32_t first_lane(const struct peak *s)
 {
     const uint8_t *a = s->operands, *b = a + s->kernel.a;
     int32_t sum = 0;
-    for (int k = 0; s->tiles && k < 64; k++)
+    for (int k = 0; s->tiles && !s->kernel.packed && k < 64; k++)
         sum += (int8_t)a[k] * (int8_t)b[k / 4 * 64 + k % 4];
+    for (int k = 0; s->kernel.packed && k < 64; k++)
+        sum += (int8_t)a[k] * ((b[k / 16 * TERN_STEP + k % 4] >> k / 4 % 4 * 2 & 3) - 1);
     for (int k = 0; !s->tiles && k < 4; k++)
         sum += a[k] * (int8_t)b[k];
     return s->tiles || s->kernel.ops < 16 ? sum : 12 * sum;

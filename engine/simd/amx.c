@@ -1,74 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AMX int8: a tile product takes 16 activation rows by 64 columns by 16 weight rows. Four lines of two-bit weights (core/kernels.h) are one
- * tile of weights already in the order that the machine wants: field f of line s is tile row 4 s + f. So unpacking a tile row is one
- * instruction that gives -1, 0 or 1: a table look-up by the lower six bits (vpermb) for fields 0 and 1, a linear map of bits
- * (gf2p8affineqb) for fields 2 and 3.
+ * AMX int8: a tile product takes 16 activation rows by 64 columns by 16 weight rows.
  *
  * Unpacked tiles go through a ring in L1, written one step before they are loaded, between the tile products that hide the work. Up to 16
  * activation rows take four weight tiles side by side (64 outputs), more take two by two (32 rows, 32 outputs). Sums stay in the tiles over
  * all of K; they are turned into outputs a few rows at a time during the next panel, so that their stores hide as well.
  */
 #include "core/cpu.h"
-#include "core/kernels.h"
 #include "simd/amx_pairs.h"
-#include "simd/amx_tiles.h"
-
-#include <immintrin.h>
+#include "simd/amx_roof.h"
+#include "simd/amx_unpack.h"
 
 enum {
-    TILE_BYTES = 1024, /* 16 rows of 64 */
-    PACKED = 4 * TERN_STEP, /* four steps: 64 columns of a panel, a tile of each group */
-    AHEAD = 4096,      /* prefetch in the packed weights */
-    OWNED = 2,         /* rows of outputs whose lines are asked for ahead of their stores */
-    LEAST_ROWS = 4     /* below, vpdpbusd is faster than a tile that is mostly empty */
+    OWNED = 2,     /* rows of outputs whose lines are asked for ahead of their stores */
+    LEAST_ROWS = 4 /* below, vpdpbusd is faster than a tile that is mostly empty */
 };
-
-#define INLINE static inline __attribute__((always_inline))
 
 static struct tern_product_kernel few_without_tiles;
-
-/* ---- unpacking */
-
-struct unpacker {
-    __m512i field0, field1, field2, field3;
-};
-
-/* Codes 0, 1, 2 become -1, 0, 1: bit 0 is not b0, every higher bit is 1 + b0 + b1 modulo 2 (code 3 does not occur). A row of a bit matrix
- * is the byte of bits that are added; the row of result bit i is byte 7 - i; the constant 0xff adds the ones. */
-static struct unpacker make_unpacker(void)
-{
-    struct unpacker u;
-    int8_t table[2][64];
-    for (int i = 0; i < 64; i++) {
-        table[0][i] = (int8_t)((i & 3) - 1);
-        table[1][i] = (int8_t)((i >> 2 & 3) - 1);
-    }
-    u.field0 = _mm512_loadu_si512(table[0]);
-    u.field1 = _mm512_loadu_si512(table[1]);
-    u.field2 = _mm512_set1_epi64(0x1030303030303030);
-    u.field3 = _mm512_set1_epi64(0x40c0c0c0c0c0c0c0);
-    return u;
-}
-
-/* A line to four tile rows. */
-INLINE void unpack_line(const uint8_t *w, uint8_t *rows, struct unpacker u)
-{
-    __m512i v = _mm512_load_si512(w);
-    _mm512_store_si512(rows, _mm512_permutexvar_epi8(v, u.field0));
-    _mm512_store_si512(rows + 64, _mm512_permutexvar_epi8(v, u.field1));
-    _mm512_store_si512(rows + 128, _mm512_gf2p8affine_epi64_epi8(v, u.field2, 0xff));
-    _mm512_store_si512(rows + 192, _mm512_gf2p8affine_epi64_epi8(v, u.field3, 0xff));
-}
-
-/* Four steps of one group. */
-INLINE void unpack_tile(const uint8_t *w, uint8_t *tile, struct unpacker u)
-{
-    for (int step = 0; step < 4; step++) {
-        __builtin_prefetch(w + TERN_STEP * step + AHEAD, 0, 2);
-        unpack_line(w + TERN_STEP * step, tile + 256 * step, u);
-    }
-}
 
 /* ---- outputs */
 
@@ -137,14 +85,6 @@ INLINE void store_sums(int32_t *sums)
     TILE_STORE(1, sums + 256, 64);
     TILE_STORE(2, sums + 512, 64);
     TILE_STORE(3, sums + 768, 64);
-}
-
-INLINE void zero_sums(void)
-{
-    TILE_ZERO(0);
-    TILE_ZERO(1);
-    TILE_ZERO(2);
-    TILE_ZERO(3);
 }
 
 /* Panels [from, to); the last step of one unpacks the first of the next, or its own first again. */
@@ -280,71 +220,6 @@ static void matmul_2bit_i8_amx(const struct tern_product *p, size_t from, size_t
         block(p, b, p->batch - b < 32 ? p->batch - b : 32, from, to, &s);
 }
 
-/* ---- the roof: products of 2 x 2 tiles, operands in registers or loaded anew each step from blocks of a and b bytes */
-
-INLINE void roof_step(const uint8_t *a, const uint8_t *b)
-{
-    TILE_LOAD(4, a, 64);
-    TILE_LOAD(6, b, 64);
-    TILE_DOT(0, 4, 6);
-    TILE_LOAD(7, b + TILE_BYTES, 64);
-    TILE_DOT(1, 4, 7);
-    TILE_LOAD(5, a + TILE_BYTES, 64);
-    TILE_DOT(2, 5, 6);
-    TILE_DOT(3, 5, 7);
-}
-
-INLINE void roof(uint64_t n, const uint8_t *operands, size_t a_bytes, size_t b_bytes, int32_t *lanes)
-{
-    static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
-    struct tile_config config;
-    const uint8_t *b = operands + a_bytes;
-    size_t at_a = 0, at_b = 0;
-    tiles_config(&config, full);
-    tiles_open(&config);
-    zero_sums();
-    for (; n; n--) {
-        roof_step(operands + at_a, b + at_b);
-        at_a = at_a + 2 * TILE_BYTES < a_bytes ? at_a + 2 * TILE_BYTES : 0;
-        at_b = at_b + 2 * TILE_BYTES < b_bytes ? at_b + 2 * TILE_BYTES : 0;
-    }
-    TILE_STORE(0, lanes, 64);
-    TILES_CLOSE();
-}
-
-enum { ROOF_L1 = 8 << 10, ROOF_A_L2 = 16 << 10, ROOF_B_L2 = 768 << 10 };
-
-static void peak_l1(uint64_t n, const uint8_t *operands, int32_t *lanes)
-{
-    roof(n, operands, ROOF_L1, ROOF_L1, lanes);
-}
-
-static void peak_l2(uint64_t n, const uint8_t *operands, int32_t *lanes)
-{
-    roof(n, operands, ROOF_A_L2, ROOF_B_L2, lanes);
-}
-
-static void peak_registers(uint64_t n, const uint8_t *operands, int32_t *lanes)
-{
-    static const uint8_t full[8] = { 16, 16, 16, 16, 16, 16, 16, 16 };
-    struct tile_config config;
-    tiles_config(&config, full);
-    tiles_open(&config);
-    zero_sums();
-    TILE_LOAD(4, operands, 64);
-    TILE_LOAD(5, operands + TILE_BYTES, 64);
-    TILE_LOAD(6, operands + 2 * TILE_BYTES, 64);
-    TILE_LOAD(7, operands + 3 * TILE_BYTES, 64);
-    for (; n; n--) {
-        TILE_DOT(0, 4, 6);
-        TILE_DOT(1, 4, 7);
-        TILE_DOT(2, 5, 6);
-        TILE_DOT(3, 5, 7);
-    }
-    TILE_STORE(0, lanes, 64);
-    TILES_CLOSE();
-}
-
 void tern_amx_overlay(struct tern_kernels *t)
 {
     static const struct tern_product_kernel tiles_kernel = { "matmul_2bit_i8_amx", matmul_2bit_i8_amx };
@@ -353,8 +228,5 @@ void tern_amx_overlay(struct tern_kernels *t)
     t->product[TERN_STORAGE_2BIT][TERN_MANY] = tiles_kernel;
     if (tern_cpu_has("amxbf16"))
         tern_amx_pairs_overlay(&t->vector);
-    const double ops = 4 * 2.0 * 16 * 16 * 64;
-    t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ ops, 2 * TILE_BYTES, 2 * TILE_BYTES, peak_registers };
-    t->roof.peak[TERN_PEAK_L1] = (struct tern_peak_kernel){ ops, ROOF_L1, ROOF_L1, peak_l1 };
-    t->roof.peak[TERN_PEAK_L2] = (struct tern_peak_kernel){ ops, ROOF_A_L2, ROOF_B_L2, peak_l2 };
+    tern_amx_roof_overlay(&t->roof);
 }

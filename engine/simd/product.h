@@ -303,5 +303,5 @@ static void overlay_products(struct tern_kernels *t)
     for (int storage = 0; storage < TERN_STORAGES; storage++)
         if (rows[storage][TERN_ONE].run)
             memcpy(t->product[storage], rows[storage], sizeof rows[storage]);
-    t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 12.0 * 2 * V_BYTES, 64, 64, GLUE(peak_, ISA) };
+    t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 12.0 * 2 * V_BYTES, 64, 64, false, GLUE(peak_, ISA) };
 }

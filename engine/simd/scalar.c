@@ -248,5 +248,5 @@ void tern_scalar_overlay(struct tern_kernels *t)
     tern_scalar_vector_overlay(&t->vector);
     tern_scalar_head_overlay(&t->head);
     t->roof.read = read_scalar;
-    t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 8, 64, 64, peak_scalar };
+    t->roof.peak[TERN_PEAK_REGISTERS] = (struct tern_peak_kernel){ 8, 64, 64, false, peak_scalar };
 }

@@ -144,6 +144,18 @@ static void every_layout_serves_every_reader(void **state)
     assert_int_equal(tern_op_bind("layout", &(struct tern_param){ "layout", "other" }, 1, &op, NULL), TERN_INVALID);
 }
 
+static void a_plain_loop_is_right(void **state)
+{
+    static const char *const shapes[] = { "shape=100x333 batch=3", "shape=1x1", "shape=0x5 batch=2", "shape=16x16 batch=0" };
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct bound b = bind("plain", NULL, shapes[i]);
+        if (b.status || tern_op_check(b.op, &b.error))
+            fail_msg("plain %s: %s", shapes[i], b.error.text);
+        tern_op_close(b.op);
+    }
+}
+
 /* All threads come, and serial work before a region is not counted. */
 static void regions_of_every_kind(void **state)
 {
@@ -422,7 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op_on_every_backend), cmocka_unit_test(what_is_wrong_is_refused_by_name),
-        cmocka_unit_test(a_shape_ends_with_its_text), cmocka_unit_test(choices_are_told_beforehand), cmocka_unit_test(regions_of_every_kind), cmocka_unit_test(every_layout_serves_every_reader),
+        cmocka_unit_test(a_shape_ends_with_its_text), cmocka_unit_test(choices_are_told_beforehand), cmocka_unit_test(regions_of_every_kind), cmocka_unit_test(a_plain_loop_is_right), cmocka_unit_test(every_layout_serves_every_reader),
         cmocka_unit_test(backend_is_forced_or_refused), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(formats_come_back),
         cmocka_unit_test(every_part_runs_once), cmocka_unit_test(shares_cover),
     };
