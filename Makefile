@@ -55,7 +55,7 @@ ENGINE_LIBS  := $(OPENMP) $(call libs,hwloc) -lm
 HARNESS_LIBS := $(call libs,luajit) $(call libs,jansson) $(call libs,nettle) $(call libs,hwloc) $(call libs,sqlite3) $(call libs,libpq) $(call libs,zlib) $(call libs,libseccomp) -lm -ldl -lpthread
 
 # ---- what is built: every .c file of a room, per-backend flags from the table
-backends = $(shell sed -n 's/^BACKEND.\([a-z0-9]*\), *\($(1)\), *"\([^"]*\)".*/\1/p' engine/core/backends.def)
+backends = $(shell sed -n 's/^BACKEND.\([a-z0-9]*\), *\($(1)\), *"\([^"]*\)".*/\1/p' engine/core/backends.def 2>/dev/null)
 backend_flags = $(shell sed -n 's/^BACKEND.$(1), *[a-z0-9]*, *"\([^"]*\)".*/\1/p' engine/core/backends.def)
 MY_ARCH      := $(if $(filter x86_64,$(ARCH)),x86,$(if $(filter aarch64,$(ARCH)),arm,none))
 BACKENDS     := $(call backends,any) $(call backends,$(MY_ARCH))

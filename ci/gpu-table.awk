@@ -8,6 +8,7 @@ function label(line, name,   s) { if (!match(line, name "=\"[^\"]*\"")) return "
 function show(ns) { return ns ? sprintf("%9.2f", ns / 1e3) : "        -" }
 function ratio(theirs, ours) { return theirs && ours ? sprintf("%6.2f", theirs / ours) : "     -" }
 function share(part, whole) { return whole ? sprintf("%6.1f", 100 * part / whole) : "     -" }
+function mean(suite, metric, times) { return n[suite, metric] ? sprintf("%.0f", times * sum[suite, metric] / n[suite, metric]) : "-" }
 function count(group, value) { logs[group] += log(value); counts[group]++; if (!(group in least) || value < least[group]) least[group] = value }
 
 # ---- readings: per suite, means and the highest
@@ -51,8 +52,6 @@ END {
   for (i = 1; i <= n_passes; i++) print passes[i]
   for (kind in link) printf "link, 256 MiB, %-14s: %5.1f GB/s\n", kind, link[kind]
   for (suite in suites)
-    printf "%-14s busy %3.0f %%, memory %3.0f %%, power %3.0f W (up to %3.0f), up to %2.0f C, clock %4.0f MHz, %d samples dropped at a throttled clock\n", suite,
-      n[suite, "gpu_utilisation"] ? 100 * sum[suite, "gpu_utilisation"] / n[suite, "gpu_utilisation"] : 0, n[suite, "gpu_memory_utilisation"] ? 100 * sum[suite, "gpu_memory_utilisation"] / n[suite, "gpu_memory_utilisation"] : 0,
-      n[suite, "gpu_power"] ? sum[suite, "gpu_power"] / n[suite, "gpu_power"] : 0, most[suite, "gpu_power"], most[suite, "gpu_temperature"],
-      n[suite, "gpu_clock"] ? sum[suite, "gpu_clock"] / n[suite, "gpu_clock"] : 0, sum[suite, "gpu_throttled"]
+    printf "%-14s busy %s %%, memory %s %%, power %s W, up to %.0f W and %2.0f C, clock %s MHz, %d samples dropped at a throttled clock\n", suite, mean(suite, "gpu_utilisation", 100),
+      mean(suite, "gpu_memory_utilisation", 100), mean(suite, "gpu_power", 1), most[suite, "gpu_power"], most[suite, "gpu_temperature"], mean(suite, "gpu_clock", 1), sum[suite, "gpu_throttled"]
 }

@@ -96,6 +96,20 @@ function tern.gpu()
   }
 end
 
+-- Where the time of one more pass of a gpu_decode or gpu_prefill op goes: a list of launches { name, layer, begin, ready, norm, ends }, in ns
+-- from the first one by the card's clock; nil and why not.
+function tern.marks(op)
+  local room = 4096
+  local list, n, failure = ffi.new("struct tern_gpu_mark[?]", room), ffi.new "size_t[1]", ffi.new "struct tern_error"
+  if lib.tern_gpu_marks(op, list, room, n, failure) ~= lib.TERN_OK then return nil, ffi.string(failure.text) end
+  local marks = {}
+  for i = 0, tonumber(n[0]) - 1 do
+    local m = list[i]
+    marks[i + 1] = { name = ffi.string(m.name), layer = m.layer, begin = m.begin_ns, ready = m.ready_ns, norm = m.norm_ns, ends = m.end_ns }
+  end
+  return marks
+end
+
 -- true, or nil and what is wrong.
 function tern.check(op)
   local failure = ffi.new "struct tern_error"

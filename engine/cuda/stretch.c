@@ -203,26 +203,38 @@ enum cuda_outcome cuda_stretch_run(struct cuda_stretch *s, uint64_t n, double *n
 
 /* ---- check */
 
-enum cuda_outcome cuda_stretch_check(struct cuda_stretch *s, struct cuda_fault *fault)
+enum { PIECE = 32 << 20 };
+
+/* What arrived against what was sent, one piece; `a` and `b` have room for it. */
+static enum cuda_outcome check_piece(struct cuda_stretch *s, size_t from, size_t bytes, unsigned char *a, unsigned char *b, struct cuda_fault *fault)
 {
     struct cuda_device *d = s->device;
     bool is_up = uses_host(s) && s->spec.kind != CUDA_STRETCH_down, is_down = s->spec.kind == CUDA_STRETCH_down || s->spec.kind == CUDA_STRETCH_both;
-    size_t bytes = s->spec.bytes;
+    enum cuda_outcome o = cuda_try(d, d->driver.download(a, s->from.at + from, bytes), "fetching", fault);
+    if (!o)
+        o = cuda_try(d, d->driver.download(b, s->to.at + from, bytes), "fetching", fault);
+    if (!o && s->spec.kind == CUDA_STRETCH_copy && memcmp(a, b, bytes))
+        o = cuda_fail(fault, CUDA_OUTCOME_mismatch, "a device copy differs from its source within %zu bytes from byte %zu", bytes, from);
+    if (!o && is_up && memcmp(b, (const char *)s->source + from, bytes))
+        o = cuda_fail(fault, CUDA_OUTCOME_mismatch, "what is on the card differs from the host's within %zu bytes from byte %zu", bytes, from);
+    if (!o && is_down && memcmp(a, (const char *)s->target + from, bytes))
+        o = cuda_fail(fault, CUDA_OUTCOME_mismatch, "what was fetched differs from the card's within %zu bytes from byte %zu", bytes, from);
+    return o;
+}
+
+enum cuda_outcome cuda_stretch_check(struct cuda_stretch *s, struct cuda_fault *fault)
+{
+    struct cuda_device *d = s->device;
+    size_t all = s->spec.bytes, piece = all < PIECE ? all : PIECE;
     double ns;
     enum cuda_outcome o = cuda_fill(d, &s->to, 0x5a5a5a5a, "clearing", fault);
     if (o || (o = cuda_stretch_run(s, 1, &ns, fault)))
         return o;
-    unsigned char *a = malloc(bytes + 1), *b = malloc(bytes + 1);
+    unsigned char *a = malloc(piece + 1), *b = malloc(piece + 1);
     if (!a || !b)
         o = cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for the check");
-    if (!o && !(o = cuda_try(d, d->driver.download(a, s->from.at, bytes), "fetching", fault)))
-        o = cuda_try(d, d->driver.download(b, s->to.at, bytes), "fetching", fault);
-    if (!o && s->spec.kind == CUDA_STRETCH_copy && memcmp(a, b, bytes))
-        o = cuda_fail(fault, CUDA_OUTCOME_mismatch, "a device copy of %zu bytes differs from its source", bytes);
-    if (!o && is_up && memcmp(b, s->source, bytes))
-        o = cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu bytes on the card differ from the host's", bytes);
-    if (!o && is_down && memcmp(a, s->target, bytes))
-        o = cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu bytes fetched differ from the card's", bytes);
+    for (size_t from = 0; from < all && !o; from += piece)
+        o = check_piece(s, from, all - from < piece ? all - from : piece, a, b, fault);
     free(a);
     free(b);
     return o;
