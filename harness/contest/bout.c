@@ -3,6 +3,8 @@
 
 #include "contest/contest.h"
 #include "contest/count.h"
+#include "contest/lane_metrics.h"
+#include "gate/metrics.h"
 #include "contest/judge.h"
 #include "hash.h"
 #include "measure/record.h"
@@ -132,6 +134,24 @@ static enum fate fate_of(const struct bout *bout, const json_t *cell)
     return is_identical(bout, cell) ? FATE_IDENTICAL : FATE_PAIRED;
 }
 
+/* The same of other metrics; one that head no longer gates is gated by what base said. */
+static void keep_metrics(struct bout *bout, json_t *cell, json_t *theirs)
+{
+    const char *name;
+    json_t *old, *mine = json_object_get(cell, "metrics");
+    json_object_foreach(theirs, name, old) {
+        const json_t *now = json_object_get(mine, name);
+        if (json_is_number(now) && json_number_value(now) <= json_number_value(old))
+            continue;
+        json_t *kept = json_is_object(mine) ? json_copy(mine) : json_object();
+        json_object_set(kept, name, old);
+        json_object_set_new(cell, "metrics", kept);
+        mine = kept;
+        json_array_append_new(bout->notes, json_sprintf("%s: head widens or drops the tolerance of %s; judged by the base's %.3g %%", text_of(cell, "id"), name,
+                                                        100 * json_number_value(old)));
+    }
+}
+
 /* A tolerance that head widened counts from the next change on. */
 static void keep_tolerance(struct bout *bout, json_t *cell)
 {
@@ -139,6 +159,8 @@ static void keep_tolerance(struct bout *bout, json_t *cell)
     double usual = bout->options->tolerance;
     json_t *mine = json_object_get(cell, "tolerance"), *old = json_object_get(theirs, "tolerance");
     double head = json_is_number(mine) ? json_number_value(mine) : usual, base = json_is_number(old) ? json_number_value(old) : usual;
+    if (theirs)
+        keep_metrics(bout, cell, json_object_get(theirs, "metrics"));
     if (!theirs || head <= base)
         return;
     json_object_set_new(cell, "tolerance", json_real(base));
@@ -163,10 +185,20 @@ static const char **strings_of(const json_t *list)
     return strings;
 }
 
+/* Decisions that share the error rates: every cell's time, and every other metric that gates it. */
+static size_t count_tests(const json_t *cells)
+{
+    size_t n = 0, i;
+    json_t *cell;
+    json_array_foreach(cells, i, cell)
+        n += 1 + json_object_size(json_object_get(cell, "metrics"));
+    return n;
+}
+
 static bool measure_pairs(struct bout *bout, const json_t *cells, struct contest_cell **results, struct fault *fault)
 {
     const char **base = strings_of(bout->base_artifacts), **head = strings_of(bout->head_artifacts);
-    struct contest contest = {.cells = cells, .history = bout->history, .tolerance = bout->options->tolerance, .n_tests = json_array_size(cells),
+    struct contest contest = {.cells = cells, .history = bout->history, .tolerance = bout->options->tolerance, .n_tests = bout->n_tests = count_tests(cells),
                               .seed = (uint64_t)bout->options->seed, .budget_ns = bout->options->budget > 0 ? bout->options->budget : usual_budget_ns,
                               .progress = isatty(STDERR_FILENO) ? stderr : NULL};
     for (size_t i = 0; i < N_LANES; i++) {
@@ -229,6 +261,7 @@ static json_t *pair_cell(struct bout *bout, const struct contest_cell *result, c
     double tolerance = tolerance_of(bout, result->planned);
     add_verdict(cell, result->is_lost ? lost_verdict(result, tolerance) : judge_decision("time", "paired", tolerance, &result->verdict));
     json_decref(failed);
+    lane_metrics_judge(result->planned, result->lane_metrics, bout->n_tests, cell);
     if (json_array_size(result->rounds) == 0)
         return cell;
     json_object_set_new(json_object_get(cell, "metrics"), "process_spread",
@@ -352,11 +385,40 @@ static void collect(struct bout *bout, const struct lists *lists)
     add_missing(bout);
 }
 
+/*
+ * What a cell asked for when it was opened (in setup, or as a word of its command) is known only now: names are added to its plan, so that
+ * it is timed in pairs where these files differ.
+ */
+static void learn_artifacts(struct bout *bout, const json_t *generations)
+{
+    size_t i, k;
+    json_t *cell, *name;
+    json_array_foreach(bout->plan, i, cell) {
+        const json_t *used = json_object_get(json_array_get(json_object_get(generations, text_of(cell, "id")), 0), "artifacts");
+        json_t *all = json_array_size(used) ? json_deep_copy(json_object_get(cell, "artifacts")) : NULL;
+        if (!all)
+            continue;
+        if (!json_is_array(all)) {
+            json_decref(all);
+            all = json_array();
+        }
+        json_array_foreach(used, k, name)
+            json_array_append(all, name);
+        json_object_set_new(cell, "artifacts", all);
+    }
+}
+
 bool bout_run(struct bout *bout, struct fault *fault)
 {
     struct lists lists = {.paired = json_array(), .once = json_array(), .generations = json_object()};
     sort_out(bout, &lists);
-    bool ok = json_array_size(lists.paired) == 0 || measure_pairs(bout, lists.paired, &lists.results, fault);
+    bool ok = measure_once(bout, lists.once, lists.generations, fault);
+    learn_artifacts(bout, lists.generations);
+    json_array_clear(lists.paired);
+    json_array_clear(lists.once);
+    sort_out(bout, &lists);
+    json_array_clear(lists.once);
+    ok = ok && (json_array_size(lists.paired) == 0 || measure_pairs(bout, lists.paired, &lists.results, fault));
     add_lost(&lists);
     ok = ok && measure_once(bout, lists.once, lists.generations, fault);
     bout->cells = json_array();

@@ -20,6 +20,7 @@ struct bout {
     const json_t *history;         /* a baseline of this hardware, for what processes differ by; NULL: none */
     const char *run_id;
     json_t *notes;                 /* sentences are added here */
+    size_t n_tests;                /* result: decisions that shared the error rates */
     json_t *cells;                 /* result: cells of a result file */
     json_t *card;                  /* result: what a cell on a card says of it; NULL where none ran on one */
 };

@@ -2,6 +2,7 @@
 #include "contest/contest.h"
 
 #include "contest/judge.h"
+#include "contest/lane_metrics.h"
 #include "contest/offsets.h"
 #include "gate/neighbours.h"
 #include "measure/clock.h"
@@ -59,6 +60,7 @@ void contest_clear(struct contest_cell *results, size_t n)
     for (size_t i = 0; results && i < n; i++) {
         json_decref(results[i].generations);
         json_decref(results[i].rounds);
+        json_decref(results[i].lane_metrics);
         decide_close(results[i].decide);
     }
     free(results);
@@ -77,6 +79,7 @@ static bool open_cell(const struct contest *contest, const json_t *planned, stru
                                   .decide = decide_open(tolerance, contest->n_tests, RED_GENERATIONS)};
     double history[SPREAD_GRID];
     const json_t *recorded = contest->history ? judge_find(contest->history, text_of(planned, "id")) : NULL;
+    cell->lane_metrics = lane_metrics_new(planned);
     if (cell->decide && recorded && offsets_read(json_object_get(recorded, "metrics"), history))
         decide_set_history(cell->decide, history);
     return cell->generations && cell->rounds && cell->decide;
@@ -118,7 +121,7 @@ static json_t *round_json(const struct decide_round *round)
 /* Head's side of a generation, for the result file. */
 struct tally {
     json_t *samples;
-    struct worker_usage usage;
+    struct worker_usage usage, lanes[N_LANES];  /* head's, and every lane's for the metrics that gate */
     size_t rounds, voided, throttled;
     double round_ns;      /* of the latest whole round, all lanes, warm-up left out */
     struct decide_round *kept;
@@ -142,6 +145,8 @@ static bool keep_round(struct tally *tally, const struct decide_round *round)
 
 static void count_round(struct tally *tally, const struct lanes_round *round, double iterations, bool is_whole)
 {
+    for (size_t i = 0; i < N_LANES; i++)
+        lane_metrics_sum(&tally->lanes[i], &round->each[i]);
     tally->usage.cpu_ns += round->usage.cpu_ns;
     tally->usage.faults += round->usage.faults;
     tally->usage.switches += round->usage.switches;
@@ -279,6 +284,7 @@ static bool measure_cell(struct course *course, struct contest_cell *cell, struc
     struct load after = load_of(course);
     tally.others = load_of_others(&before, &after);
     ok = ok && (lanes_empty(course->lanes, &turn, &empty_ns, fault) || ((lost = LANE_HEAD), false));
+    ok = ok && lane_metrics_stream(cell->lane_metrics, course->lanes, &course->random, &lost, fault);
     lanes_close(course->lanes, closed);
     cell->n_voided += tally.voided;
     cell->n_throttled += tally.throttled;
@@ -286,6 +292,8 @@ static bool measure_cell(struct course *course, struct contest_cell *cell, struc
     ok = ok && take_rounds(course, cell, &tally, fault);
     free(tally.kept);
     bool is_kept = json_array_size(cell->rounds) > before_rounds;
+    if (ok && is_kept)
+        lane_metrics_add(cell->lane_metrics, tally.lanes, (double)(cell->turn.iterations + cell->turn.warm) * (double)tally.rounds, closed);
     if (ok && is_kept)
         keep_generation(course, cell, &tally, empty_ns, opened, closed);
     for (size_t i = 0; i < N_LANES; i++) {

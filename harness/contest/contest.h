@@ -37,6 +37,7 @@ struct contest_cell {
     double turn_ns;           /* inside turns, all lanes; */
     size_t n_voided;          /* turns that the clock voided */
     size_t n_throttled;       /* rounds dropped because the card's clock was held down in one of their turns */
+    json_t *lane_metrics;     /* what lane_metrics.h keeps of the metrics that gate it, NULL: none do; owned */
     size_t n_repeats;         /* generations set aside because others were using the processors */
     /* inner state */
     struct decide *decide;

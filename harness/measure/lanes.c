@@ -151,12 +151,18 @@ bool lanes_run(struct lanes *lanes, const struct lanes_turn *turn, struct lanes_
             return false;
         round->ns[lane] = ns / (double)turn->iterations;
         card_add(&card, &usage.card);
-        if (lane == LANE_HEAD)
-            round->usage = usage;
+        round->each[lane] = usage;
     }
+    round->usage = round->each[LANE_HEAD];
     round->usage.card = card;
     round->slowed = card.slow_reasons;
     return true;
+}
+
+json_t *lanes_stream(struct lanes *lanes, enum lane lane, struct fault *fault)
+{
+    struct worker_usage usage;
+    return worker_stream(lanes->workers[lane], &usage, fault);
 }
 
 bool lanes_empty(struct lanes *lanes, const struct lanes_turn *turn, double *ns, struct fault *fault)

@@ -23,6 +23,7 @@ struct lanes_round {
     double ns[N_LANES];
     enum lane order[N_LANES];
     struct worker_usage usage;  /* of head's turn; of the card, of all turns */
+    struct worker_usage each[N_LANES];  /* of every lane's turn */
     int slowed;                 /* what held the card's clock down in one of the turns (enum gpu_slow); 0: nothing */
 };
 
@@ -52,6 +53,9 @@ bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES],
 bool lanes_warm(struct lanes *lanes, double aim_ns, struct lanes_turn *turn, enum lane *lost, struct fault *fault);
 
 bool lanes_run(struct lanes *lanes, const struct lanes_turn *turn, struct lanes_round *round, enum lane *lost, struct fault *fault);
+
+/* Serves the open stream once in one lane, as worker_stream: new object, NULL with `fault`. */
+json_t *lanes_stream(struct lanes *lanes, enum lane lane, struct fault *fault);
 
 /* The time of an empty body of the same kind and iterations in head's worker, ns per turn; what clock and loop cost. */
 bool lanes_empty(struct lanes *lanes, const struct lanes_turn *turn, double *ns, struct fault *fault);

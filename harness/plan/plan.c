@@ -121,10 +121,10 @@ static json_t *new_cell(const struct source *source, const json_t *bench, json_t
 {
     const char *name = json_string_value(json_object_get(bench, "name"));
     char *id = cells_id(source->suite, name, params);
-    json_t *cell = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:n}", "id", id, "suite", source->suite, "bench", name, "file", source->path,
+    json_t *cell = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:n}", "id", id, "suite", source->suite, "bench", name, "file", source->path,
                              "kind", or_null(bench, "kind"), "about", or_null(bench, "about"), "params", params, "tags", or_null(said, "tags"),
                              "tolerance", or_null(said, "tolerance"), "compare", or_null(bench, "compare"), "target", or_null(bench, "target"),
-                             "artifacts", or_null(bench, "artifacts"), "skip", or_null(said, "skip"), "workload_hash", or_null(said, "workload_hash"), "selected", 1, "broken");
+                             "metrics", or_null(bench, "metrics"), "artifacts", or_null(bench, "artifacts"), "skip", or_null(said, "skip"), "workload_hash", or_null(said, "workload_hash"), "selected", 1, "broken");
     free(id);
     if (source->why)
         json_object_set_new(cell, "why", or_null(said, "why"));

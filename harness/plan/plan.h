@@ -2,7 +2,7 @@
  *
  * The plan: every cell of the suites named, as a JSON array of objects
  *
- *   {id, suite, bench, file, kind, about|null, params {}, tags [], tolerance number|null, compare {}|null, target {}|null,
+ *   {id, suite, bench, file, kind, about|null, params {}, tags [], tolerance number|null, compare {}|null, target {}|null, metrics {}|null,
  *    artifacts [names], skip: reason|null, workload_hash|null, selected bool, broken: reason|null}
  *
  * and, where the request asks for it, why: text|null, what the suite says of how the cell is done.

@@ -153,3 +153,14 @@ EOF
   [[ $output == *"head widens the tolerance"* ]]
   [[ $output == *regression*"words=64"* ]]
 }
+
+@test "an artifact that is asked for only in setup, or only by a command, is compared all the same" {
+  make -s libsum.so; cp libsum.so other.so; printf '\0' >>other.so
+  sed -i 's/^local lib = .*/local lib/; s/setup = function(p)/setup = function(p) lib = ffi.load(bench.artifact "sum");/; s/, 256//' suites/sum.lua
+  "$TERNMARK" gate --base "sum=$PWD/other.so" --head sum=libsum.so --out gate.json || [ $? -eq 3 ]
+  ! grep -q "identical subject" gate.json
+  printf '#!/bin/sh\nexit 0\n' >one.sh; printf '#!/bin/sh\n:\nexit 0\n' >two.sh; chmod +x one.sh two.sh
+  echo 'return { start = { command = { { artifact = "script" } } } }' >start.lua
+  "$TERNMARK" gate start.lua --base "script=$PWD/one.sh" --head "script=$PWD/two.sh" --out gate.json || [ $? -eq 3 ]
+  ! grep -q "identical subject" gate.json
+}

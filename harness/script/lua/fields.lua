@@ -76,6 +76,18 @@ local function target(value)
   return true
 end
 
+-- The rows of harness/gate/metrics.def.
+local gating = { p99 = true, memory = true, cpu = true, instructions = true, instruction_count = true, energy = true, throughput = true }
+
+local function metrics(value)
+  if type(value) ~= "table" then return false end
+  for name, tolerance in pairs(value) do
+    if not gating[name] then return false, "." .. tostring(name), tolerance end
+    if not ratio(tolerance) then return false, "." .. name, tolerance end
+  end
+  return true
+end
+
 local function compare(value)
   return type(value) == "table" and type(value.axis) == "string" and is_scalar(value.base)
 end
@@ -101,6 +113,7 @@ fields.rows = {
   { "teardown", "a function of the state", callable },
   { "tags", "a list of names, or a function of the parameters", either(callable, list_of(named)) },
   { "tolerance", "a ratio like 0.05 or \"5%\", or a function of the parameters", either(callable, ratio) },
+  { "metrics", "a table like { memory = \"5%\" } of p99, memory, cpu, instructions, instruction_count, energy or throughput", metrics },
   { "target", "a table like { p99 = \"5ms\" }", target },
   { "compare", "{ axis = name, base = value }", compare },
   { "command", "a list of words, each a text or { artifact = name }, or a function of the parameters", either(callable, list_of(word)) },

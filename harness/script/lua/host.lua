@@ -169,7 +169,14 @@ local function as_ratio(value)
   return value
 end
 
--- → [{ name, about, axes, kind, compare, target, artifacts }]
+-- The tolerances of the other metrics that gate a bench, as numbers.
+local function metrics_of(bench)
+  local list = {}
+  for name, tolerance in pairs(bench.metrics or {}) do list[name] = as_ratio(tolerance) end
+  return bench.metrics and list
+end
+
+-- → [{ name, about, axes, kind, compare, target, metrics, artifacts }]
 function host_functions.benches()
   local list = setmetatable({}, json_list)
   for _, bench in ipairs(suite.benches) do
@@ -177,6 +184,7 @@ function host_functions.benches()
     for i, axis in ipairs(bench.axes or {}) do axes[i] = { axis[1], setmetatable(axis[2], json_list) } end
     list[#list + 1] = {
       name = bench.name, about = bench.about, axes = axes, kind = kind_of(bench), compare = bench.compare, target = bench.target,
+      metrics = metrics_of(bench),
       artifacts = names_of(host.used),
     }
   end

@@ -8,3 +8,12 @@ cat("summaries: median, mad, 95 %, 99 %\n")
 for (x in list(7, c(3, 1), c(5, 1, 4, 2, 3), c(2, 4, 4, 4, 5, 5, 7, 9), c(1, 1, 1000, 1000)))
   cat(median(x), mad(x, constant = 1), quantile(x, c(0.95, 0.99), type = 7), "\n")
 cat("autocorrelation, lags 1..3\n"); x <- c(3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9); cat(acf(x, plot = FALSE, lag.max = 3)$acf[2:4], "\n")
+cat("quantile bounds: n, q, alpha, rank of the lower and of the upper bound (0, n + 1: none)\n")
+for (row in list(c(1000, 0.99, 0.01), c(1000, 0.5, 0.025), c(100, 0.5, 0.025), c(100, 0.99, 0.01), c(458, 0.99, 0.01), c(459, 0.99, 0.01), c(10, 0.01, 0.01), c(1, 0.5, 0.4))) {
+  k <- 0:(row[1] + 1); below <- pbinom(k - 1, row[1], row[2])
+  cat(row, max(k[below <= row[3]]), min(k[1 - below <= row[3] + 1e-15]), "\n")
+}
+cat("contrast: theta, error, df\n")
+base <- c(1, 2, 4); base2 <- c(1.2, 2, 3.8); head <- c(1.5, 2.3, 4.4); h <- head - (base + base2) / 2; d <- base2 - base
+s2 <- (sum((h - mean(h))^2) / 1.5 + sum(d^2) / 2) / (2 * length(h) - 1); cat(mean(h), sqrt(1.5 * s2 / length(h)), 2 * length(h) - 1, "\n")
+cat("binomial tail P(X >= k): k, n, p\n"); for (row in list(c(9, 9, 1/3), c(7, 9, 1/3), c(3, 20, 0.05))) cat(row, pbinom(row[1] - 1, row[2], row[3], lower.tail = FALSE), "\n")

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Transcripts of metrics other than time that gate: peak memory of commands, P99 of streams, and what head may not drop.
+
+bats_require_minimum_version 1.5.0
+load gate_repository
+
+setup() {
+  export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
+  make_repository "$BATS_TEST_TMPDIR/repository"
+}
+
+word() {  # METRIC: the paired verdict of the first cell
+  python3 -c "
+import json
+print([v['verdict'] for v in json.load(open('gate.json'))['cells'][0]['verdicts'] if v['metric'] == '$1' and v['against'] == 'paired'][0])"
+}
+
+eater() {  # FILE MIB: a program that touches so much memory
+  printf '#include <stdlib.h>\n#include <string.h>\nint main(void) { char *p = malloc(%d << 20); memset(p, 1, %d << 20); return p[7] - 1; }\n' "$2" "$2" >eater.c
+  gcc -O0 -o "$1" eater.c
+}
+
+@test "a command that holds twice the memory is a regression of memory, one that holds as much passes" {
+  echo 'return { eat = { command = { { artifact = "eater" } }, metrics = { memory = "5%" }, tolerance = 9 } }' >eat.lua
+  eater small 8; eater large 16; eater other 8; printf '\0' >>other
+  run "$TERNMARK" gate eat.lua --paired --base "eater=$PWD/small" --head "eater=$PWD/large" --out gate.json
+  [ "$status" -eq 1 ]; [ "$(word memory)" = regression ]
+  "$TERNMARK" gate eat.lua --paired --base "eater=$PWD/small" --head "eater=$PWD/other" --out gate.json || [ $? -eq 3 ]
+  [ "$(word memory)" = pass ]
+  "$TERNMARK" gate eat.lua --paired --base "eater=$PWD/large" --head "eater=$PWD/small" --out gate.json || [ $? -eq 3 ]
+  [ "$(word memory)" = improved ]
+}
+
+@test "a stream of requests three times as slow: its P99 is judged over all lanes, and the faster one is never red" {
+  cat >suites/sum.lua <<'L'
+local bench, ffi = require "bench", require "ffi"
+ffi.cdef "uint64_t mix(const uint64_t *words, size_t n, int rounds);"
+local lib = ffi.load(bench.artifact "sum")
+return { serve = {
+  setup = function() return { words = ffi.new("uint64_t[?]", 4096, 3) } end,
+  stream = { rate = 1000, requests = 800, request = function(s, n) for _ = 1, n do lib.mix(s.words, 4096, 4) end end },
+  metrics = { p99 = "20%" }, tolerance = 9, tags = { "ci" },
+} }
+L
+  make -s libsum.so; cp libsum.so base.so
+  sed -i 's/r < rounds/r < rounds * 3/' sum.c; make -s libsum.so
+  run "$TERNMARK" gate --paired --base "sum=$PWD/base.so" --head sum=libsum.so --out gate.json
+  [[ $status == [13] ]]
+  [[ $(word p99) == regression || $(word p99) == unfit || $(word p99) == inconclusive ]]
+  "$TERNMARK" gate --paired --base "sum=$PWD/libsum.so" --head "sum=$PWD/base.so" --out gate.json || [ $? -eq 3 ]
+  [[ $(word p99) != regression ]]
+}
+
+@test "a metric that head no longer gates is judged by base's tolerance, and said" {
+  sed -i 's/tags = { "ci" }/tags = { "ci" }, metrics = { memory = "5%" }/' suites/sum.lua; git commit -qam gated
+  sed -i 's/, metrics = { memory = "5%" }//' suites/sum.lua; sed -i 's/r < rounds/r < rounds + 1/' sum.c; git commit -qam ungated
+  run "$TERNMARK" gate --out gate.json
+  [[ $output == *"head widens or drops the tolerance of memory"* ]] || { echo "$output"; false; }
+}
+
+@test "an unknown metric, and a tolerance that is none, are mistakes with their place" {
+  echo 'return { x = { command = { "true" }, metrics = { joy = 0.1 } } }' >bad.lua
+  run "$TERNMARK" check bad.lua; [ "$status" -eq 2 ]; [[ $output == *"metrics.joy"* ]]
+  echo 'return { x = { command = { "true" }, metrics = { memory = -1 } } }' >bad.lua
+  run "$TERNMARK" check bad.lua; [ "$status" -eq 2 ]; [[ $output == *"metrics.memory"* ]]
+}
