@@ -3,6 +3,8 @@
 
 #include "measure/derived.h"
 #include "probe/counters.h"
+#include "stats/quantile.h"
+#include "stats/series.h"
 #include "stats/summary.h"
 #include "store/canonical.h"
 #include "units.h"
@@ -323,6 +325,8 @@ void record_compare(const json_t *planned, json_t *cells)
 
 /* ---- targets */
 
+static const double target_rate = 0.01;  /* with which each side of a target's bounds may be wrong */
+
 /* A limit as the suite wrote it: "5ms", "2MiB", or a plain number in the metric's own unit. */
 static bool limit_of(const json_t *limit, double *value)
 {
@@ -341,24 +345,92 @@ static bool measured_of(const json_t *cell, const char *name, double *value)
     return json_is_number(time) || json_is_number(metric);
 }
 
+/* The quantile of the cell's times that a target's name means; 0: it is no quantile. */
+static double quantile_called(const char *name)
+{
+    static const struct {
+        const char *name;
+        double q;
+    } rows[] = {{"time", 0.5}, {"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}, {"p99.9", 0.999}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return rows[i].q;
+    return 0;
+}
+
+/* A bound of a quantile for a target: samples that follow each other above it count as fewer. */
+struct bound {
+    double low, high;  /* 0 and infinite where the samples bound nothing */
+};
+
+static struct bound bound_of(const json_t *generations, double q)
+{
+    struct bound bound = {0, INFINITY};
+    size_t n_generations = json_array_size(generations), n = 0, i, k;
+    json_t *g, *value;
+    json_array_foreach(generations, i, g)
+        n += json_array_size(g);
+    double *x = calloc(2 * n + 1, sizeof *x), *sorted = x + n;
+    size_t *length = calloc(n_generations + 1, sizeof *length), at = 0;
+    json_array_foreach(generations, i, g)
+        json_array_foreach(g, k, value)
+            if (x && length) {
+                x[at] = sorted[at] = json_number_value(value);
+                at++;
+                length[i]++;
+            }
+    if (x && length && n) {
+        summary_sort(sorted, n);
+        double level = summary_quantile(sorted, n, q);
+        for (i = 0; i < n; i++)
+            x[i] = (x[i] > level) - (1 - q);
+        quantile_bounds(sorted, n, q, target_rate, series_inflation(x, length, n_generations), &bound.low, &bound.high);
+    }
+    free(x);
+    free(length);
+    return bound;
+}
+
+/* A target is met or missed with confidence where samples bound the quantile, else by the estimate, which says so. */
+static const char *target_word(double wanted, double found, double q, struct bound bound, const char **reason)
+{
+    *reason = NULL;
+    if (q > 0 && isfinite(bound.high) && bound.low > 0) {
+        if (bound.high <= wanted || bound.low > wanted)
+            return bound.high <= wanted ? "pass" : "regression";
+        *reason = "its bounds hold the target between them: more samples would tell";
+        return "inconclusive";
+    }
+    if (q > 0)
+        *reason = "by the estimate alone: so few samples bound no such quantile";
+    return found <= wanted ? "pass" : "regression";
+}
+
+static json_t *real_or_null(bool known, double x)
+{
+    return known && isfinite(x) && x > 0 ? json_real(x) : json_null();
+}
+
+static json_t *target_verdict(const json_t *cell, const char *name, const json_t *limit)
+{
+    const json_t *generations = json_object_get(json_array_get(json_object_get(cell, "runs"), 0), "samples_ns");
+    double wanted = 0, found = 0, q = quantile_called(name);
+    bool known = limit_of(limit, &wanted) && measured_of(cell, name, &found) && wanted > 0;
+    struct bound bound = known && q > 0 ? bound_of(generations, q) : (struct bound){0, INFINITY};
+    const char *reason = "no such quantity was measured", *word = known ? target_word(wanted, found, q, bound, &reason) : "inconclusive";
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:f,s:n,s:i,s:i,s:s?,s:[]}", "metric", name, "against", "target", "verdict", word, "ratio",
+                     real_or_null(known, found / wanted), "low", real_or_null(known, bound.low / wanted), "high", real_or_null(known, bound.high / wanted),
+                     "tolerance", 0.0, "smallest_visible", "rounds", 0, "generations", (int)json_array_size(generations), "reason", reason, "differs");
+}
+
 void record_targets(const json_t *planned, json_t *cell)
 {
     json_t *target = json_object_get(planned, "target"), *verdicts = json_object_get(cell, "verdicts");
     size_t n = 0;
-    const json_t *runs = json_object_get(json_array_get(json_object_get(cell, "runs"), 0), "samples_ns");
     if (strcmp(text_of(cell, "status"), "ok") != 0)
         return;
     const char **names = json_is_object(target) ? canonical_keys(target, &n) : NULL;
-    for (size_t i = 0; i < n; i++) {
-        const char *name = names[i];
-        const json_t *limit = json_object_get(target, name);
-        double wanted = 0, found = 0;
-        bool known = limit_of(limit, &wanted) && measured_of(cell, name, &found) && wanted > 0;
-        json_array_append_new(
-            verdicts, json_pack("{s:s,s:s,s:s,s:o,s:n,s:n,s:f,s:n,s:i,s:i,s:s?,s:[]}", "metric", name, "against", "target", "verdict",
-                                !known ? "inconclusive" : found <= wanted ? "pass" : "regression", "ratio",
-                                known ? json_real(found / wanted) : json_null(), "low", "high", "tolerance", 0.0, "smallest_visible", "rounds", 0,
-                                "generations", (int)json_array_size(runs), "reason", known ? NULL : "no such quantity was measured", "differs"));
-    }
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(verdicts, target_verdict(cell, names[i], json_object_get(target, names[i])));
     free(names);
 }

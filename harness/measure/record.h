@@ -31,7 +31,11 @@ bool record_is_done(const json_t *planned, const json_t *generations, unsigned w
  */
 void record_compare(const json_t *planned, json_t *cells);
 
-/* Adds a verdict against "target" for each target of the plan's cell that the measured cell can be held against. */
+/*
+ * Adds a verdict against "target" for each target of the plan's cell. A quantile of its times (time, p50, p95, p99) is met when its upper
+ * bound is within the target and missed when its lower bound is beyond (stats/quantile.h, each side wrong with 0.01), inconclusive between;
+ * where so few samples bound nothing, and for other metrics, the value itself decides, and says so.
+ */
 void record_targets(const json_t *planned, json_t *cell);
 
 #endif

@@ -202,6 +202,47 @@ static void spread_is_calibrated(void **state)
     assert_true(beyond > TRIALS * 0.010 && beyond < TRIALS * 0.030);
 }
 
+/* The same by R, on the same grid: harness/tests/r/stats.R. */
+static void spread_agrees_with_r(void **state)
+{
+    (void)state;
+    const double head[] = {0.01, 0.02, 0.015}, head_variance[] = {1e-5, 2e-5, 1e-5}, null[] = {-0.004, 0.006, 0.002}, null_variance[] = {2e-5, 1e-5, 3e-5};
+    const struct spread_cell cell = {3, head, head_variance, null, null_variance, NULL}, *one = &cell;
+    struct spread_posterior p;
+    spread_judge(&cell, spread_pool_start(), 1e9, &p);
+    assert_near(spread_below(&p, 0.01), 0.0709163647799641, 1e-6);
+    assert_near(spread_above(&p, 0.01), 1 - 0.0709163647799641, 1e-6);
+    assert_near(spread_mean(&p), 0.0144216062899843, 1e-9);
+    assert_near(spread_error(&p), 0.00314402300945331, 1e-9);
+    assert_near(p.s, 0.00305140494912162, 1e-9);
+    assert_near(spread_quantile(&p, 0.1), 0.0105974892641427, 1e-7);
+    assert_near(spread_fit(&one, 1, spread_pool_start()).centre, -5.87894066296352, 1e-9);
+}
+
+static void stored_agrees_with_r(void **state)
+{
+    (void)state;
+    const double first[] = {1, 1.02, 0.99}, second[] = {2, 2.05};
+    const struct stored_cell cells[] = {{first, 3, 1.1, 0.004}, {second, 2, 2.01, 0.01}};
+    static const struct row {
+        size_t occasions, cell;
+        double centre, error, df;
+    } rows[] = {{4, 0, 0.0966666666666667, 0.0291433239925259, 12.3}, {4, 1, -0.015, 0.0322102468168128, 11.6},
+                {100, 0, 0.0966666666666667, 0.0187387304283627, 12.3}, {100, 1, -0.015, 0.0238891116446889, 11.6}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct stored_pool pool = stored_fit(cells, 2, rows[i].occasions, 1);
+        struct stored_estimate e = stored_judge(&cells[rows[i].cell], &pool);
+        assert_near(e.centre, rows[i].centre, 1e-12);
+        assert_near(e.error, rows[i].error, 1e-9);
+        assert_near(e.df, rows[i].df, 1e-9);
+        assert_near(stored_above(&e, e.centre + e.error) + stored_below(&e, e.centre + e.error), 1, 1e-12);
+        assert_true(stored_below(&e, e.centre + e.error) > 0.8);
+    }
+    struct stored_pool alone = stored_fit(cells, 1, 1, 2);
+    assert_near(alone.floor, 0.1, 1e-12);
+    assert_true(stored_judge(&cells[0], &alone).error > 0.1);
+}
+
 /* ---- neighbours */
 
 static void neighbours_by_id(void **state)
@@ -410,7 +451,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_have_codes), cmocka_unit_test(cells_add_up), cmocka_unit_test(stored_levels), cmocka_unit_test(level_of_a_run),
         cmocka_unit_test(rates), cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated),
-        cmocka_unit_test(neighbours_by_id), cmocka_unit_test(benches_have_pools), cmocka_unit_test(recorded_offsets_count),
+        cmocka_unit_test(spread_agrees_with_r), cmocka_unit_test(stored_agrees_with_r), cmocka_unit_test(neighbours_by_id), cmocka_unit_test(benches_have_pools), cmocka_unit_test(recorded_offsets_count),
         cmocka_unit_test(resampled_runs), cmocka_unit_test(project_files), cmocka_unit_test(processes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

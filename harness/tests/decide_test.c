@@ -256,6 +256,67 @@ static void carry_over_is_taken_off(void **state)
     }
 }
 
+/* In a run of a thousand cells one is just above the tolerance: it can't be told, but beside a red neighbour it can. */
+static void a_red_neighbour_is_heard_in_replays(void **state)
+{
+    (void)state;
+    enum { CELLS = 1000, ROUNDS = 60 };
+    static const char *const names[2][2] = {{"s/b/k=1", "s/b/k=2"}, {"s/b/k=1", "s/other/k=2"}};
+    for (int alone = 0; alone < 2; alone++) {
+        struct rounds rounds = {calloc(CELLS, sizeof *rounds.cells), CELLS, CELLS};
+        struct decide_verdict *verdicts = calloc(CELLS, sizeof *verdicts);
+        const struct replay replay = {0.05, 1};
+        for (size_t c = 0; c < CELLS; c++) {
+            char name[40];
+            snprintf(name, sizeof name, "s/lone%zu", c);
+            rounds.cells[c] = (struct rounds_cell){strdup(c < 2 ? names[alone][c] : name), calloc(ROUNDS, sizeof(struct decide_round)), ROUNDS, ROUNDS};
+            for (int i = 0; i < ROUNDS; i++) {
+                double head = c == 0 ? 1.0555 + 0.004 * (i / 10 % 3 - 1) : c == 1 ? 1.3 : 1;
+                rounds.cells[c].rounds[i] = (struct decide_round){.generation = i / 10, .round = i % 10, .order = {0, 1, 2},
+                                                                  .ns = {1000 + (i * 7) % 11, 1000 + (i * 5) % 11, head * (1000 + (i * 3) % 11)}};
+            }
+        }
+        assert_true(replay_run(&replay, &rounds, verdicts));
+        assert_int_equal(verdicts[1].decision, DECISION_REGRESSION);
+        assert_int_equal(verdicts[0].decision, alone ? DECISION_INCONCLUSIVE : DECISION_REGRESSION);
+        for (size_t c = 2; c < CELLS; c++)
+            assert_int_equal(verdicts[c].decision, DECISION_PASS);
+        rounds_clear(&rounds);
+        free(verdicts);
+    }
+}
+
+static void each_end_has_its_reason(void **state)
+{
+    (void)state;
+    static const struct row {
+        int generations, rounds;
+        double base2, head, jitter;
+        const char *reason;
+    } rows[] = {
+        {5, 20, 1.1, 1, 0, "base disagrees with itself by more than half the tolerance"},
+        {1, 5, 1, 1.5, 0, "too few rounds"},
+        {1, 6, 1, 1.05, 0, "the rounds ended before the interval left the tolerance"},
+        {1, 20, 1, 1.5, 0, NULL},
+        {5, 20, 1, 1.05, 0, "the rounds ended before the interval left the tolerance"},
+        {6, 20, 1, 1.05, 0.08, "processes of one build differ too much"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct decide *d = decide_open(0.05, 1, 3);
+        for (int g = 0; g < rows[i].generations; g++)
+            for (int r = 0; r < rows[i].rounds; r++) {
+                double wave = 1000 + (r * 7) % 11, head = rows[i].head * (1 + (g % 2 ? rows[i].jitter : -rows[i].jitter));
+                struct decide_round round = {.generation = g, .round = r, .ns = {wave, rows[i].base2 * (1000 + (r * 5) % 11), head * wave}, .order = {0, 1, 2}};
+                assert_true(decide_add(d, &round));
+            }
+        decide_look(d, spread_pool_start(), true);
+        const char *reason = decide_verdict(d)->reason;
+        if (rows[i].reason && (!reason || strcmp(reason, rows[i].reason) != 0))
+            fail_msg("row %zu: %s", i, reason ? reason : "no reason");
+        decide_close(d);
+    }
+}
+
 /* ---- pinned: what the decision says of seeded traces, to nine digits; `decide_test pin` prints the rows anew */
 
 struct pinned {
@@ -352,6 +413,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes),
         cmocka_unit_test(one_odd_process), cmocka_unit_test(wide_processes_need_more), cmocka_unit_test(neighbours_lend_support),
         cmocka_unit_test(history_is_heard), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
-        cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(pinned_verdicts_stay)};
+        cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(a_red_neighbour_is_heard_in_replays),
+        cmocka_unit_test(each_end_has_its_reason), cmocka_unit_test(pinned_verdicts_stay)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,6 +224,32 @@ static void targets_are_judged(void **state)
     json_decref(cell);
 }
 
+/* Enough samples bound the quantile: met, missed, or between. */
+static void targets_have_bounds(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *limit, *word;
+        bool has_high;
+    } rows[] = {{"{\"target\":{\"p95\":\"20ns\"}}", "pass", true},         {"{\"target\":{\"p95\":\"5ns\"}}", "regression", true},
+                {"{\"target\":{\"p95\":\"9.5ns\"}}", "inconclusive", true}, {"{\"target\":{\"p99.9\":\"9.999ns\"}}", "inconclusive", false}};
+    json_t *samples = json_array();
+    for (int i = 0; i < 600; i++)
+        json_array_append_new(samples, json_real(1 + 9 * ((i * 389) % 600) / 600.0));  /* 1 to 10 ns, in no order */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *plan = planned("{}", rows[i].limit), *generations = json_pack("[{s:i,s:i,s:O},{s:i,s:i,s:[f]}]", "number", 0, "iterations", 1, "samples_ns", samples, "number", 1, "iterations", 1, "samples_ns", 5.0);
+        json_t *cell = record_cell(plan, generations, &common);
+        record_targets(plan, cell);
+        const json_t *verdict = json_array_get(json_object_get(cell, "verdicts"), 0);
+        assert_string_equal(text(verdict, "verdict"), rows[i].word);
+        assert_int_equal(json_is_number(json_object_get(verdict, "high")), rows[i].has_high);
+        json_decref(plan);
+        json_decref(generations);
+        json_decref(cell);
+    }
+    json_decref(samples);
+}
+
 /* What record and top make is what the store takes and gives back. */
 static void the_store_accepts_the_whole(void **state)
 {
@@ -258,7 +284,7 @@ int main(void)
         cmocka_unit_test(metrics_that_follow_from_others), cmocka_unit_test(shares_of_ceilings_of_the_same_run), cmocka_unit_test(shares_on_a_card),
         cmocka_unit_test(a_measured_cell_holds_everything), cmocka_unit_test(what_was_not_measured_says_why),
         cmocka_unit_test(done_means_nothing_left_to_measure), cmocka_unit_test(speedups_are_against_the_base_of_the_same_parameters),
-        cmocka_unit_test(targets_are_judged), cmocka_unit_test(the_store_accepts_the_whole),
+        cmocka_unit_test(targets_are_judged), cmocka_unit_test(targets_have_bounds), cmocka_unit_test(the_store_accepts_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

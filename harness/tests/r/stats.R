@@ -17,3 +17,19 @@ cat("contrast: theta, error, df\n")
 base <- c(1, 2, 4); base2 <- c(1.2, 2, 3.8); head <- c(1.5, 2.3, 4.4); h <- head - (base + base2) / 2; d <- base2 - base
 s2 <- (sum((h - mean(h))^2) / 1.5 + sum(d^2) / 2) / (2 * length(h) - 1); cat(mean(h), sqrt(1.5 * s2 / length(h)), 2 * length(h) - 1, "\n")
 cat("binomial tail P(X >= k): k, n, p\n"); for (row in list(c(9, 9, 1/3), c(7, 9, 1/3), c(3, 20, 0.05))) cat(row, pbinom(row[1] - 1, row[2], row[3], lower.tail = FALSE), "\n")
+cat("spread of three generations: P(theta < 0.01), mean, error, s, 10 % quantile, pool's centre\n")
+s <- exp(seq(log(1e-4), log(1), length.out = 48)); h <- c(0.01, 0.02, 0.015); hv <- c(1e-5, 2e-5, 1e-5); n0 <- c(-0.004, 0.006, 0.002); nv <- c(2e-5, 1e-5, 3e-5)
+prior <- function(x, centre) 0.95 * dnorm(x, centre, 0.6) + 0.05 * dnorm(x, log(0.02), 0.7)
+at <- function(s) { v <- hv + 1.5 * s^2; v0 <- nv + 2 * s^2; m <- sum(h / v) / sum(1 / v)
+  c(sum(dnorm(h, m, sqrt(v), log = TRUE)) + sum(dnorm(n0, 0, sqrt(v0), log = TRUE)) - 0.5 * log(sum(1 / v)), m, 1 / sqrt(sum(1 / v))) }
+a <- sapply(s, at); w <- exp(a[1, ] - max(a[1, ])) * prior(log(s), log(0.0035)); w <- w / sum(w)
+below <- function(x) sum(w * pnorm((x - a[2, ]) / a[3, ])); m <- sum(w * a[2, ])
+score <- sapply(log(s), function(centre) { p <- prior(log(s), centre); log(sum(p / sum(p) * exp(a[1, ] - max(a[1, ])))) + dnorm(centre, log(0.0035), 0.7, log = TRUE) })
+cat(below(0.01), m, sqrt(sum(w * (a[3, ]^2 + (a[2, ] - m)^2))), sum(w * s), uniroot(function(x) below(x) - 0.1, c(-1, 1), tol = 1e-12)$root, log(s)[which.max(score)], "\n")
+cat("stored: centre, error, df of two cells\n")
+base <- list(c(1, 1.02, 0.99), c(2, 2.05)); now <- c(1.1, 2.01); e <- c(0.004, 0.01)
+ss <- sapply(base, function(x) sum((x - mean(x))^2)); df <- sapply(base, length) - 1; occasions <- 4
+for (i in 1:2) { others <- sum(df) - df[i]; k <- min(0.3, 20 / others); d <- df[i] + k * others + 10
+  s2 <- max((ss[i] + k * (sum(ss) - ss[i]) + 10 * 0.015^2) / d, max(0.006, 0.05 / sqrt(occasions))^2); cat(now[i] - mean(base[[i]]), sqrt(s2 * (1 + 1 / length(base[[i]])) + e[i]^2), d, "\n") }
+for (i in 1:2) { others <- sum(df) - df[i]; k <- min(0.3, 20 / others); d <- df[i] + k * others + 10
+  s2 <- max((ss[i] + k * (sum(ss) - ss[i]) + 10 * 0.015^2) / d, 0.006^2); cat(now[i] - mean(base[[i]]), sqrt(s2 * (1 + 1 / length(base[[i]])) + e[i]^2), d, "\n") }
