@@ -23,7 +23,7 @@
  * Rounds of a generation: enough that two quiet generations decide an unchanged cell (seen with lab: 54 rounds). Where processes differ
  * by more than a seventh of the tolerance, rounds say little and processes much: after two generations these are short (two rounds of
  * every order) and many. Elsewhere rounds grow for cells that need more than eight generations.
- * Chosen on 114 cells recorded on an 8-pair Xeon with AMX (16 generations each, drawn anew): +10 % red within 1 s of turns 83.8 -> 94.6 %, +7 %
+ * Chosen on 114 cells recorded on a Xeon with AMX, seven pairs of processors side by side (16 generations each, drawn anew): +10 % red within 1 s of turns 83.8 -> 94.6 %, +7 %
  * within 2 s 63.6 -> 79.8 %, identical cells passed 97.4 -> 98.2 %, against 28 rounds in at most 40 generations.
  */
 enum { FIRST_ROUNDS = 27, WIDE_ROUNDS = 12, LEAST_ROUNDS = 6, MOST_ROUNDS = 128, EVEN_GENERATIONS = 2, SAME_GENERATIONS = 8, MOST_GENERATIONS = 100, RED_GENERATIONS = 5 };
