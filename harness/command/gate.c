@@ -422,34 +422,6 @@ static void show(struct gate *gate)
     printf("result: %s\n", gate->out);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Says what the decisions took processes of one build to differ by, and from where that is known. */
-static void note_processes(struct gate *gate, const json_t *cells)
-{
-    size_t n = 0, recorded = 0, i;
-    double *spread = calloc(json_array_size(cells) + 1, sizeof *spread), ignored[SPREAD_GRID];
-    json_t *cell;
-    json_array_foreach(cells, i, cell) {
-        const json_t *value = json_object_get(json_object_get(json_object_get(cell, "metrics"), "process_spread"), "value");
-        const json_t *before = gate->history ? judge_find(gate->history, json_string_value(json_object_get(cell, "id"))) : NULL;
-        if (!spread || !value)
-            continue;
-        spread[n++] = json_number_value(value);
-        recorded += before && offsets_read(json_object_get(before, "metrics"), ignored);
-    }
-    if (n) {
-        qsort(spread, n, sizeof *spread, by_size);
-        json_array_append_new(gate->notes, json_sprintf("processes of one build differ by %.2f %% in the median cell, %.2f %% in the widest (%zu cells of this run, %zu with a recorded history)",
-                                                        100 * spread[n / 2], 100 * spread[n - 1], n, recorded));
-    }
-    free(spread);
-}
-
 static enum exit_code finish(struct gate *gate, struct bout *bout, bool complete, struct fault *fault)
 {
     bool first_run = gate->base.kind == SIDE_NONE && !gate->options.stored && !gate->options.strict;
@@ -464,7 +436,9 @@ static enum exit_code finish(struct gate *gate, struct bout *bout, bool complete
         code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
     if (!complete)
         code = exit_worst(code, fault->code);
-    note_processes(gate, bout->cells);
+    json_t *processes = offsets_note(bout->cells, gate->history);
+    if (processes)
+        json_array_append_new(gate->notes, processes);
     json_object_set(gate->top, "cells", bout->cells);
     json_object_set_new(gate->top, "complete", json_boolean(complete));
     json_object_set_new(gate->top, "exit", json_integer(code));

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "contest/offsets.h"
 
+#include "contest/judge.h"
+#include "stats/summary.h"
+
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 static const char offsets[] = "process_offsets", errors[] = "process_offset_errors";
 
@@ -81,4 +85,26 @@ bool offsets_read(const json_t *metrics, double history[SPREAD_GRID])
             return false;
     spread_history(&(struct spread_cell){n, head, head_variance, null, null_variance, NULL}, history);
     return true;
+}
+
+json_t *offsets_note(const json_t *cells, const json_t *history)
+{
+    size_t n = 0, recorded = 0, i;
+    double *spread = calloc(json_array_size(cells) + 1, sizeof *spread), ignored[SPREAD_GRID];
+    json_t *cell, *note = NULL;
+    json_array_foreach(cells, i, cell) {
+        const json_t *value = json_object_get(json_object_get(json_object_get(cell, "metrics"), "process_spread"), "value");
+        const json_t *before = history ? judge_find(history, json_string_value(json_object_get(cell, "id"))) : NULL;
+        if (!spread || !value)
+            continue;
+        spread[n++] = json_number_value(value);
+        recorded += before && offsets_read(json_object_get(before, "metrics"), ignored);
+    }
+    if (n) {
+        summary_sort(spread, n);
+        note = json_sprintf("processes of one build differ by %.2f %% in the median cell, %.2f %% in the widest (%zu cells of this run, %zu with a recorded history)",
+                            100 * spread[n / 2], 100 * spread[n - 1], n, recorded);
+    }
+    free(spread);
+    return note;
 }

@@ -24,4 +24,10 @@ void offsets_join(json_t *metrics, const json_t *now, const json_t *before);
 /* Fills spread_history's likelihood. False: nothing was recorded, or it is not what offsets_put writes. */
 bool offsets_read(const json_t *metrics, double history[SPREAD_GRID]);
 
+/*
+ * A sentence on what the decisions took processes of one build to differ by (metric process_spread of the result's cells), and for how many of
+ * them `history` (a baseline's top object, or NULL) holds a record. New string; NULL: no cell was timed in pairs.
+ */
+json_t *offsets_note(const json_t *cells, const json_t *history);
+
 #endif
