@@ -141,6 +141,16 @@ static bool work_of(const json_t *cell, double *work, const char **unit)
     return false;
 }
 
+/* Of cells on the card: energy of an iteration, board power while the cell ran times its median; absent with power's reason. */
+static void add_card_energy(json_t *metrics, const json_t *cell)
+{
+    const json_t *power = json_object_get(metrics, "gpu_power"), *why = json_object_get(power, "absent");
+    if (json_is_number(json_object_get(power, "value")))
+        add(metrics, "gpu_energy", number_of(power, "value") * number_of(json_object_get(cell, "summary"), "median") * 1e-9, "J");
+    else if (why)
+        add_absent(metrics, "gpu_energy", json_string_value(why));
+}
+
 /* Absent where the cell says what its work is and the divisor could not be read; nothing where it says no work. */
 static void add_work(json_t *metrics, const json_t *cell)
 {
@@ -149,7 +159,7 @@ static void add_work(json_t *metrics, const json_t *cell)
     if (!work_of(cell, &work, &unit) || median <= 0)
         return;
     double cpu_ns = number_of(json_object_get(metrics, "cpu"), "value"), peak = number_of(json_object_get(metrics, "memory"), "value");
-    const json_t *energy = json_object_get(metrics, "energy");
+    const json_t *card = json_object_get(metrics, "gpu_energy"), *energy = card ? card : json_object_get(metrics, "energy");
     char text[32];
     if (cpu_ns > 0) {
         snprintf(text, sizeof text, "%s/s per core", unit);
@@ -227,6 +237,7 @@ void derived_add(json_t *cell, const json_t *generations)
     add_rates(metrics, generations);
     add_readings(metrics, generations);
     add_card(metrics, generations);
+    add_card_energy(metrics, cell);
     add_work(metrics, cell);
     add_variation(metrics, generations);
     add_series(metrics, generations);

@@ -14,7 +14,8 @@
  *   gpu_utilisation, gpu_power, … of cells on the card: probe/gpu.def; gpu_throttled: samples dropped at a throttled clock
  *   energy J per iteration, power W, temperature degrees Celsius, throttles events      mean, mean, most, sum of the generations
  *   work_per_core   work / processor time:        op/s per core (or B/s, items/s: the first that the cell states)
- *   work_per_watt   work / energy:                op/J
+ *   gpu_energy      gpu_power * median time: J per iteration, of the card's board, for cells on it
+ *   work_per_watt   work / energy:                op/J; gpu_energy on the card
  *   work_per_memory rate / peak resident memory:  op/s per byte
  *   variation       standard deviation of all samples over their mean
  * and each series that the bench's observe gave: {value: mean of the generations' last, unit, series: all, one generation after the other}.

@@ -78,6 +78,27 @@ static void metrics_that_follow_from_others(void **state)
     json_decref(cell);
 }
 
+/* On the card energy is its own: 200 W over 4 ns are 800 nJ, in which 8 operations were done; without its power the reason stands instead. */
+static void energy_on_a_card(void **state)
+{
+    (void)state;
+    static const char common_part[] = "\"iterations\":10,\"samples_ns\":[4,4,4],\"work\":{\"ops\":8},\"energy_absent\":\"no RAPL\",\"backend\":\"cuda\"";
+    char read[512], unread[512];
+    snprintf(read, sizeof read, "[{%s,\"gpu_power\":200}]", common_part);
+    snprintf(unread, sizeof unread, "[{%s,\"gpu_power_absent\":\"too short\"}]", common_part);
+    json_t *plan = planned("{}", "{}"), *with = read_json(read), *without = read_json(unread);
+    json_t *cell = record_cell(plan, with, &common), *other = record_cell(plan, without, &common);
+    assert_near(metric(cell, "gpu_energy"), 8e-7, 1e-15);
+    assert_near(metric(cell, "work_per_watt"), 1e7, 1e-3);
+    assert_string_equal(text(json_object_get(json_object_get(other, "metrics"), "gpu_energy"), "absent"), "too short");
+    assert_string_equal(text(json_object_get(json_object_get(other, "metrics"), "work_per_watt"), "absent"), "too short");
+    json_decref(plan);
+    json_decref(with);
+    json_decref(without);
+    json_decref(cell);
+    json_decref(other);
+}
+
 /* Shares are of ceilings in the same run: 40 of 80 op/ns, 1 of 16 B/ns; another backend has no ceiling here and says so. */
 static void shares_of_ceilings_of_the_same_run(void **state)
 {
@@ -281,7 +302,7 @@ static void the_store_accepts_the_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(metrics_that_follow_from_others), cmocka_unit_test(shares_of_ceilings_of_the_same_run), cmocka_unit_test(shares_on_a_card),
+        cmocka_unit_test(metrics_that_follow_from_others), cmocka_unit_test(energy_on_a_card), cmocka_unit_test(shares_of_ceilings_of_the_same_run), cmocka_unit_test(shares_on_a_card),
         cmocka_unit_test(a_measured_cell_holds_everything), cmocka_unit_test(what_was_not_measured_says_why),
         cmocka_unit_test(done_means_nothing_left_to_measure), cmocka_unit_test(speedups_are_against_the_base_of_the_same_parameters),
         cmocka_unit_test(targets_are_judged), cmocka_unit_test(targets_have_bounds), cmocka_unit_test(the_store_accepts_the_whole),

@@ -122,6 +122,15 @@ run["cells"][1]["paired"]["builds"]["head"] = "sha256:" + "1" * 64'
   [ "$status" = 2 ]
 }
 
+@test "a stream's latencies have their curve, as far as requests lie beyond a percentile" {
+  change gate.json 'run["cells"] = run["cells"][:2]
+for cell in run["cells"]: cell["metrics"] = {"throughput": {"value": 9.0, "unit": "per second"}, "p99.9": {"value": cell["summary"]["max"], "unit": "ns"}}'
+  "$TERNMARK" report gate.json --out out >/dev/null
+  [ -s out/latency-01.svg ]
+  [ "$(grep -c '^[0-9]' out/data/latency-01.tsv)" = 8 ]
+  [ "$(awk -F'\t' '/^[0-9]/ {print $3}' out/data/latency-01.tsv | head -4 | xargs)" = "50 75 90 95" ]
+}
+
 @test "--baselines without --rejudge is exit 2; a folder without this hardware is a note" {
   run "$TERNMARK" report gate.json --baselines nowhere
   [ "$status" = 2 ]
