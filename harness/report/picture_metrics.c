@@ -90,8 +90,8 @@ bool picture_metrics(const struct picture_source *source, size_t index, struct p
     fputc('\n', job->names);
     picture_name(job->names, *unit ? unit : "no unit", 16);
     fputc('\n', job->names);
-    fprintf(job->constants, "ROWS = %zu\nWIDE = %d\nFROM_ZERO = %d\nSHARE = %d\n", rows, least > 0 && most > 50 * least, least >= 0,
-            strncmp(unit, "of ", 3) == 0);
+    fprintf(job->constants, "ROWS = %zu\nWIDE = %d\nFROM_ZERO = %d\nPLAIN = %d\n", rows, least > 0 && most > 50 * least, least >= 0,
+            strncmp(unit, "of ", 3) == 0 || (most < 1e4 && most > 1e-2));
     job->height = 130 + 20 * (int)rows;
     snprintf(job->heading, sizeof job->heading, "%.80s by cell%s", name, all > rows ? " (the first 40)" : "");
     snprintf(job->alt, sizeof job->alt, "Metric %.80s of %zu cells", name, rows);

@@ -3,8 +3,8 @@ NAME = "ablation-01"
 WIDTH = 960
 HEIGHT = 370
 ROWS = 10
-LEAST = 0.717185
-MOST = 443.387
+LEAST = 1
+MOST = 103.761
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

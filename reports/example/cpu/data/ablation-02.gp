@@ -3,8 +3,8 @@ NAME = "ablation-02"
 WIDTH = 960
 HEIGHT = 226
 ROWS = 4
-LEAST = 0.371263
-MOST = 25.6916
+LEAST = 1
+MOST = 31.0246
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

@@ -1,9 +1,9 @@
 # Draw again, in the folder above: gnuplot -d data/hardware-02.gp
 NAME = "hardware-02"
 WIDTH = 960
-HEIGHT = 678
+HEIGHT = 918
 MACHINES = 2
-ROWS = 20
+ROWS = 30
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

@@ -5,6 +5,7 @@ HEIGHT = 930
 ROWS = 40
 WIDE = 0
 FROM_ZERO = 1
+PLAIN = 1
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.
@@ -45,7 +46,7 @@ set title textcolor rgb ink noenhanced
 # Columns: row, value, cell. T: name of the metric, unit.
 array T[2]
 stats NAMES using (T[int($0) + 1] = strcol(1), 0) nooutput
-if (WIDE) { set logscale x; set format x "%.0s%c" } else { if (FROM_ZERO) { set xrange [0:*] }; set format x "%.3s%c" }
+if (WIDE) { set logscale x; set format x PLAIN ? "%g" : "%.0s%c" } else { if (FROM_ZERO) { set xrange [0:*] }; set format x PLAIN ? "%g" : "%.1s%c" }
 set yrange [0.2:ROWS + 0.8]
 set xlabel T[1].", ".T[2]
 unset key
@@ -93,7 +94,7 @@ set title textcolor rgb ink noenhanced
 # Columns: row, value, cell. T: name of the metric, unit.
 array T[2]
 stats NAMES using (T[int($0) + 1] = strcol(1), 0) nooutput
-if (WIDE) { set logscale x; set format x "%.0s%c" } else { if (FROM_ZERO) { set xrange [0:*] }; set format x "%.3s%c" }
+if (WIDE) { set logscale x; set format x PLAIN ? "%g" : "%.0s%c" } else { if (FROM_ZERO) { set xrange [0:*] }; set format x PLAIN ? "%g" : "%.1s%c" }
 set yrange [0.2:ROWS + 0.8]
 set xlabel T[1].", ".T[2]
 unset key
@@ -141,7 +142,7 @@ set title textcolor rgb ink noenhanced
 # Columns: row, value, cell. T: name of the metric, unit.
 array T[2]
 stats NAMES using (T[int($0) + 1] = strcol(1), 0) nooutput
-if (WIDE) { set logscale x; set format x "%.0s%c" } else { if (FROM_ZERO) { set xrange [0:*] }; set format x "%.3s%c" }
+if (WIDE) { set logscale x; set format x PLAIN ? "%g" : "%.0s%c" } else { if (FROM_ZERO) { set xrange [0:*] }; set format x PLAIN ? "%g" : "%.1s%c" }
 set yrange [0.2:ROWS + 0.8]
 set xlabel T[1].", ".T[2]
 unset key

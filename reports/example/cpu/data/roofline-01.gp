@@ -2,14 +2,14 @@
 NAME = "roofline-01"
 WIDTH = 960
 HEIGHT = 600
-BACKENDS = 4
-MARKS = 45
+BACKENDS = 5
+MARKS = 69
 BANDS = 4
-PEAKS = 6
+PEAKS = 5
 LEFT = 0.249221
-RIGHT = 1575.38
-BOTTOM = 0.555125
-TOP = 2745.78
+RIGHT = 2214.05
+BOTTOM = 1.67659
+TOP = 1829.44
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

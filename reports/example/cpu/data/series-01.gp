@@ -1,8 +1,8 @@
 # Draw again, in the folder above: gnuplot -d data/series-01.gp
 NAME = "series-01"
 WIDTH = 960
-HEIGHT = 500
-SERIES = 4
+HEIGHT = 480
+SERIES = 3
 PREFIXED = 0
 
 variant = 0

@@ -1,8 +1,8 @@
 # Draw again, in the folder above: gnuplot -d data/series-03.gp
 NAME = "series-03"
 WIDTH = 960
-HEIGHT = 500
-SERIES = 4
+HEIGHT = 480
+SERIES = 3
 PREFIXED = 1
 
 variant = 0

@@ -2,8 +2,8 @@
 NAME = "throughput-01"
 WIDTH = 960
 HEIGHT = 480
-TICS = "1 8 32 128"
-SERIES = 3
+TICS = "1 8 32 128 512"
+SERIES = 5
 WIDE = 1
 
 variant = 0

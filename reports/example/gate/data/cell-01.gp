@@ -2,10 +2,10 @@
 NAME = "cell-01"
 WIDTH = 960
 HEIGHT = 640
-LOW = 10.161637
-HIGH = 27.874047
-PROCESSES = 6
-ROUNDS = 253
+LOW = 13.829797
+HIGH = 35.268541
+PROCESSES = 5
+ROUNDS = 140
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

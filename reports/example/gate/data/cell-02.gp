@@ -2,10 +2,10 @@
 NAME = "cell-02"
 WIDTH = 960
 HEIGHT = 640
-LOW = 2.14738
-HIGH = 3.7395527
-PROCESSES = 7
-ROUNDS = 340
+LOW = 111.36955
+HIGH = 152.66604
+PROCESSES = 5
+ROUNDS = 140
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

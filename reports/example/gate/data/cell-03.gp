@@ -2,10 +2,10 @@
 NAME = "cell-03"
 WIDTH = 960
 HEIGHT = 640
-LOW = 20.337559
-HIGH = 51.754791
-PROCESSES = 6
-ROUNDS = 289
+LOW = 449.79499
+HIGH = 567.63506
+PROCESSES = 5
+ROUNDS = 140
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

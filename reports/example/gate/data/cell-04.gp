@@ -2,10 +2,10 @@
 NAME = "cell-04"
 WIDTH = 960
 HEIGHT = 640
-LOW = 110.551
-HIGH = 183.87852
-PROCESSES = 6
-ROUNDS = 305
+LOW = 569.03638
+HIGH = 1409.7663
+PROCESSES = 5
+ROUNDS = 140
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

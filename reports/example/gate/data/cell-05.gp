@@ -2,10 +2,10 @@
 NAME = "cell-05"
 WIDTH = 960
 HEIGHT = 640
-LOW = 57.318648
-HIGH = 89.034875
-PROCESSES = 6
-ROUNDS = 252
+LOW = 27.21602
+HIGH = 40.835628
+PROCESSES = 5
+ROUNDS = 140
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

@@ -3,7 +3,7 @@ NAME = "overview-01"
 WIDTH = 960
 HEIGHT = 270
 ROWS = 7
-WIDEST = 16
+WIDEST = 14
 TOLERANCE = 5
 
 variant = 0

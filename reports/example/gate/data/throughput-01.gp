@@ -2,8 +2,8 @@
 NAME = "throughput-01"
 WIDTH = 960
 HEIGHT = 480
-TICS = "1 8"
-SERIES = 1
+TICS = "1 8 32"
+SERIES = 2
 WIDE = 0
 
 variant = 0
