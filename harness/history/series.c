@@ -23,14 +23,23 @@ static bool grow(void *items, size_t *room, size_t size)
     return true;
 }
 
+/* The series of that name, or NULL; most lines belong to the series of the line before. */
+static struct series *find(const struct series_set *set, const char *name)
+{
+    if (set->n && strcmp(set->items[set->n - 1].name, name) == 0)
+        return &set->items[set->n - 1];
+    const json_t *known = json_object_get(set->by_name, name);
+    return known ? &set->items[json_integer_value(known)] : NULL;
+}
+
 /* The series of that name, made when new; NULL when memory runs out or the name is not UTF-8. */
 static struct series *find_or_add(struct series_set *set, const char *name)
 {
     if (!set->by_name && !(set->by_name = json_object()))
         return NULL;
-    const json_t *known = json_object_get(set->by_name, name);
+    struct series *known = find(set, name);
     if (known)
-        return &set->items[json_integer_value(known)];
+        return known;
     if (set->n == set->room && !grow(&set->items, &set->room, sizeof *set->items))
         return NULL;
     char *copy = strdup(name);
@@ -147,12 +156,9 @@ static bool take_point(struct series_set *set, char **fields, const struct place
         return wrong(at, fault, "a whole number as index", fields[1]);
     if (!parse_value(fields[2], &value))
         return wrong(at, fault, "a finite number as value, or nothing for a gap", fields[2]);
-    const json_t *known = json_object_get(set->by_name, fields[0]);
-    if (known) {
-        const struct series *s = &set->items[json_integer_value(known)];
-        if (s->index[s->n - 1] >= index)
-            return wrong(at, fault, "an index above the one before in its series", fields[1]);
-    }
+    const struct series *known = find(set, fields[0]);
+    if (known && known->index[known->n - 1] >= index)
+        return wrong(at, fault, "an index above the one before in its series", fields[1]);
     return series_add(set, fields[0], index, value) || wrong(at, fault, "a series name in UTF-8", fields[0]);
 }
 

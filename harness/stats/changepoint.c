@@ -13,11 +13,15 @@ const struct changepoint_options changepoint_stream_defaults = {.confidence = 0.
 static const double cut_price = 7.0;    /* candidates only: changepoint_judge_cuts has the last word */
 static const double slope_price = 5.0;  /* half squared scores that a slope has to save */
 static const double kept_probability = 0.6;  /* that a step exists, for it to shape the levels of its neighbours */
+static const double no_slope = 0.3, hopeless_slope = 1.0, certain_slope = 15.0;  /* half squared scores that it saves, where no more is asked */
+static const double usual_climb = 0.08;      /* spread of what a slope adds up to over the series, relative */
+static const double slope_odds = 0.1;        /* beforehand, of a slope to none */
 enum { ALTERNATIONS = 3, REFITS = 2 };
 
 struct fitted {
     struct model m;
     size_t *place;   /* of each kept value in the caller's arrays */
+    double *change[2];  /* probability of a change at each place: of the model at hand, and of its rival */
     bool is_log;
     double scale;    /* of a linear level */
     void *memory;
@@ -54,7 +58,7 @@ static double *take(double **block, size_t n)
 static bool allocate(struct fitted *f, size_t n)
 {
     size_t padded = n + 8;
-    f->memory = calloc(padded * 25, sizeof(double));
+    f->memory = calloc(padded * 32, sizeof(double));
     if (!f->memory)
         return false;
     double *block = f->memory;
@@ -70,7 +74,10 @@ static bool allocate(struct fitted *f, size_t n)
     for (size_t i = 0; i < 3; i++)
         m->sum[i] = take(&block, padded);
     m->evidence = take(&block, padded);
-    m->scratch = take(&block, 8 * padded);
+    m->probability = take(&block, padded);
+    for (size_t i = 0; i < 2; i++)
+        f->change[i] = take(&block, padded);
+    m->scratch = take(&block, 12 * padded);
     m->cut = (size_t *)(void *)take(&block, padded);
     f->place = (size_t *)(void *)take(&block, padded);
     return true;
@@ -149,17 +156,33 @@ static struct candidate alternate(struct model *m)
     return best;
 }
 
-/* With and without a slope: the cheaper keeps its cuts. Returns whether there is one. */
-static bool choose_slope(struct model *m)
+/* The best slope, from the cuts of the flat fit at hand and from none. */
+static struct candidate best_slope(struct model *m)
 {
-    double flat = changepoint_level_fit(m, 0, cut_price);
     struct candidate near_flat = alternate(m);
     m->n_cut = 0;
     m->slope = 0;
-    struct candidate overall = alternate(m), best = overall.cost < near_flat.cost ? overall : near_flat;
-    bool is_sloped = flat > best.cost + slope_price;
+    struct candidate overall = alternate(m);
+    return overall.cost < near_flat.cost ? overall : near_flat;
+}
+
+/* With and without a slope: the cheaper keeps its cuts. Returns whether there is one. `again`: one that brought nothing is not tried again. */
+static bool choose_slope(struct model *m, bool again)
+{
+    double flat = changepoint_level_fit(m, 0, cut_price);
+    if (again && m->slope_gain < no_slope)
+        return false;
+    struct candidate best = best_slope(m);
+    m->slope_gain = flat - best.cost;
+    bool is_sloped = m->slope_gain > slope_price;
     changepoint_level_fit(m, is_sloped ? best.slope : 0, cut_price);
     return is_sloped;
+}
+
+/* Whether a slope may or may not be there, as far as the costs of both fits tell. */
+static bool may_be_either(const struct model *m)
+{
+    return m->slope_gain > hopeless_slope && m->slope_gain < certain_slope;
 }
 
 /* Spreads follow from residuals, residuals from cuts, cuts from spreads: twice round is enough. */
@@ -170,18 +193,64 @@ static bool fit(struct fitted *f, const struct changepoint_options *options)
     residuals_from_medians(m);
     changepoint_spread_fit(m);
     for (int round = 0; round < REFITS; round++) {
-        is_sloped = choose_slope(m);
+        is_sloped = choose_slope(m, round > 0);
         changepoint_level_refit(m, is_sloped);
         changepoint_spread_fit(m);
     }
-    for (int round = 0; round < REFITS; round++) {
-        if (round)
-            changepoint_spread_fit(m);
-        changepoint_level_refit(m, is_sloped);
-        changepoint_judge_cuts(m, kept_probability, options->min_points);
-        changepoint_level_refit(m, is_sloped);
-    }
+    changepoint_level_refit(m, is_sloped);
+    changepoint_judge_cuts(m, kept_probability, options->min_points);
+    changepoint_level_refit(m, is_sloped);
+    changepoint_spread_fit(m);
     return is_sloped;
+}
+
+/*
+ * Log evidence of the fit at hand, and the probability of a change at each place. A slope pays for the freedom it has:
+ * the evidence is that of the best slope times what its normal prior, as wide as usual_climb, leaves of it.
+ */
+static double evidence_of(struct model *m, bool is_sloped, size_t min_points, double *change)
+{
+    double evidence = changepoint_posterior(m, min_points, change);
+    if (!is_sloped)
+        return evidence;
+    double usual = usual_climb / (m->x[m->n - 1] - m->x[0]), square = usual * usual;
+    return evidence + log(slope_odds) + 0.5 * log(m->slope_variance / (m->slope_variance + square)) - 0.5 * m->slope * m->slope / square;
+}
+
+/* The best fit with a slope when there was none, without one when there was. */
+static void fit_rival(struct model *m, bool is_sloped, size_t min_points)
+{
+    changepoint_level_fit(m, 0, cut_price);
+    if (is_sloped)
+        changepoint_level_fit(m, best_slope(m).slope, cut_price);
+    changepoint_level_refit(m, is_sloped);
+    changepoint_judge_cuts(m, kept_probability, min_points);
+    changepoint_level_refit(m, is_sloped);
+}
+
+/*
+ * The cuts that all ways to cut make likely, and both with a slope and without where either may be: each has the say of
+ * its evidence. A slope may stand for a step, and a step for a slope.
+ */
+static void choose_cuts(struct fitted *f, bool is_sloped, const struct changepoint_options *options)
+{
+    struct model *m = &f->m;
+    double *change = f->change[0], *rival_change = f->change[1];
+    double evidence = evidence_of(m, is_sloped, options->min_points, change);
+    if (may_be_either(m)) {
+        double slope = m->slope, variance = m->slope_variance;
+        fit_rival(m, !is_sloped, options->min_points);
+        double rival = 1 / (1 + exp(evidence - evidence_of(m, !is_sloped, options->min_points, rival_change)));
+        for (size_t i = 0; i < m->n; i++)
+            change[i] += rival * (rival_change[i] - change[i]);
+        is_sloped = is_sloped != (rival > 0.5);
+        if (rival <= 0.5) {
+            m->slope = slope;
+            m->slope_variance = variance;
+        }
+    }
+    changepoint_choose_cuts(m, change, options);
+    changepoint_level_refit(m, is_sloped);
 }
 
 static double to_value(const struct fitted *f, double y)
@@ -211,7 +280,7 @@ static struct changepoint describe_step(struct fitted *f, size_t k, size_t min_p
     size_t from = k ? m->cut[k - 1] : 0, at = m->cut[k], to = k + 1 < m->n_cut ? m->cut[k + 1] : m->n;
     struct judged j = changepoint_judge_step(m, from, to, min_points);
     struct changepoint c = {.kind = CHANGEPOINT_STEP, .at = f->place[at], .first = f->place[j.first], .last = f->place[j.last],
-                            .confidence = j.probability};
+                            .confidence = m->probability[k]};
     set_levels(f, &c, m->y[at - 1] - m->residual[at - 1], j.delta, j.variance);
     return c;
 }
@@ -245,9 +314,7 @@ static void report_all(struct fitted *f, const struct changepoint_options *optio
             k += stairs;
             continue;
         }
-        struct changepoint c = describe_step(f, k++, options->min_points);
-        if (c.confidence >= options->confidence)
-            report(out, c);
+        report(out, describe_step(f, k++, options->min_points));
     }
 }
 
@@ -260,7 +327,7 @@ bool changepoint_find(const int64_t *index, const double *value, size_t n, const
     if (ok)
         load(&f, index, value, n);
     if (ok && f.m.n >= 2 * options->min_points) {
-        fit(&f, options);
+        choose_cuts(&f, fit(&f, options), options);
         changepoint_judge_prepare(&f.m);
         report_all(&f, options, &output);
     }

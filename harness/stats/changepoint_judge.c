@@ -11,6 +11,7 @@
 
 static const double steps_per_point = 1.0 / 150;  /* beforehand: a step every 150 points */
 static const double usual_step = 0.10;            /* spread of the heights of steps, relative */
+static const double as_good = 0.97;               /* windows that hold this share of the most are as good */
 enum { PASSES = 12 };
 
 void changepoint_judge_prepare(struct model *m)
@@ -55,22 +56,33 @@ static double log_evidence(const struct model *m, struct contrast c)
     return -0.5 * log_above_one(prior / c.variance) + 0.5 * (m->dof + 1) * log_above_one(z2 / m->dof) * shrink;
 }
 
-/* The window of CHANGEPOINT_NEAR places either way that holds most of the sum of e[from..to). */
+/* Sum of e over the places within CHANGEPOINT_NEAR of `at`, given that of the place before it (0 for the first). */
+static double slide(const double *e, size_t from, size_t to, size_t at, double before)
+{
+    if (at == from) {
+        for (size_t i = from; i < to && i <= from + CHANGEPOINT_NEAR; i++)
+            before += e[i];
+        return before;
+    }
+    before += at + CHANGEPOINT_NEAR < to ? e[at + CHANGEPOINT_NEAR] : 0;
+    return at > from + CHANGEPOINT_NEAR ? before - e[at - CHANGEPOINT_NEAR - 1] : before;
+}
+
+/* The likeliest of the places whose windows hold about the most of e[from..to): a sure step is named where it is. */
 static size_t best_window(const double *e, size_t from, size_t to, double *held)
 {
     double sum = 0;
     size_t best = from;
     *held = 0;
-    for (size_t i = from; i < to && i < from + CHANGEPOINT_NEAR; i++)
-        sum += e[i];
+    for (size_t i = from; i < to; i++)
+        *held = fmax(*held, sum = slide(e, from, to, i, sum));
+    sum = 0;
+    bool found = false;
     for (size_t i = from; i < to; i++) {
-        if (i + CHANGEPOINT_NEAR < to)
-            sum += e[i + CHANGEPOINT_NEAR];
-        if (i > from + CHANGEPOINT_NEAR)
-            sum -= e[i - CHANGEPOINT_NEAR - 1];
-        if (sum > *held * (1 + 1e-9) || (sum > *held * (1 - 1e-9) && e[i] > e[best])) {
-            *held = sum > *held ? sum : *held;
+        sum = slide(e, from, to, i, sum);
+        if (sum >= as_good * *held && (!found || e[i] > e[best])) {
             best = i;
+            found = true;
         }
     }
     return best;

@@ -6,6 +6,8 @@
 #ifndef STATS_CHANGEPOINT_MODEL_H
 #define STATS_CHANGEPOINT_MODEL_H
 
+#include "stats/changepoint.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,13 +22,15 @@ struct model {
     double *sum[3];    /* prefix sums, n + 1 items: weight, weight * (y - slope x), weight * x */
     double *evidence;  /* scratch of judge */
     size_t *cut;
+    double *probability;  /* of each cut, once chosen: that a step lies within CHANGEPOINT_NEAR points of it */
     size_t n_cut;
     double slope;      /* per unit of x */
     double slope_variance;
+    double slope_gain;  /* half squared scores that the best slope last saved */
     double spread[2];  /* of the quiet and of the loud stretches; equal when there is one; 0 before the first fit */
     double two_spreads_gain;  /* log likelihood that a second spread last brought */
     double dof;        /* degrees of freedom left for the spread */
-    void *scratch;     /* n doubles x 8, for the spread's and the level's recursions */
+    void *scratch;     /* n + 2 doubles x 12, for the recursions over points */
 };
 
 /* changepoint_spread.c: residuals in; costs, weight, sound and spread out. */
@@ -41,7 +45,7 @@ void changepoint_level_refit(struct model *m, bool with_slope);
 /* changepoint_judge.c */
 struct judged {
     double exists;       /* probability that there is a step at all */
-    double probability;  /* that a step lies within CHANGEPOINT_NEAR points of `at` */
+    double probability;  /* that a step lies within CHANGEPOINT_NEAR points of the likeliest window */
     size_t at, first, last;
     double delta, variance;  /* height of the step and its variance, in y */
 };
@@ -49,6 +53,15 @@ struct judged {
 struct judged changepoint_judge_step(struct model *m, size_t from, size_t to, size_t min_points);
 /* Moves, removes and adds cuts until each has at least the probability asked. */
 void changepoint_judge_cuts(struct model *m, double confidence, size_t min_points);
+/*
+ * changepoint_posterior.c: change[i], the probability that a level begins at place i, over all ways to cut; needs weights,
+ * slope and the cuts of the fit. Returns the log evidence of the points under all of them, up to a constant of the weights.
+ */
+double changepoint_posterior(struct model *m, size_t min_points, double *change);
+
+/* changepoint_cuts.c: the cuts that `change` (used up) makes likely enough, each with its probability. */
+void changepoint_choose_cuts(struct model *m, double *change, const struct changepoint_options *options);
+
 /* changepoint_ramp.c: an even climb from place begin to place end, levels in y less the slope. */
 struct ramp {
     size_t begin, end;
