@@ -29,6 +29,7 @@
 ---@field about? string one line for reports
 ---@field axes? { [1]: string, [2]: (string|number|boolean)[] }[] in the order of the cell's id
 ---@field skip? fun(p: ternmark.params): string? a reason to leave the cell out
+---@field why? fun(p: ternmark.params): string? how a cell is done, for `ternmark list --why`; or nil
 ---@field setup? fun(p: ternmark.params): any the state; before any clock
 ---@field run? ternmark.native|fun(state: any, n: integer, p: ternmark.params): any does the thing n times
 ---@field check? fun(state: any, p: ternmark.params): boolean?, string? true, or nil and why not; before timing

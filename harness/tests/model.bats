@@ -46,7 +46,7 @@ tiny() { "$TERNMARK" model make "$1" --like tiny "${@:2}"; }
   run --separate-stderr "$TERNMARK" model generate m.gguf --tokens 1,2,3,4 -n 3 --verbose
   [ "$status" = 0 ] && [[ "$output" =~ ^[0-9]+,[0-9]+,[0-9]+$ ]]
   [[ "$stderr" == *"the prompt: 4 rows in 1 passes"*"what followed: 2 rows in 2 passes"* ]]
-  [ "$(grep -c "  gate, up .* ms .* % .* GOP/s .* GB/s of weights" <<< "$stderr")" = 2 ]
+  [ "$(grep -c "  gate, up, act .* ms .* % .* GOP/s .* GB/s of weights" <<< "$stderr")" = 2 ]
 }
 
 @test "levels tells what each level and preset turns on" {
