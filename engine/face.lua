@@ -50,7 +50,7 @@ function tern.bind(op, params)
   local array, n, keep = param_array(params)
   local out, failure = ffi.new "struct tern_op *[1]", ffi.new "struct tern_error"
   if lib.tern_op_bind(op, array, n, out, failure) ~= lib.TERN_OK then error(ffi.string(failure.text), 2) end
-  keep = nil -- luacheck: ignore (held until here)
+  assert(keep) -- a use after the call: the strings are not collected before it
   return ffi.gc(out[0], lib.tern_op_close)
 end
 
@@ -59,7 +59,7 @@ function tern.explain(op, params)
   local array, n, keep = param_array(params)
   local room, failure = ffi.new "char[256]", ffi.new "struct tern_error"
   local status = lib.tern_op_explain(op, array, n, room, 256, failure)
-  keep = nil -- luacheck: ignore (held until here)
+  assert(keep) -- a use after the call: the strings are not collected before it
   if status ~= lib.TERN_OK then return nil, ffi.string(failure.text) end
   return ffi.string(room)
 end
@@ -100,11 +100,11 @@ end
 -- from the first one by the card's clock; nil and why not.
 function tern.marks(op)
   local room = 4096
-  local list, n, failure = ffi.new("struct tern_gpu_mark[?]", room), ffi.new "size_t[1]", ffi.new "struct tern_error"
-  if lib.tern_gpu_marks(op, list, room, n, failure) ~= lib.TERN_OK then return nil, ffi.string(failure.text) end
+  local found, n, failure = ffi.new("struct tern_gpu_mark[?]", room), ffi.new "size_t[1]", ffi.new "struct tern_error"
+  if lib.tern_gpu_marks(op, found, room, n, failure) ~= lib.TERN_OK then return nil, ffi.string(failure.text) end
   local marks = {}
   for i = 0, tonumber(n[0]) - 1 do
-    local m = list[i]
+    local m = found[i]
     marks[i + 1] = { name = ffi.string(m.name), layer = m.layer, begin = m.begin_ns, ready = m.ready_ns, norm = m.norm_ns, ends = m.end_ns }
   end
   return marks
