@@ -125,7 +125,7 @@ $(B)/gen/templates.c: $(TEMPLATES) ci/embed
 # The card's host side is tested with a driver of its own that fails on command.
 $(B)/engine/tests/stub_driver.so: $(B)/engine/tests/stub_driver.o
 	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
-$(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_OBJ) $(B)/engine/tests/stub_driver.so
+$(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_OBJ) $(B)/engine/tests/stub_driver.so $(B)/engine/tests/stub_cublaslt.so
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) -ldl
 $(B)/engine/tests/cuda_memory_test: $(B)/engine/tests/cuda_memory_test.o $(B)/engine/tests/no_image.o $(CUDA_OBJ)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) -ldl
@@ -140,7 +140,7 @@ $(B)/engine/tests/emulated_driver.so: $(B)/engine/tests/stub_driver.o $(B)/engin
 	$(Q)$(CC) -shared -Wl,--gc-sections -o $@ $^ -lm
 $(B)/engine/tests/emulated_cuda.so: $(B)/engine/tests/no_image.o $(CUDA_OBJ)
 	$(Q)$(CC) -shared -o $@ $^ -ldl
-$(B)/engine/tests/stub_nccl.so: $(B)/engine/tests/stub_nccl.o
+$(B)/engine/tests/stub_nccl.so $(B)/engine/tests/stub_cublaslt.so: %.so: %.o
 	$(Q)$(CC) -shared -o $@ $<
 $(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(foreach l,emulated_driver emulated_cuda stub_nccl,$(B)/engine/tests/$(l).so)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)

@@ -38,7 +38,7 @@ static const struct tern_op_param params[] = {
     { "cold", "0", "1: weights rotate through more than 600 MB" },
     { "density", "0.667", "share of weights that are not zero" },
     { "seed", "1", "of weights and activations" },
-    { "kernel", "auto", "auto: the fastest at bind; else a row of engine/cuda/kernels/linear.def" },
+    { "kernel", "auto", "auto: the fastest at bind; else a row of engine/cuda/kernels/linear.def, or unpacked (cuBLASLt)" },
     { NULL, NULL, NULL },
 };
 

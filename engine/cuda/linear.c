@@ -3,6 +3,7 @@
 #include "cuda/kernels/layout.h"
 #include "cuda/pack.h"
 #include "cuda/product.h"
+#include "cuda/unpacked.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,10 @@ struct cuda_linear {
     bool quantizes;
     struct cuda_memory w, x, x8, sx, y;
     struct cuda_product product;
+    struct cuda_unpacked *unpacked; /* takes the product's place */
     void *quantize; /* function */
     struct cuda_loop loop;
-    char why[160];
+    char why[240];
 };
 
 /* ---- inputs */
@@ -98,21 +100,21 @@ static enum cuda_outcome record(void *state, unsigned i, struct cuda_fault *faul
     const struct cuda_operands operands = {.w = l->w.at + i % l->copies * l->weight_bytes, .x8 = l->x8.at, .sx = l->sx.at, .y = l->y.at, .scale = weight_scale_one(l->scale),
                                            .batch = l->batch};
     enum cuda_outcome o = l->quantizes ? start_quantize(l, fault) : CUDA_OUTCOME_ok;
-    return o ? o : cuda_product_start(l->device, &l->product, &operands, NULL, fault);
+    if (o)
+        return o;
+    return l->unpacked ? cuda_unpacked_start(l->unpacked, &operands, fault) : cuda_product_start(l->device, &l->product, &operands, NULL, fault);
 }
 
 /* ---- choosing */
 
-enum { TRIAL_CALLS = 64, TRIALS = 5 };
+enum { TRIAL_CALLS = 64, TRIALS = 5, UNPACKED_FROM = 256 };
 
-/* Least time of a few trials, in ns a call. */
-static enum cuda_outcome trial(struct cuda_linear *l, const struct cuda_choice *choice, double *ns, struct cuda_fault *fault)
+/* Least time of a few trials of what is chosen now, in ns a call. */
+static enum cuda_outcome trial(struct cuda_linear *l, double *ns, struct cuda_fault *fault)
 {
     struct cuda_loop loop = {0};
     unsigned calls = l->batch > 256 ? 8 : TRIAL_CALLS;
-    enum cuda_outcome o = cuda_product_open(l->device, choice, &l->shape, false, &l->product, fault);
-    if (!o)
-        o = cuda_loop_open(l->device, TRIAL_CALLS, record, l, &loop, fault);
+    enum cuda_outcome o = cuda_loop_open(l->device, TRIAL_CALLS, record, l, &loop, fault);
     *ns = 1e30;
     for (int i = 0; i < TRIALS && !o; i++) {
         double one = 0;
@@ -130,12 +132,45 @@ static enum cuda_outcome fastest(struct cuda_linear *l, const struct cuda_choice
     double ns = 0;
     *least = 1e30;
     for (size_t i = 0; i < n && !o; i++) {
-        o = trial(l, &choices[i], &ns, fault);
+        if (!(o = cuda_product_open(l->device, &choices[i], &l->shape, false, &l->product, fault)))
+            o = trial(l, &ns, fault);
         if (!o && ns < *least) {
             *least = ns;
             *best = i;
         }
     }
+    return o;
+}
+
+static enum cuda_outcome use_unpacked(struct cuda_linear *l, double *ns, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = cuda_unpacked_can(&l->shape) ? cuda_unpacked_open(l->device, &l->shape, &l->unpacked, fault)
+                                                       : cuda_fail(fault, CUDA_OUTCOME_mismatch, "cuBLASLt takes multiples of four, not %zu x %zu", l->n, l->batch);
+    if (!o && !(o = trial(l, ns, fault)))
+        snprintf(l->why, sizeof l->why, "%scuBLASLt int8 from weights unpacked into %zu bytes at each call, %.2f us at bind", l->quantizes ? "quantize_f32_i8, " : "",
+                 cuda_unpacked_bytes(l->unpacked), *ns / 1e3);
+    return o;
+}
+
+/* Keeps cuBLASLt where it is faster than `least`; a library that is not there, or refuses, says nothing against what was chosen. */
+static enum cuda_outcome try_unpacked(struct cuda_linear *l, double least, struct cuda_fault *fault)
+{
+    struct cuda_fault refusal;
+    char why[sizeof l->why];
+    double ns = 0;
+    memcpy(why, l->why, sizeof why);
+    enum cuda_outcome o = use_unpacked(l, &ns, &refusal);
+    if (!o && ns < least)
+        return o;
+    cuda_unpacked_close(l->unpacked);
+    l->unpacked = NULL;
+    memcpy(l->why, why, sizeof why);
+    if (!o)
+        snprintf(l->why + strlen(l->why), sizeof l->why - strlen(l->why), "; cuBLASLt %.2f us", ns / 1e3);
+    if (!o || o == CUDA_OUTCOME_mismatch || o == CUDA_OUTCOME_out_of_memory)
+        return CUDA_OUTCOME_ok;
+    if (fault)
+        *fault = refusal;
     return o;
 }
 
@@ -147,6 +182,8 @@ static enum cuda_outcome choose(struct cuda_linear *l, const char *name, struct 
     snprintf(row, sizeof row, "%.*s", slash ? (int)(slash - name) : 63, name ? name : "");
     size_t n = cuda_choices(&l->device->info, &l->shape, name ? row : NULL, choices, CUDA_CHOICES), best = slash ? strtoul(slash + 1, NULL, 10) : 0;
     double least = 0;
+    if (name && !strcmp(name, "unpacked"))
+        return use_unpacked(l, &least, fault);
     if (!n || best >= n)
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "no kernel \"%s\" for %zux%zu at batch %zu on this card", name ? name : "", l->n, l->k, l->batch);
     enum cuda_outcome o = slash ? CUDA_OUTCOME_ok : fastest(l, choices, n, &best, &least, fault);
@@ -154,7 +191,9 @@ static enum cuda_outcome choose(struct cuda_linear *l, const char *name, struct 
         return o;
     snprintf(l->why, sizeof l->why, "%s%s, %u blocks of %u threads, %d stages, %.2f us at bind, best of %zu launches", l->quantizes ? "quantize_f32_i8, " : "",
              choices[best].row->name, choices[best].grid.x * choices[best].grid.y, choices[best].grid.threads, choices[best].stages, least / 1e3, n);
-    return cuda_product_open(l->device, &choices[best], &l->shape, false, &l->product, fault);
+    if ((o = cuda_product_open(l->device, &choices[best], &l->shape, false, &l->product, fault)) || name || l->batch < UNPACKED_FROM || !cuda_unpacked_can(&l->shape))
+        return o;
+    return try_unpacked(l, least, fault);
 }
 
 /* ---- bind, run */
@@ -202,6 +241,7 @@ void cuda_linear_close(struct cuda_linear *l)
         return;
     struct cuda_memory *const all[] = {&l->w, &l->x, &l->x8, &l->sx, &l->y};
     cuda_loop_close(&l->loop);
+    cuda_unpacked_close(l->unpacked);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda_give(l->device, all[i]);
     free(l);

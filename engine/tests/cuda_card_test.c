@@ -126,6 +126,25 @@ static void bitlinear_has_the_bits_of_scalar(void **state)
         }
 }
 
+/* cuBLASLt's way gives the same sums, where the library is found. */
+static void unpacked_products_are_exact(void **state)
+{
+    static const size_t ns[] = {4, 132, 2560}, ks[] = {1, 257, 6912}, batches[] = {4, 128, 512};
+    (void)state;
+    need_card();
+    for (size_t i = 0; i < 9; i++) {
+        char shape[64], batch[32];
+        snprintf(shape, sizeof shape, "%zux%zu", ns[i / 3], ks[i % 3]);
+        snprintf(batch, sizeof batch, "%zu", batches[(i + i / 3) % 3]);
+        const struct tern_param params[] = {{"backend", "cuda"}, {"shape", shape}, {"batch", batch}, {"kernel", "unpacked"}};
+        enum tern_status status = check("matmul", params, 4);
+        if (status && (strstr(error.text, "libcublasLt") || strstr(error.text, "has no int8")))
+            print_message("# %s, batch %s: %s\n", shape, batch, error.text);
+        else if (status)
+            fail_msg("%s, batch %s: %s", shape, batch, error.text);
+    }
+}
+
 static void stretches(void **state)
 {
     static const char *const kinds[] = {"read", "copy", "up", "down", "both", "overlap", "launch"};
@@ -197,7 +216,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_kernel_at_edge_shapes), cmocka_unit_test(real_shapes),
-        cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(stretches), 
+        cmocka_unit_test(bitlinear_has_the_bits_of_scalar), cmocka_unit_test(unpacked_products_are_exact), cmocka_unit_test(stretches), 
         cmocka_unit_test(decode_has_the_bits_of_the_cpu), cmocka_unit_test(prompts_have_the_bits_of_the_cpu), cmocka_unit_test(out_of_memory_is_survived),
     };
     if (argc > 1)

@@ -38,6 +38,8 @@ static int load_stub(void **state)
     ssize_t n = readlink("/proc/self/exe", stub_path, sizeof stub_path - 32);
     assert_true(n > 0);
     stub_path[n] = 0;
+    strcpy(strrchr(stub_path, '/') + 1, "stub_cublaslt.so");
+    setenv("TERN_CUBLASLT", stub_path, 1);
     strcpy(strrchr(stub_path, '/') + 1, "stub_driver.so");
     void *library = dlopen(stub_path, RTLD_NOW);
     assert_non_null(library);
@@ -66,6 +68,20 @@ static enum cuda_outcome use_linear(struct cuda_device *d, size_t batch, bool is
     enum cuda_outcome o = cuda_linear_bind(d, &spec, &l, fault);
     if (!o)
         o = cuda_linear_run(l, 75, &ns, fault);
+    if (!o)
+        o = cuda_linear_result(l, y, fault);
+    cuda_linear_close(l);
+    return o;
+}
+
+/* The way through cuBLASLt, of which a stub has as much as is used. */
+static enum cuda_outcome use_unpacked(struct cuda_device *d, size_t n, struct cuda_fault *fault)
+{
+    static const int8_t x8[40 * 130];
+    static float y[40 * 72];
+    struct cuda_linear_spec spec = {.n = n, .k = 5, .batch = 4, .scale = 1, .x8 = x8, .kernel = "unpacked", .source = zeros};
+    struct cuda_linear *l = NULL;
+    enum cuda_outcome o = cuda_linear_bind(d, &spec, &l, fault);
     if (!o)
         o = cuda_linear_result(l, y, fault);
     cuda_linear_close(l);
@@ -177,6 +193,8 @@ static enum cuda_outcome scenario(struct cuda_fault *fault)
     if (!o)
         o = use_linear(d, 40, false, fault);
     if (!o)
+        o = use_unpacked(d, 4, fault);
+    if (!o)
         o = use_session(d, CUDA_CACHE_i8, CUDA_FUSING_always, fault);
     if (!o)
         o = use_session(d, CUDA_CACHE_f16, CUDA_FUSING_never, fault);
@@ -258,6 +276,24 @@ static void a_session_refuses_what_does_not_fit(void **state)
     cuda_session_close(session);
     cuda_model_close(model);
     assert_int_equal(d->pool.stats.total.live, 0);
+    cuda_device_close(d);
+    assert_int_equal(stub_open(), 0);
+}
+
+static void cublaslt_is_refused_where_it_cannot_be_used(void **state)
+{
+    struct cuda_fault fault = {0};
+    struct cuda_device *d = NULL;
+    (void)state;
+    stub_plan(0, 0);
+    assert_int_equal(cuda_device_open(0, stub_path, &d, &fault), CUDA_OUTCOME_ok);
+    assert_int_equal(use_unpacked(d, 6, &fault), CUDA_OUTCOME_mismatch);
+    assert_non_null(strstr(fault.text, "multiples of four"));
+    const char *library = strdup(getenv("TERN_CUBLASLT"));
+    setenv("TERN_CUBLASLT", "libm.so.6", 1);
+    assert_int_equal(use_unpacked(d, 4, &fault), CUDA_OUTCOME_mismatch);
+    setenv("TERN_CUBLASLT", library, 1);
+    free((void *)(uintptr_t)library);
     cuda_device_close(d);
     assert_int_equal(stub_open(), 0);
 }
@@ -379,7 +415,7 @@ static void choices_fit_the_card(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(works_without_failures), cmocka_unit_test(every_call_fails_in_its_turn), cmocka_unit_test(sticky_stays),
+        cmocka_unit_test(works_without_failures), cmocka_unit_test(every_call_fails_in_its_turn), cmocka_unit_test(sticky_stays), cmocka_unit_test(cublaslt_is_refused_where_it_cannot_be_used),
         cmocka_unit_test(a_session_refuses_what_does_not_fit),
         cmocka_unit_test(a_card_that_never_answers_times_out), cmocka_unit_test(machines_without), cmocka_unit_test(packing_keeps_every_weight),
         cmocka_unit_test(drawing_of_the_layout_holds), cmocka_unit_test(choices_fit_the_card),

@@ -54,6 +54,22 @@ struct fill_args {
     unsigned seed;
 };
 
+/* Packed weights to plain rows of signed bytes, quads * CUDA_QUAD each. */
+struct unpack_args {
+    const uint8_t *w;
+    int8_t *out;
+    int rows, quads;
+    size_t units; /* tiles * quads */
+};
+
+/* y[m][n] = scale[n] * sx[m] * y[m][n], of sums kept as int32 to floats in their place. */
+struct scale_args {
+    void *y;
+    const float *sx;
+    struct weight_scale scale;
+    int rows, batch;
+};
+
 struct gemm_args {
     const float *sx;
     float *y;

@@ -33,15 +33,15 @@ extern "C" __global__ void __launch_bounds__(256) quantize_f32_i8(const float *x
     if (threadIdx.x == 0) scale[blockIdx.x] = __fdiv_rn(a, 127.0f);
 }
 
-/* Packed weights to plain rows of signed bytes: what a library for int8 products reads. One thread a 16-byte lane of a unit. */
-extern "C" __global__ void __launch_bounds__(256) unpack_t2_i8(const uint4 *w, int8_t *out, int rows, int quads, size_t units, int ldo)
+/* What a library for int8 products reads (arguments.h). One thread a 16-byte lane of a unit. */
+extern "C" __global__ void __launch_bounds__(256) unpack_t2_i8(const unpack_args p)
 {
     let_later_start();
     wait_for_earlier();
     const size_t i = blockIdx.x * (size_t)256 + threadIdx.x, unit = i / 32;
-    if (unit >= units) return;
-    const int lane = i % 32, row = (int)(unit / quads) * CUDA_TILE_ROWS + lane / 4, k = (int)(unit % quads) * CUDA_QUAD + (lane & 3) * 4;
-    const uint4 v = w[i];
+    if (unit >= p.units) return;
+    const int lane = i % 32, row = (int)(unit / p.quads) * CUDA_TILE_ROWS + lane / 4, k = (int)(unit % p.quads) * CUDA_QUAD + (lane & 3) * 4;
+    const uint4 v = ((const uint4 *)p.w)[i];
 #pragma unroll
     for (int f = 0; f < 4; f++) {
         unsigned a[4];
@@ -51,8 +51,19 @@ extern "C" __global__ void __launch_bounds__(256) unpack_t2_i8(const uint4 *w, i
             const int n = row + 8 * (word & 1), at = k + f * 32 + (word >> 1) * 16;
             char4 t = *(char4 *)&a[word];
             t.x /= 64, t.y /= 64, t.z /= 64, t.w /= 64;
-            if (n < rows && at + 3 < ldo) *(char4 *)(out + (size_t)n * ldo + at) = t;
+            if (n < p.rows) *(char4 *)(p.out + (size_t)n * p.quads * CUDA_QUAD + at) = t;
         }
+    }
+}
+
+/* Sums to outputs in place (arguments.h). */
+extern "C" __global__ void __launch_bounds__(512) scale_i32_f32(const scale_args p)
+{
+    let_later_start();
+    wait_for_earlier();
+    for (size_t i = blockIdx.x * (size_t)512 + threadIdx.x; i < (size_t)p.rows * p.batch; i += (size_t)gridDim.x * 512) {
+        const int m = (int)(i / p.rows), n = (int)(i % p.rows);
+        ((float *)p.y)[i] = (float)((const int *)p.y)[i] * (weight_scale_of(&p.scale, n) * p.sx[m]);
     }
 }
 
