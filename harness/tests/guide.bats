@@ -30,6 +30,17 @@
   luacheck -q guide/editor.lua --only 0  # it can be read: errors of syntax alone
 }
 
+@test "the guide's program for history live is watched as it stands" {
+  awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' guide/live.md >"$BATS_TEST_TMPDIR/requests.c"
+  cc -Wall -Werror -O1 -o "$BATS_TEST_TMPDIR/requests" "$BATS_TEST_TMPDIR/requests.c"
+  export TERNMARK_STORE=sqlite:$BATS_TEST_TMPDIR/live.db
+  run "$TERNMARK" history live -- "$BATS_TEST_TMPDIR/requests"
+  echo "$output"
+  [ "$status" = 0 ] && [[ "$output" == *"1 names, 1 points stored, 0 alerts; 1 names are new"* ]]
+  run "$TERNMARK" history trend live/
+  [ "$status" = 0 ] && [[ "$output" == *"live/request"* ]]
+}
+
 lua_block() {  # FILE WORDS: the first Lua block that holds these words
   awk -v words="$2" '/^```lua/ { inside = 1; text = ""; next } /^```/ { if (inside && index(text, words)) { printf "%s", text; exit } inside = 0 } inside { text = text $0 "\n" }' "$1"
 }
