@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-/* SUITE… --class NAME[:key=value,…] … --out DIR [--bundle FILE] [--exclusive] [--budget T]; keys are those of fleet.c's table. */
+/* SUITE… (with a bundle: as they lie in it) --class NAME[:key=value,…] … --out DIR [--bundle FILE] [--exclusive] [--budget T]; keys are those of fleet.c's table. */
 enum exit_code fleet_submit(const struct options *options, struct fault *fault);
 /* A line a class: done with its exit, pending, running, or lost. EXIT_CODE_CANNOT_JUDGE unless all are done. */
 enum exit_code fleet_status(const struct options *options, struct fault *fault);

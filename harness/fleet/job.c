@@ -17,7 +17,7 @@ const char fleet_job[] =
     "if [ \"$bundle\" != - ]; then\n"
     "  tar -xf \"$bundle\" -C \"$work\" || exit 2\n"
     "  program=$(find \"$work\" -name ternmark -type f -perm -100 | head -n 1)\n"
-    "  cd \"$(dirname \"$program\")/..\" || exit 2\n"
+    "  cd \"$(dirname \"$program\")\" || exit 2\n"
     "fi\n"
     "\"$program\" run \"$@\" --out \"$work/result.json\" >\"$folder/$name.log\" 2>&1 &\n"
     "child=$!\n"

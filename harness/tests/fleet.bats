@@ -92,6 +92,25 @@ wait_for() {  # SECONDS COMMAND…
   [ "$status" = 3 ] && [[ "$output" == *"missing: fancy"* ]] && [[ "$output" == *"incomplete: 1 of 2 classes; 1 runs"* ]]
 }
 
+@test "the bundle of make dist on a node of its own; collected while the store is down, it goes in later, once" {
+  start_slurm
+  bundle=$(cd "$BATS_TEST_DIRNAME/../.." && ci/dist "${TERNMARK%/*}" test)
+  "$TERNMARK" fleet submit suites/zlib.lua --class plain:partition=plain --bundle "$bundle" --exclusive --out far --budget 2s
+  [ "$(squeue -h -o %h)" != OK ] || { squeue -o "%i %h"; return 1; }  # "OK" is Slurm's word for a node that is shared
+  wait_for 60 "$TERNMARK" fleet status --out far || { cat far/*.log; squeue; return 1; }
+  cat far/plain.log
+  grep -q '"zlib/' far/plain.json
+  run "$TERNMARK" fleet collect --out far --store "postgresql:///none?host=$PWD"
+  echo "$output"
+  [[ "$output" == *"complete: 1 of 1 classes"* ]] && [ "$(ls spool | wc -l)" = 1 ]
+  run "$TERNMARK" history import
+  [[ "$output" == "1 runs with "* ]]
+  for again in 1 2; do
+    run "$TERNMARK" fleet collect --out far
+    [[ "$output" == "complete: 1 of 1 classes; 0 runs with 0 points imported, "* ]]
+  done
+}
+
 @test "a cancel is gone within 5 s and leaves nothing behind" {
   start_slurm
   "$TERNMARK" fleet submit suites/endless.lua --class plain:partition=plain --out long --budget 20s
