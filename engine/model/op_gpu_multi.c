@@ -158,6 +158,7 @@ static enum tern_status check_multi(struct tern_op *op, struct tern_error *error
         struct cuda_replica_report r = {.requests = 1};
         if (s->replicas)
             s->on.face->replicas_report(s->replicas, card, &r);
+        s->before_busy[card] = r.busy_ns; /* what the check itself asked for is no part of a run */
         for (size_t i = 0; i < s->steps && r.requests; i++) /* a slow card may have had no turn */
             if (s->made[card * s->steps + i] != alone[i])
                 return tern_error_set(error, TERN_WRONG, "gpu_multi: token %zu on card %zu is %u, on one card alone %u", i, card, (unsigned)s->made[card * s->steps + i], (unsigned)alone[i]);
