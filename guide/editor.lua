@@ -38,6 +38,7 @@
 ---@field teardown? fun(state: any)
 ---@field tags? string[]|fun(p: ternmark.params): string[] "ci": judged by `ternmark gate`
 ---@field tolerance? number|string|fun(p: ternmark.params): number|string 0.05 or "5%"
+---@field metrics? table<string, string|number> more that is gated, with tolerances: p99, memory, cpu, instructions, instruction_count, energy, throughput
 ---@field target? table<string, string|number> limits by metric, like { p99 = "5ms" }
 ---@field compare? ternmark.compare
 ---@field command? (string|number|{ artifact: string })[]|fun(p: ternmark.params, state: any): (string|number|{ artifact: string })[]

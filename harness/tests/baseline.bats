@@ -12,7 +12,7 @@ setup_file() {
 
 setup() {
   export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
-  cp -r "$REPO" "$BATS_TEST_TMPDIR/repo"
+  cp -a "$REPO" "$BATS_TEST_TMPDIR/repo"
   cd "$BATS_TEST_TMPDIR/repo"
   FILE=$(echo baselines/*/sum.json)
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The gate's verdict rows and the ways to game it, each with the exit code it must end with (and the word that must stand in its output).
 # A row, its fields apart by |: name, what is done to a repository with a recorded baseline, the gate's arguments, exit codes allowed, a word
-# of the output. Numbers are those of the rows and scripts that the gate is held to.
+# of the output. A repository is copied with its times: make would take a source that is edited in the tick of the copy for built. Numbers are those of the rows and scripts that the gate is held to.
 # 3 stands beside a code where another program on the machine may keep the stored comparison from judging: never 0 there.
 
 bats_require_minimum_version 1.5.0
@@ -41,7 +41,7 @@ try_rows() {  # N: reads so many rows from stdin; fails with every row that ende
   local wanted=$1 name action arguments codes word wrong=0 n=0
   while IFS='|' read -r name action arguments codes word; do
     [ -n "$name" ] || continue
-    n=$((n + 1)); rm -rf "$BATS_TEST_TMPDIR/row"; cp -r "$REPO" "$BATS_TEST_TMPDIR/row"; cd "$BATS_TEST_TMPDIR/row"
+    n=$((n + 1)); rm -rf "$BATS_TEST_TMPDIR/row"; cp -a "$REPO" "$BATS_TEST_TMPDIR/row"; cd "$BATS_TEST_TMPDIR/row"
     eval "$action" >/dev/null 2>&1
     run timeout 170 "$TERNMARK" gate $arguments </dev/null
     if [[ " $codes " != *" $status "* ]] || [[ $output != *$word* ]]; then
