@@ -20,7 +20,7 @@
 struct tern_session_options {
     size_t sequences; /* 0: 1 */
     size_t context;   /* positions of each; 0: the model's, at most 4096 */
-    size_t rows;      /* of a pass; 0: 64 or the context, whichever is less */
+    size_t rows;      /* of a pass; 0: 256 or the context, whichever is less */
     const struct tern_attend_way *attention; /* NULL: bfloat16 beside int8 activations, floats else */
 };
 
