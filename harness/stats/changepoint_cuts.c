@@ -10,7 +10,6 @@
 
 enum { ROUNDS = 2, FAR = 8 };              /* a cut that would move further stays: it would be another's */
 static const double kept_probability = 0.2;  /* less likely cuts bound no neighbour */
-static const double as_good = 0.97;        /* windows that hold this share of the most: the likeliest place among their middles counts */
 
 static size_t window_begin(size_t at)
 {
@@ -47,7 +46,7 @@ static size_t best_place(const struct model *m, const double *change, const doub
         }
     size_t middle = best;
     for (size_t i = window_begin(best); i < window_end(m, best); i++)
-        if (i && held(m, below, i) >= as_good * *most && change[i] > change[middle])
+        if (i && held(m, below, i) >= changepoint_as_good * *most && change[i] > change[middle])
             middle = i;
     return middle;
 }

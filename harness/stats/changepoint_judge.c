@@ -11,7 +11,6 @@
 
 static const double steps_per_point = 1.0 / 150;  /* beforehand: a step every 150 points */
 static const double usual_step = 0.10;            /* spread of the heights of steps, relative */
-static const double as_good = 0.97;               /* windows that hold this share of the most are as good */
 enum { PASSES = 12 };
 
 void changepoint_judge_prepare(struct model *m)
@@ -69,18 +68,17 @@ static double slide(const double *e, size_t from, size_t to, size_t at, double b
 }
 
 /* The likeliest of the places whose windows hold about the most of e[from..to): a sure step is named where it is. */
-static size_t best_window(const double *e, size_t from, size_t to, double *held)
+static size_t best_window(const double *e, size_t from, size_t to)
 {
-    double sum = 0;
+    double sum = 0, held = 0;
     size_t best = from;
-    *held = 0;
     for (size_t i = from; i < to; i++)
-        *held = fmax(*held, sum = slide(e, from, to, i, sum));
+        held = fmax(held, sum = slide(e, from, to, i, sum));
     sum = 0;
     bool found = false;
     for (size_t i = from; i < to; i++) {
         sum = slide(e, from, to, i, sum);
-        if (sum >= as_good * *held && (!found || e[i] > e[best])) {
+        if (sum >= changepoint_as_good * held && (!found || e[i] > e[best])) {
             best = i;
             found = true;
         }
@@ -115,9 +113,8 @@ struct judged changepoint_judge_step(struct model *m, size_t from, size_t to, si
     }
     for (size_t i = begin; i < end; i++)
         total += e[i] = exp(e[i] - most);
-    double held, none = exp(-most) / steps_per_point;
-    j.at = best_window(e, begin, end, &held);
-    j.probability = held / (none + total);
+    double none = exp(-most) / steps_per_point;
+    j.at = best_window(e, begin, end);
     j.exists = total / (none + total);
     place_range(e, begin, end, total, &j);
     struct contrast c = contrast_at(m, from, j.at, to);

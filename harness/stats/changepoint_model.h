@@ -42,10 +42,12 @@ double changepoint_level_fit(struct model *m, double slope, double price);
 /* changepoint_level.c: levels of the current cuts, slope refitted within the segments when asked, and residuals. */
 void changepoint_level_refit(struct model *m, bool with_slope);
 
+/* Windows that hold this share of the most are as good: the likeliest place among their middles counts. */
+static const double changepoint_as_good = 0.97;
+
 /* changepoint_judge.c */
 struct judged {
     double exists;       /* probability that there is a step at all */
-    double probability;  /* that a step lies within CHANGEPOINT_NEAR points of the likeliest window */
     size_t at, first, last;
     double delta, variance;  /* height of the step and its variance, in y */
 };
