@@ -12,7 +12,7 @@ extern const unsigned char cuda_image[];
 
 enum { ATTRIBUTE_MULTIPROCESSORS = 16, ATTRIBUTE_L2 = 38, ATTRIBUTE_MAJOR = 75, ATTRIBUTE_MINOR = 76, ATTRIBUTE_SHARED = 97 };
 enum { FUNCTION_SHARED = 8, LAUNCH_TOGETHER = 2, LAUNCH_OVERLAPS = 6, CAPTURE_RELAXED = 2, STREAM_ALONE = 1 };
-enum { LEAST_MAJOR = 8 };
+enum { LEAST_MAJOR = 8, CHECKED_PATIENCE = 30 };
 
 enum cuda_outcome cuda_try(struct cuda_device *device, int code, const char *what, struct cuda_fault *fault)
 {
@@ -66,6 +66,12 @@ static enum cuda_outcome find_card(struct cuda_device *d, struct cuda_fault *fau
     return CUDA_OUTCOME_ok;
 }
 
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value && !strcmp(value, "1");
+}
+
 enum cuda_outcome cuda_device_open(int ordinal, const char *driver, struct cuda_device **out, struct cuda_fault *fault)
 {
     struct cuda_device *d = calloc(1, sizeof *d);
@@ -74,6 +80,7 @@ enum cuda_outcome cuda_device_open(int ordinal, const char *driver, struct cuda_
         return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no memory for a card's state");
     d->ordinal = ordinal;
     d->pool.driver = &d->driver;
+    d->is_checked = d->pool.is_apart = is_set("TERN_CUDA_CHECKED");
     if ((o = cuda_driver_open(&d->driver, driver, fault)) || (o = find_card(d, fault)) ||
         (o = cuda_try(d, d->driver.retain(&d->context, d->handle), "the card's context", fault)) ||
         (o = cuda_try(d, d->driver.make_current(d->context), "taking the context", fault)) ||
@@ -225,7 +232,7 @@ static double now(void)
 static enum cuda_outcome wait_for(struct cuda_device *d, int (*query)(void *), void *thing, double seconds, struct cuda_fault *fault)
 {
     enum cuda_outcome o = still_whole(d, fault);
-    double end = now() + seconds;
+    double end = now() + (d->is_checked ? CHECKED_PATIENCE : 1) * seconds;
     while (!o) {
         int code = query(thing);
         if (code != CUDA_NOT_READY_CODE)

@@ -23,6 +23,8 @@ struct cuda_device {
     void *context, *module, *stream;
     struct cuda_pool pool;
     struct cuda_fault broken;      /* the sticky outcome, once there was one */
+    bool is_checked;               /* TERN_CUDA_CHECKED=1, for compute-sanitizer: blocks lie apart, launches are taken in turn and not timed */
+    size_t turn;                   /* of the next choice then */
 };
 
 /* Opens card `ordinal`; `driver` as in cuda_driver_open. *out is the caller's until cuda_device_close (null is allowed). */

@@ -49,7 +49,7 @@ static enum cuda_outcome upload_weights(struct cuda_linear *l, const struct cuda
     }
     for (size_t copy = 0; !o && copy < l->copies; copy++)
         o = copy ? cuda_try(d, d->driver.copy_later(l->w.at + copy * l->weight_bytes, l->w.at, l->weight_bytes, d->stream), "copying weights", fault)
-                 : cuda_try(d, d->driver.upload(l->w.at, packed, l->weight_bytes), "uploading weights", fault);
+                 : cuda_upload(d, l->w.at, packed, l->weight_bytes, "uploading weights", fault);
     free(packed);
     free(trits);
     return o ? o : cuda_finish(d, 20, fault);
@@ -66,8 +66,8 @@ static enum cuda_outcome upload_int8(struct cuda_linear *l, const int8_t *x8, st
         memcpy(padded + b * l->ldx, x8 + b * l->k, l->k);
         ones[b] = 1;
     }
-    if (!o && !(o = cuda_try(d, d->driver.upload(l->x8.at, padded, l->batch * l->ldx), "uploading activations", fault)))
-        o = cuda_try(d, d->driver.upload(l->sx.at, ones, l->batch * sizeof *ones), "uploading scales", fault);
+    if (!o && !(o = cuda_upload(d, l->x8.at, padded, l->batch * l->ldx, "uploading activations", fault)))
+        o = cuda_upload(d, l->sx.at, ones, l->batch * sizeof *ones, "uploading scales", fault);
     free(padded);
     free(ones);
     return o;
@@ -80,7 +80,7 @@ static enum cuda_outcome upload_inputs(struct cuda_linear *l, const struct cuda_
         return o;
     if (spec->x8)
         return upload_int8(l, spec->x8, fault);
-    return cuda_try(l->device, l->device->driver.upload(l->x.at, spec->x, l->batch * l->k * sizeof(float)), "uploading activations", fault);
+    return cuda_upload(l->device, l->x.at, spec->x, l->batch * l->k * sizeof(float), "uploading activations", fault);
 }
 
 /* ---- launches */
@@ -131,6 +131,10 @@ static enum cuda_outcome fastest(struct cuda_linear *l, const struct cuda_choice
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     double ns = 0;
     *least = 1e30;
+    if (l->device->is_checked) {
+        *best = l->device->turn++ % n;
+        return o;
+    }
     for (size_t i = 0; i < n && !o; i++) {
         if (!(o = cuda_product_open(l->device, &choices[i], &l->shape, false, &l->product, fault)))
             o = trial(l, &ns, fault);

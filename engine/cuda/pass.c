@@ -255,6 +255,15 @@ static bool is_tried(const struct cuda_session *s, const struct cuda_choice *cho
     return has_norm ? can && s->spec.fusing != CUDA_FUSING_never : !can || s->spec.fusing != CUDA_FUSING_always;
 }
 
+/* Of the launches that are tried the one whose turn it is. */
+static size_t in_turn(struct cuda_session *s, const struct cuda_choice *choices, size_t n, size_t k, size_t rows)
+{
+    size_t i = s->device->turn++ % (2 * n);
+    while (!is_tried(s, &choices[i / 2], k, rows, i & 1))
+        i = s->device->turn++ % (2 * n);
+    return i;
+}
+
 /* The fastest launch of one matrix, with its norm or apart from it. */
 static enum cuda_outcome choose(struct cuda_session *s, enum cuda_matrix which, const struct cuda_shape *shape, size_t k, size_t rows, struct cuda_fault *fault)
 {
@@ -263,7 +272,9 @@ static enum cuda_outcome choose(struct cuda_session *s, enum cuda_matrix which, 
     size_t n = cuda_choices(&s->device->info, shape, NULL, choices, CUDA_CHOICES), best = 0;
     double least = 1e30, ns = 0;
     enum cuda_outcome o = CUDA_OUTCOME_ok;
-    for (size_t i = 0; i < 2 * n && !o; i++) {
+    if (s->device->is_checked)
+        best = in_turn(s, choices, n, k, rows);
+    for (size_t i = 0; i < 2 * n && !o && !s->device->is_checked; i++) {
         if (!is_tried(s, &choices[i / 2], k, rows, i & 1))
             continue;
         if (!(o = cuda_product_open(s->device, &choices[i / 2], shape, i & 1, p, fault)))

@@ -126,7 +126,7 @@ static void merge(struct cuda_pool *p, struct cuda_span *s)
 
 static struct cuda_span *find_room(struct cuda_pool *p, size_t bytes, int *code)
 {
-    bool is_mapped = bytes > slab_most;
+    bool is_mapped = p->is_apart || bytes > slab_most;
     struct cuda_span *s = is_mapped ? NULL : best_fit(p, bytes);
     if (s)
         return s;
@@ -138,7 +138,7 @@ static struct cuda_span *find_room(struct cuda_pool *p, size_t bytes, int *code)
 
 int cuda_pool_take(struct cuda_pool *p, size_t bytes, enum tern_tag tag, uint64_t *out)
 {
-    size_t rounded = bytes > SIZE_MAX - GRAIN ? 0 : (bytes + GRAIN - 1) / GRAIN * GRAIN;
+    size_t rounded = p->is_apart ? bytes : bytes > SIZE_MAX - GRAIN ? 0 : (bytes + GRAIN - 1) / GRAIN * GRAIN;
     int code = NO_MEMORY;
     struct cuda_span *s = rounded ? find_room(p, rounded, &code) : NULL;
     if (!s) {

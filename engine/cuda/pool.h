@@ -7,6 +7,7 @@
  *
  * Records lie on the host: the card's memory is never read or written here. When the driver has no more, empty chunks are given back and it is asked
  * once more, so a take fails only where what is live does not leave the room. One thread at a time, as its device.
+ * `is_apart`: every block is the driver's own, of exactly the bytes asked for, so that compute-sanitizer sees what lies beyond it.
  */
 #ifndef CUDA_POOL_H
 #define CUDA_POOL_H
@@ -19,6 +20,7 @@ struct cuda_pool {
     const struct cuda_driver *driver;
     struct cuda_span *spans; /* all, those of one block of the driver's side by side in the order of addresses */
     size_t ceiling;          /* most bytes held; 0: none */
+    bool is_apart;
     struct tern_pool_stats stats;
 };
 

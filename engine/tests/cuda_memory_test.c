@@ -186,6 +186,22 @@ static void blocks_never_overlap(void **state)
     assert_int_equal(blocks, 0);
 }
 
+/* Each block the driver's own and no byte longer, so that a tool sees what lies beyond it. */
+static void blocks_lie_apart_where_bounds_are_checked(void **state)
+{
+    struct cuda_memory m[2] = {0};
+    (void)state;
+    use_card((size_t)64 * MIB);
+    device.pool.is_apart = true;
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(cuda_take(&device, 1000 + i, "some", &m[i], NULL), CUDA_OUTCOME_ok);
+    assert_int_equal(blocks, 2);
+    assert_int_equal(given_out, 2001);
+    for (size_t i = 0; i < 2; i++)
+        cuda_give(&device, &m[i]);
+    assert_int_equal(blocks, 0);
+}
+
 static void out_of_memory_is_said_and_survived(void **state)
 {
     struct cuda_memory small = {0}, big = {0}, more = {0};
@@ -257,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_are_cut_from_chunks_and_merge), cmocka_unit_test(blocks_never_overlap), cmocka_unit_test(out_of_memory_is_said_and_survived),
+        cmocka_unit_test(blocks_lie_apart_where_bounds_are_checked),
         cmocka_unit_test(urgent_copies_go_ahead_between_pieces), cmocka_unit_test(pageable_memory_goes_through_the_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,7 +223,6 @@ STUB(cuModuleGetFunction, (void **function, void *module, const char *name), *fu
 STUB(cuFuncSetAttribute, (void *function, int attribute, int value), )
 STUB(cuMemAlloc_v2, (uint64_t *pointer, size_t bytes), *pointer = (uint64_t)(uintptr_t)new_thing(bytes))
 STUB(cuMemAllocHost_v2, (void **pointer, size_t bytes), *pointer = new_thing(bytes))
-STUB(cuMemcpyHtoD_v2, (uint64_t to, const void *from, size_t bytes), memcpy(at(to), from, bytes))
 STUB(cuMemcpyDtoH_v2, (void *to, uint64_t from, size_t bytes), memcpy(to, at(from), bytes))
 STUB(cuMemcpyHtoDAsync_v2, (uint64_t to, const void *from, size_t bytes, void *stream), memcpy(at(to), from, bytes))
 STUB(cuMemcpyDtoHAsync_v2, (void *to, uint64_t from, size_t bytes, void *stream), memcpy(to, at(from), bytes))

@@ -142,7 +142,7 @@ template <class S> __device__ __forceinline__ void gemm_store(const gemm_args &p
 #pragma unroll
     for (int i = 0; i < 2; i++)
         if (m + i < p.batch) {
-            const float scale = __ldg(p.sx + m + i);
+            const float scale = __ldcg(p.sx + m + i);
             if (n < p.rows) y[(size_t)i * p.rows] = (float)(c[i] >> 6) * (weight_scale_of(&p.scale, n) * scale);
             if (n + 8 < p.rows) y[(size_t)i * p.rows + 8] = (float)(c[2 + i] >> 6) * (weight_scale_of(&p.scale, n + 8) * scale);
         }
