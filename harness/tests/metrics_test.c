@@ -158,8 +158,9 @@ static void p99_is_judged(void **state)
 static void identical_streams_are_not_red(void **state)
 {
     (void)state;
+    uint64_t seed = seed_of_test("metrics") + 100;
     for (uint64_t t = 0; t < 120; t++) {
-        struct decide_verdict v = stream(1, 1, 1000, t % 2 ? 20 : 1, seed_of_test("metrics") + 100 + t);
+        struct decide_verdict v = stream(1, 1, 1000, t % 2 ? 20 : 1, seed + t);
         if (v.decision == DECISION_REGRESSION || v.decision == DECISION_IMPROVED)
             fail_msg("stream %d: %s, ratio %.3f", (int)t, decide_word(v.decision), v.ratio);
     }

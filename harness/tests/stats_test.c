@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tail, robust, series, spending: known values (from R, see tests/r/) and properties on seeded samples.
+ * tail, robust, series, spending, binomial: known values (from R, see tests/r/) and properties on seeded samples.
  */
+#include "stats/binomial.h"
 #include "stats/robust.h"
 #include "stats/series.h"
 #include "stats/spending.h"
@@ -155,11 +156,29 @@ static void shares_sum_to_one(void **state)
         assert_true(spending_rounds(k + 1) > spending_rounds(k));
 }
 
+/* R: binom.test(k, n)$conf.int */
+static void rates(void **state)
+{
+    (void)state;
+    static const struct row {
+        size_t k, n;
+        double low, high;
+    } rows[] = {{0, 10, 0, 0.308497107819}, {3, 20, 0.0320709371854679, 0.3789268265453}, {10, 10, 0.691502892181, 1}, {1, 1000, 2.53174874913e-05, 0.00555892427983}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_near(binomial_low(rows[i].k, rows[i].n, 0.025), rows[i].low, 1e-9);
+        assert_near(binomial_high(rows[i].k, rows[i].n, 0.025), rows[i].high, 1e-9);
+    }
+    assert_near(binomial_at_least(2, 3, 0.5), 0.5, 1e-12);
+    assert_near(binomial_at_least(0, 3, 0.5), 1, 0);
+    assert_near(binomial_at_least(1, 3, 0), 0, 0);
+    assert_near(binomial_at_least(3, 3, 1), 1, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normal_tail), cmocka_unit_test(student_tail), cmocka_unit_test(scale_of_normal_and_of_disturbed),
         cmocka_unit_test(location_is_equivariant_and_robust), cmocka_unit_test(influence_gives_the_standard_error),
-        cmocka_unit_test(series_sees_dependence), cmocka_unit_test(shares_sum_to_one)};
+        cmocka_unit_test(series_sees_dependence), cmocka_unit_test(shares_sum_to_one), cmocka_unit_test(rates)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

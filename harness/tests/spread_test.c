@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The spread between processes, and between runs of other days.
+ */
+#include "stats/spread.h"
+#include "stats/stored.h"
+
+#include "seed.h"
+#include "traces.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include "near.h"
+
+static void spread_learns_from_neighbours(void **state)
+{
+    (void)state;
+    enum { CELLS = 40, G = 4 };
+    struct traces_random r = traces_seed(seed_of_test("spread"));
+    static const double truths[] = {0.002, 0.01, 0.03};
+    for (size_t t = 0; t < 3; t++) {
+        static double head[CELLS][G], null[CELLS][G], variance[CELLS][G];
+        struct spread_cell cells[CELLS];
+        for (size_t c = 0; c < CELLS; c++) {
+            for (size_t g = 0; g < G; g++) {
+                double base = truths[t] * traces_normal(&r), base2 = truths[t] * traces_normal(&r);
+                variance[c][g] = 1e-6;
+                head[c][g] = truths[t] * traces_normal(&r) - 0.5 * (base + base2) + 0.001 * traces_normal(&r);
+                null[c][g] = base2 - base + 0.001 * traces_normal(&r);
+            }
+            cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c], NULL};
+        }
+        const struct spread_cell *all[CELLS];
+        for (size_t c = 0; c < CELLS; c++)
+            all[c] = &cells[c];
+        struct spread_pool pool = spread_fit(all, CELLS, spread_pool_start());
+        assert_true(fabs(pool.centre - log(truths[t])) < 0.45);
+        struct spread_posterior p;
+        spread_judge(&cells[0], pool, 100, &p);
+        assert_near(spread_above(&p, 0.01) + spread_below(&p, 0.01), 1, 1e-9);
+        assert_true(spread_below(&p, spread_quantile(&p, 0.1)) > 0.09 && spread_below(&p, spread_quantile(&p, 0.1)) < 0.11);
+        assert_true(spread_error(&p) > 0.25 * truths[t] && spread_error(&p) < 3 * truths[t]);
+        double sum = 0;
+        for (size_t i = 0; i < SPREAD_GRID; i++)
+            sum += p.weight[i];
+        assert_near(sum, 1, 1e-12);
+    }
+    const struct spread_cell nothing = {0}, *one = &nothing;
+    assert_near(spread_fit(&one, 1, spread_pool_start()).centre, spread_pool_start().centre, 0.15);
+}
+
+/* The promised tail is the real one: how often the truth lies beyond the 2 % quantile, one cell alone and a prior that fits. */
+static void spread_is_calibrated(void **state)
+{
+    (void)state;
+    enum { G = 4, TRIALS = 3000 };
+    struct traces_random r = traces_seed(seed_of_test("spread") + 1);
+    int beyond = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        double head[G], null[G], variance[G], s = exp(log(0.0035) + 0.6 * traces_normal(&r));
+        for (size_t g = 0; g < G; g++) {
+            double base = s * traces_normal(&r), base2 = s * traces_normal(&r);
+            variance[g] = 4e-6;
+            head[g] = s * traces_normal(&r) - 0.5 * (base + base2) + 0.002 * traces_normal(&r);
+            null[g] = base2 - base + 0.002 * traces_normal(&r);
+        }
+        struct spread_cell cell = {G, head, variance, null, variance, NULL};
+        struct spread_posterior p;
+        spread_judge(&cell, spread_pool_start(), 1000, &p);
+        beyond += spread_below(&p, 0) < 0.02;
+    }
+    assert_true(beyond > TRIALS * 0.010 && beyond < TRIALS * 0.030);
+}
+
+/* The same by R, on the same grid: harness/tests/r/stats.R. */
+static void spread_agrees_with_r(void **state)
+{
+    (void)state;
+    const double head[] = {0.01, 0.02, 0.015}, head_variance[] = {1e-5, 2e-5, 1e-5}, null[] = {-0.004, 0.006, 0.002}, null_variance[] = {2e-5, 1e-5, 3e-5};
+    const struct spread_cell cell = {3, head, head_variance, null, null_variance, NULL}, *one = &cell;
+    struct spread_posterior p;
+    spread_judge(&cell, spread_pool_start(), 1e9, &p);
+    assert_near(spread_below(&p, 0.01), 0.0709163647799641, 1e-6);
+    assert_near(spread_above(&p, 0.01), 1 - 0.0709163647799641, 1e-6);
+    assert_near(spread_mean(&p), 0.0144216062899843, 1e-9);
+    assert_near(spread_error(&p), 0.00314402300945331, 1e-9);
+    assert_near(p.s, 0.00305140494912162, 1e-9);
+    assert_near(spread_quantile(&p, 0.1), 0.0105974892641427, 1e-7);
+    assert_near(spread_fit(&one, 1, spread_pool_start()).centre, -5.87894066296352, 1e-9);
+}
+
+static double typical(const struct spread_cell *cell)
+{
+    struct spread_posterior p;
+    spread_judge(cell, spread_pool_start(), 50, &p);
+    return p.s;
+}
+
+/* A narrow run of a cell that was wide on other days is taken to be wider than it looks; a history alone moves the pool. */
+static void recorded_days_count(void **state)
+{
+    (void)state;
+    double head[30], null[30], variance[30], history[SPREAD_GRID];
+    for (int g = 0; g < 30; g++) {
+        head[g] = g % 2 ? 0.03 : -0.03;
+        null[g] = g % 3 ? 0.04 : -0.03;
+        variance[g] = 1e-6;
+    }
+    spread_history(&(struct spread_cell){30, head, variance, null, variance, NULL}, history);
+    double close[2] = {0.001, -0.001}, small[2] = {1e-6, 1e-6};
+    struct spread_cell run = {2, close, small, close, small, NULL};
+    double before = typical(&run);
+    run.history = history;
+    assert_true(typical(&run) > 3 * before);
+    assert_near(typical(&(struct spread_cell){30, head, variance, null, variance, NULL}), typical(&(struct spread_cell){.history = history}), 0.008);
+    const struct spread_cell only = {.history = history}, *one = &only;
+    assert_true(spread_fit(&one, 1, spread_pool_start()).centre > spread_pool_start().centre + 0.3);
+    /* However much was recorded, it is worth 20 generations. */
+    double capped[SPREAD_GRID], twice[SPREAD_GRID];
+    spread_history(&(struct spread_cell){20, head, variance, null, variance, NULL}, twice);
+    spread_history(&(struct spread_cell){30, head, variance, null, variance, NULL}, capped);
+    for (size_t i = 0; i < SPREAD_GRID; i++)
+        assert_near((capped[i] - capped[0]) / (twice[i] - twice[0] + (i == 0)), i ? 1 : 0, 0.05);
+}
+
+static void stored_levels(void **state)
+{
+    (void)state;
+    double base[5] = {0.01, -0.01, 0.005, -0.005, 0};
+    struct stored_cell cell = {base, 5, 0.30, 0.004};
+    struct stored_pool pool = stored_fit(&cell, 1, 1, 1);
+    assert_near(pool.freedom, 4, 0);
+    assert_near(pool.squares, 2.5e-4, 1e-12);
+    assert_near(pool.floor, 0.05, 1e-12);
+    struct stored_estimate e = stored_judge(&cell, &pool);
+    assert_near(e.centre, 0.30, 1e-12);
+    assert_near(e.df, 14, 1e-12);
+    assert_near(e.error, sqrt(0.0025 * 1.2 + 0.000016), 1e-9);  /* the floor holds */
+    assert_true(stored_below(&e, 0.05) < 1e-3 && stored_above(&e, 0.05) > 0.999);
+    assert_near(stored_above(&e, 0.30), 0.5, 1e-12);
+    struct stored_pool wide = stored_fit(&cell, 1, 1, 1.5), many = stored_fit(&cell, 1, 100, 1);
+    assert_near(wide.floor, 0.075, 1e-12);
+    assert_near(many.floor, 0.006, 1e-12);
+    assert_true(stored_judge(&cell, &wide).error > e.error && stored_judge(&cell, &many).error < e.error);
+    struct stored_cell two[2] = {cell, cell};  /* neighbours add freedom, as 0.3 of an observation each */
+    pool = stored_fit(two, 2, 100, 1);
+    assert_near(stored_judge(&two[0], &pool).df, 14 + 0.3 * 4, 1e-12);
+}
+
+static void stored_agrees_with_r(void **state)
+{
+    (void)state;
+    const double first[] = {1, 1.02, 0.99}, second[] = {2, 2.05};
+    const struct stored_cell cells[] = {{first, 3, 1.1, 0.004}, {second, 2, 2.01, 0.01}};
+    static const struct row {
+        size_t occasions, cell;
+        double centre, error, df;
+    } rows[] = {{4, 0, 0.0966666666666667, 0.0291433239925259, 12.3}, {4, 1, -0.015, 0.0322102468168128, 11.6},
+                {100, 0, 0.0966666666666667, 0.0187387304283627, 12.3}, {100, 1, -0.015, 0.0238891116446889, 11.6}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct stored_pool pool = stored_fit(cells, 2, rows[i].occasions, 1);
+        struct stored_estimate e = stored_judge(&cells[rows[i].cell], &pool);
+        assert_near(e.centre, rows[i].centre, 1e-12);
+        assert_near(e.error, rows[i].error, 1e-9);
+        assert_near(e.df, rows[i].df, 1e-9);
+        assert_near(stored_above(&e, e.centre + e.error) + stored_below(&e, e.centre + e.error), 1, 1e-12);
+        assert_true(stored_below(&e, e.centre + e.error) > 0.8);
+    }
+    struct stored_pool alone = stored_fit(cells, 1, 1, 2);
+    assert_near(alone.floor, 0.1, 1e-12);
+    assert_true(stored_judge(&cells[0], &alone).error > 0.1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated), cmocka_unit_test(spread_agrees_with_r), cmocka_unit_test(recorded_days_count), cmocka_unit_test(stored_levels), cmocka_unit_test(stored_agrees_with_r)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
