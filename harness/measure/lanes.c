@@ -34,6 +34,24 @@ void lanes_stop(struct lanes *lanes)
     free(lanes);
 }
 
+/* All load the suite at once. */
+static bool start_all(struct lanes *lanes, const struct worker_start starts[N_LANES], enum lane *lost, struct fault *fault)
+{
+    for (size_t i = 0; i < N_LANES; i++) {
+        lanes->workers[i] = worker_start_begin(&starts[i], fault);
+        if (!lanes->workers[i]) {
+            *lost = (enum lane)i;
+            return false;
+        }
+    }
+    for (size_t i = 0; i < N_LANES; i++)
+        if (!worker_start_end(lanes->workers[i], fault)) {
+            *lost = (enum lane)i;
+            return false;
+        }
+    return true;
+}
+
 struct lanes *lanes_start(const struct worker_start starts[N_LANES], uint64_t seed, enum lane *lost, struct fault *fault)
 {
     struct lanes *lanes = calloc(1, sizeof *lanes);
@@ -44,15 +62,10 @@ struct lanes *lanes_start(const struct worker_start starts[N_LANES], uint64_t se
     }
     lanes->random = seed;
     lanes->next = N_ORDERS;
-    for (size_t i = 0; i < N_LANES; i++) {
-        lanes->workers[i] = worker_start(&starts[i], fault);
-        if (!lanes->workers[i]) {
-            *lost = (enum lane)i;
-            lanes_stop(lanes);
-            return NULL;
-        }
-    }
-    return lanes;
+    if (start_all(lanes, starts, lost, fault))
+        return lanes;
+    lanes_stop(lanes);
+    return NULL;
 }
 
 bool lanes_alive(const struct lanes *lanes)
@@ -66,14 +79,19 @@ bool lanes_alive(const struct lanes *lanes)
 bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES], enum lane *lost, struct fault *fault)
 {
     const char *bench = json_string_value(json_object_get(cell, "bench"));
+    bool ok = true;
     for (size_t i = 0; i < N_LANES; i++)
+        worker_open_begin(lanes->workers[i], bench, json_object_get(cell, "params"));
+    for (size_t i = 0; i < N_LANES; i++) {
+        struct fault own = {0};
         infos[i] = NULL;
-    for (size_t i = 0; i < N_LANES; i++)
-        if (!worker_open(lanes->workers[i], bench, json_object_get(cell, "params"), &infos[i], fault)) {
-            *lost = (enum lane)i;
-            return false;
-        }
-    return true;
+        if (worker_open_end(lanes->workers[i], &infos[i], &own) || !ok)
+            continue;
+        ok = false;
+        *lost = (enum lane)i;
+        *fault = own;
+    }
+    return ok;
 }
 
 /* One sample in one lane, ns of the whole of it. */

@@ -43,7 +43,7 @@ void lanes_stop(struct lanes *lanes);
 /* Whether all workers can take another cell. */
 bool lanes_alive(const struct lanes *lanes);
 
-/* Opens a cell of a plan in every lane (setup, then check), fills infos[lane] with new objects (worker_open). */
+/* Opens a cell of a plan in every lane (setup, then check; all at once, nothing of it is timed), fills infos[lane] with new objects (worker_open). */
 bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES], enum lane *lost, struct fault *fault);
 
 /*

@@ -36,6 +36,7 @@ struct worker {
     double timeout_ns, memory_bytes;
     bool alive;
     bool open;
+    bool told;             /* the latest request was handed over */
     uint32_t wanted;       /* samples of the turn under way */
     uint64_t begun_ns;     /* when that was handed over */
 };
@@ -197,19 +198,30 @@ static json_t *unwrap(json_t *frame, struct fault *fault)
     return answer;
 }
 
-/* One request (stolen) and its answer. */
-static json_t *ask(struct worker *w, json_t *request, struct fault *fault)
+/* Hands over a request (stolen). A worker that does not take it is told apart by hear(). */
+static void tell(struct worker *w, json_t *request)
 {
-    bool sent = w->alive && request && frame_write(w->to, w->nonce, request);
+    w->told = w->alive && request && frame_write(w->to, w->nonce, request);
     json_decref(request);
-    if (!sent)
+}
+
+/* The answer to what was told. */
+static json_t *hear(struct worker *w, struct fault *fault)
+{
+    if (!w->told)
         fault_set(fault, EXIT_CODE_FAILED, "closed its request pipe");
-    json_t *frame = sent ? frame_read(w->from, w->nonce, deadline(w), fault) : NULL;
+    json_t *frame = w->told ? frame_read(w->from, w->nonce, deadline(w), fault) : NULL;
     if (!frame) {
         lose(w, fault);
         return NULL;
     }
     return unwrap(frame, fault);
+}
+
+static json_t *ask(struct worker *w, json_t *request, struct fault *fault)
+{
+    tell(w, request);
+    return hear(w, fault);
 }
 
 /* The engine beside the program, unless the user named another. */
@@ -269,17 +281,13 @@ static void fault_of_mistakes(const json_t *mistakes, struct fault *fault)
         fault_set(fault, EXIT_CODE_USAGE, "%s (and %zu more: ternmark check lists them)", text, n - 1);
 }
 
-/* Loads the suite; the answer's array of mistakes, borrowed from `*answer`, or NULL. */
-static const json_t *load(struct worker *w, const struct worker_start *start, json_t **answer, struct fault *fault)
+static json_t *load_request(const struct worker_start *start)
 {
     json_t *settings = json_pack("{s:o,s:I}", "artifacts", artifacts_of(start), "seed", (json_int_t)start->seed);
-    *answer = ask(w, json_pack("{s:s,s:s?,s:o,s:i,s:f}", "do", "load", "path", start->suite, "settings", settings, "cpu", start->cpu,
-                               "memory_bytes", start->memory_bytes), fault);
-    return json_object_get(*answer, "mistakes");
+    return json_pack("{s:s,s:s?,s:o,s:i,s:f}", "do", "load", "path", start->suite, "settings", settings, "cpu", start->cpu, "memory_bytes", start->memory_bytes);
 }
 
-/* A process that has begun to load its suite; NULL when it could not be started. */
-static struct worker *begin(const struct worker_start *start, struct fault *fault)
+struct worker *worker_start_begin(const struct worker_start *start, struct fault *fault)
 {
     struct worker *w = calloc(1, sizeof *w);
     if (!w) {
@@ -290,33 +298,44 @@ static struct worker *begin(const struct worker_start *start, struct fault *faul
     w->memory_bytes = start->memory_bytes;
     w->to = w->from = w->said = -1;
     reaper_install();
-    if (launch(w, start->wrap, fault))
-        return w;
-    worker_stop(w);
-    return NULL;
+    if (!launch(w, start->wrap, fault)) {
+        worker_stop(w);
+        return NULL;
+    }
+    tell(w, load_request(start));
+    return w;
+}
+
+/* The mistakes of the suite that loads, as a new array; NULL with `fault` when the worker was lost. */
+static json_t *loaded(struct worker *w, struct fault *fault)
+{
+    json_t *answer = hear(w, fault), *mistakes = json_incref(json_object_get(answer, "mistakes"));
+    json_decref(answer);
+    return mistakes;
+}
+
+bool worker_start_end(struct worker *w, struct fault *fault)
+{
+    json_t *mistakes = loaded(w, fault);
+    bool ok = mistakes && json_array_size(mistakes) == 0;
+    if (mistakes && !ok)
+        fault_of_mistakes(mistakes, fault);
+    json_decref(mistakes);
+    return ok;
 }
 
 json_t *worker_mistakes(const struct worker_start *start, struct fault *fault)
 {
-    json_t *answer = NULL;
-    struct worker *w = begin(start, fault);
-    const json_t *mistakes = w ? load(w, start, &answer, fault) : NULL;
-    json_t *kept = mistakes ? json_deep_copy(mistakes) : NULL;
-    json_decref(answer);
+    struct worker *w = worker_start_begin(start, fault);
+    json_t *mistakes = w ? loaded(w, fault) : NULL;
     worker_stop(w);
-    return kept;
+    return mistakes;
 }
 
 struct worker *worker_start(const struct worker_start *start, struct fault *fault)
 {
-    json_t *answer = NULL;
-    struct worker *w = begin(start, fault);
-    const json_t *mistakes = w ? load(w, start, &answer, fault) : NULL;
-    bool ok = mistakes && json_array_size(mistakes) == 0;
-    if (mistakes && !ok)
-        fault_of_mistakes(mistakes, fault);
-    json_decref(answer);
-    if (ok)
+    struct worker *w = worker_start_begin(start, fault);
+    if (w && worker_start_end(w, fault))
         return w;
     worker_stop(w);
     return NULL;
@@ -345,10 +364,15 @@ static void forget_output(const struct worker *w)
         ;
 }
 
-bool worker_open(struct worker *w, const char *bench, const json_t *params, json_t **info, struct fault *fault)
+void worker_open_begin(struct worker *w, const char *bench, const json_t *params)
 {
     forget_output(w);
-    json_t *answer = ask(w, json_pack("{s:s,s:s,s:O}", "do", "open", "bench", bench, "params", params), fault);
+    tell(w, json_pack("{s:s,s:s,s:O}", "do", "open", "bench", bench, "params", params));
+}
+
+bool worker_open_end(struct worker *w, json_t **info, struct fault *fault)
+{
+    json_t *answer = hear(w, fault);
     w->open = answer != NULL;
     if (!answer)
         return false;
@@ -357,6 +381,12 @@ bool worker_open(struct worker *w, const char *bench, const json_t *params, json
     else
         json_decref(answer);
     return true;
+}
+
+bool worker_open(struct worker *w, const char *bench, const json_t *params, json_t **info, struct fault *fault)
+{
+    worker_open_begin(w, bench, params);
+    return worker_open_end(w, info, fault);
 }
 
 void worker_turn_begin(struct worker *w, const struct worker_turn *turn)

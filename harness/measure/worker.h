@@ -90,6 +90,10 @@ struct worker_start {
 /* Starts a worker and loads the suite in it. NULL with `fault` when the suite is wrong or takes the worker down. */
 struct worker *worker_start(const struct worker_start *start, struct fault *fault);
 
+/* The two halves of worker_start, so that several start at once: NULL when there is no process; after a false worker_stop is due. */
+struct worker *worker_start_begin(const struct worker_start *start, struct fault *fault);
+bool worker_start_end(struct worker *worker, struct fault *fault);
+
 /* One request {"do": name, …} (stolen) to a function of lua/host.lua, and its answer as a new reference. */
 json_t *worker_ask(struct worker *worker, json_t *request, struct fault *fault);
 
@@ -120,6 +124,10 @@ json_t *worker_describe(struct worker *worker, const char *bench, const json_t *
  * backend|null, workload_hash, artifacts [names used], pinned bool, counters_absent: why|absent}. False when setup or check failed.
  */
 bool worker_open(struct worker *worker, const char *bench, const json_t *params, json_t **info, struct fault *fault);
+
+/* The two halves of worker_open. */
+void worker_open_begin(struct worker *worker, const char *bench, const json_t *params);
+bool worker_open_end(struct worker *worker, json_t **info, struct fault *fault);
 
 /*
  * One turn: `warm` iterations untimed, then `samples` samples of `iterations` each; their times (ns, whole samples, 0 where the
