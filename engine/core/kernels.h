@@ -95,9 +95,9 @@ struct tern_peak_kernel {
 
 struct tern_roof_kernels {
     struct tern_peak_kernel peak[TERN_PEAKS]; /* run is null where the instruction set has no such loop */
-    /* Exclusive or of the 64-bit words of `bytes` (a multiple of 1024) at p (64-byte aligned), with a software prefetch `ahead` bytes
-     * before use when it is not 0. */
-    uint64_t (*read)(const uint8_t *p, size_t bytes, size_t ahead);
+    /* Exclusive or of the 64-bit words of `bytes` (a multiple of 1024) at p (64-byte aligned), read `passes` times over (an odd number leaves what one
+     * pass gives), with a software prefetch `ahead` bytes before use when it is not 0. */
+    uint64_t (*read)(const uint8_t *p, size_t bytes, size_t passes, size_t ahead);
 };
 
 /* y[b][n] = sum_k w[n][k] x[b][k] by three plain loops, row-major, on one thread: what scalar kernels are held against. */

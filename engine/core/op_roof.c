@@ -21,7 +21,7 @@ static void fill_words(uint8_t *p, size_t bytes, uint64_t start)
 
 /* ---- peak */
 
-enum { STEPS = 4096, LANES_MAX = 256 };
+enum { LANES_MAX = 256 };
 
 struct peak {
     struct tern_peak_kernel kernel;
@@ -35,8 +35,8 @@ struct peak {
 
 static const struct tern_op_param peak_params[] = {
     { "backend", "auto", "instruction set" },          { "from", "registers", "where operands come from: registers, l1, l2, or unpack16, unpack32, unpack64: weights unpacked for so many rows" },
-    { "threads", "1", "threads that do it at once" },  { "seed", "1", "of the operands" },
-    { NULL, NULL, NULL },
+    { "threads", "1", "threads that do it at once" },  { "steps", "4096", "of a run: more, and the meeting of threads counts less" },
+    { "seed", "1", "of the operands" },                { NULL, NULL, NULL },
 };
 
 /* Two-bit weights, four codes of 0..2 a byte. */
@@ -68,17 +68,18 @@ static enum tern_status bind_peak(struct tern_op *op, struct tern_error *error)
 {
     static const char *const places[] = { "registers", "l1", "l2", "unpack16", "unpack32", "unpack64", NULL };
     struct peak *s = op->state = tern_array_open(1, sizeof *s);
-    size_t place = 0;
+    size_t place = 0, steps = 0;
     uint64_t seed = 0;
     enum tern_status status;
     if (!s)
         return tern_error_memory(error, "peak", sizeof *s);
     if ((status = tern_op_choice(op, "from", places, &place, error)) || (status = tern_op_seed(op, "seed", &seed, error)) ||
+        (status = tern_op_size(op, "steps", 1, (size_t)1 << 40, &steps, error)) ||
         (status = tern_op_threads(op, "threads", tern_threads_allowed(), &s->threads, error)))
         return status;
     s->kernel = op->backend->kernels.roof.peak[place];
     s->tiles = !strcmp(op->backend->name, "amx");
-    s->steps = STEPS;
+    s->steps = steps;
     if (!s->kernel.run)
         return tern_error_set(error, TERN_UNSUPPORTED, "peak: backend %s has no loop with operands from %s", op->backend->name, places[place]);
     s->bytes = (s->kernel.a + s->kernel.b + 4095) / 4096 * 4096;
@@ -147,7 +148,7 @@ static void close_peak(struct tern_op *op)
 enum { UNIT = 1024 };
 
 struct reader {
-    size_t bytes, ahead;
+    size_t bytes, passes, ahead;
     int threads;
     uint8_t *data;
     uint64_t expected, found[TERN_THREADS_MAX];
@@ -157,7 +158,8 @@ struct reader {
 static const struct tern_op_param read_params[] = {
     { "backend", "auto", "instruction set" },         { "bytes", "33554432", "footprint, shared out among the threads" },
     { "ahead", "0", "bytes of software prefetch" },   { "threads", "1", "threads that read at once" },
-    { "seed", "1", "of the bytes" },                  { NULL, NULL, NULL },
+    { "passes", "1", "of a run over them, odd" },     { "seed", "1", "of the bytes" },
+    { NULL, NULL, NULL },
 };
 
 static void my_bytes(const struct reader *s, int id, int n, size_t *from, size_t *to)
@@ -180,7 +182,7 @@ static void part_read(void *data, int id, int n)
     struct reader *s = data;
     size_t from, to;
     my_bytes(s, id, n, &from, &to);
-    s->found[id] = s->kernels->roof.read(s->data + from, to - from, s->ahead);
+    s->found[id] = s->kernels->roof.read(s->data + from, to - from, s->passes, s->ahead);
 }
 
 static void run_read(struct tern_op *op)
@@ -197,14 +199,16 @@ static enum tern_status bind_read(struct tern_op *op, struct tern_error *error)
         return tern_error_memory(error, "read", sizeof *s);
     s->kernels = &op->backend->kernels;
     if ((status = tern_op_size(op, "bytes", UNIT, (size_t)1 << 40, &s->bytes, error)) ||
-        (status = tern_op_size(op, "ahead", 0, 1 << 20, &s->ahead, error)) ||
+        (status = tern_op_size(op, "passes", 1, (size_t)1 << 40, &s->passes, error)) || (status = tern_op_size(op, "ahead", 0, 1 << 20, &s->ahead, error)) ||
         (status = tern_op_threads(op, "threads", tern_threads_allowed(), &s->threads, error)))
         return status;
     s->bytes = s->bytes / UNIT * UNIT;
+    if (s->passes % 2 == 0)
+        return tern_error_set(error, TERN_INVALID, "read: parameter passes: \"%zu\" is even: the second of two passes takes out of the sum what the first put in", s->passes);
     if (!(s->data = tern_block_open(s->bytes)))
         return tern_error_memory(error, "footprint", s->bytes);
     tern_team_run_together(s->threads, part_fill, s);
-    s->expected = tern_backend_scalar()->kernels.roof.read(s->data, s->bytes, 0);
+    s->expected = tern_backend_scalar()->kernels.roof.read(s->data, s->bytes, 1, 0);
     snprintf(op->why, sizeof op->why, "eight registers of %s, prefetch %zu bytes ahead, %d thread%s", op->backend->name, s->ahead, s->threads,
              s->threads == 1 ? "" : "s");
     return TERN_OK;
@@ -224,7 +228,7 @@ static enum tern_status check_read(struct tern_op *op, struct tern_error *error)
 static void work_read(const struct tern_op *op, struct tern_work *work)
 {
     const struct reader *s = op->state;
-    work->bytes = (double)s->bytes;
+    work->bytes = (double)s->bytes * (double)s->passes;
 }
 
 static void close_read(struct tern_op *op)

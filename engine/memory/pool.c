@@ -173,6 +173,7 @@ static void clear(char *block, size_t bytes)
         return;
     }
     tern_space_purge(tern_space_page(from), inner >> TERN_PAGE_SHIFT);
+    tern_checked_show(from, inner); /* nobody wrote these zeros, which Valgrind takes for uninitialised */
     memset(block, 0, edge);
     memset(from + inner, 0, bytes - edge - inner);
 }

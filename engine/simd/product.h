@@ -263,8 +263,8 @@ static void GLUE(matvec_base3_i8_, ISA)(const struct tern_product *p, size_t fro
 #endif
 
 /*
- * The most that A_DOT can do: twelve accumulators, operands in registers. OPAQUE keeps the compiler from doing a product once for all. 16-bit
- * accumulators wrap, which costs no time; one step stays in their range.
+ * The most that A_DOT can do: twelve accumulators, operands in registers. OPAQUE keeps the compiler from doing a product once for all and from
+ * copying accumulators, which it would then keep in memory. 16-bit accumulators wrap, which costs no time; one step stays in their range.
  */
 static void GLUE(peak_, ISA)(uint64_t n, const uint8_t *operands, int32_t *lanes)
 {
@@ -277,6 +277,7 @@ static void GLUE(peak_, ISA)(uint64_t n, const uint8_t *operands, int32_t *lanes
         UNROLL for (int i = 0; i < 12; i++) {
             OPAQUE(x);
             a[i] = A_DOT(a[i], w, x);
+            OPAQUE(a[i]);
         }
     UNROLL for (int i = 0; i < 12; i++)
         total = S_SUM(total, S_ADD(S_ZERO, a[i]));

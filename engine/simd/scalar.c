@@ -199,31 +199,35 @@ static float quantize_scalar(const float *x, size_t k, int8_t *q, size_t stride,
     return a / 127.0f;
 }
 
-/* One product a step: what multiplying and adding bytes costs without vectors. */
+/* What multiplying and adding bytes costs without vectors. Unrolled, so that the arrays dissolve into registers. */
 static void peak_scalar(uint64_t n, const uint8_t *operands, int32_t *lanes)
 {
     int32_t sum[4] = { 0 }, w[4], x[4];
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         w[i] = operands[i];
         x[i] = ((const int8_t *)operands)[64 + i];
     }
-    for (; n; n--)
+    for (; n; n--) {
+#pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
             __asm__ volatile("" : "+r"(x[i]));
             sum[i] += w[i] * x[i];
         }
+    }
     lanes[0] = sum[0] + sum[1] + sum[2] + sum[3];
 }
 
-static uint64_t read_scalar(const uint8_t *p, size_t bytes, size_t ahead)
+static uint64_t read_scalar(const uint8_t *p, size_t bytes, size_t passes, size_t ahead)
 {
     uint64_t all = 0, word;
-    for (size_t i = 0; i < bytes; i += 8) {
-        if (ahead && i % 64 == 0)
-            __builtin_prefetch(p + i + ahead);
-        memcpy(&word, p + i, sizeof word);
-        all ^= word;
-    }
+    for (; passes; passes--)
+        for (size_t i = 0; i < bytes; i += 8) {
+            if (ahead && i % 64 == 0)
+                __builtin_prefetch(p + i + ahead);
+            memcpy(&word, p + i, sizeof word);
+            all ^= word;
+        }
     return all;
 }
 

@@ -468,28 +468,29 @@ static void dots_int8(const int8_t *q, float scale_x, size_t d, const struct ter
 
 /* ---- reading memory as fast as it comes */
 
-INL uint64_t read_bytes(const uint8_t *p, size_t bytes, size_t ahead)
+INL uint64_t read_bytes(const uint8_t *p, size_t bytes, size_t passes, size_t ahead)
 {
     vi s[8];
     uint64_t words[8 * W / 8], all = 0;
     UNROLL_PARTS for (int j = 0; j < 8; j++)
         s[j] = (vi){ 0 };
-    for (size_t i = 0; i < bytes; i += 8 * W) {
-        UNROLL_PARTS for (int j = 0; j < 8 * W / 64; j++)
-            if (ahead)
-                __builtin_prefetch(p + i + ahead + 64 * j);
-        UNROLL_PARTS for (int j = 0; j < 8; j++)
-            s[j] ^= *(const vi *)(const void *)(p + i + j * W);
-    }
+    for (; passes; passes--)
+        for (size_t i = 0; i < bytes; i += 8 * W) {
+            UNROLL_PARTS for (int j = 0; j < 8 * W / 64; j++)
+                if (ahead)
+                    __builtin_prefetch(p + i + ahead + 64 * j);
+            UNROLL_PARTS for (int j = 0; j < 8; j++)
+                s[j] ^= *(const vi *)(const void *)(p + i + j * W);
+        }
     memcpy(words, s, sizeof words);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         all ^= words[i];
     return all;
 }
 
-static uint64_t read_memory(const uint8_t *p, size_t bytes, size_t ahead)
+static uint64_t read_memory(const uint8_t *p, size_t bytes, size_t passes, size_t ahead)
 {
-    return ahead ? read_bytes(p, bytes, ahead) : read_bytes(p, bytes, 0);
+    return ahead ? read_bytes(p, bytes, passes, ahead) : read_bytes(p, bytes, passes, 0);
 }
 
 static void overlay_vectors(struct tern_kernels *kernels)
