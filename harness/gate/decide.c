@@ -327,10 +327,13 @@ static void describe(struct decide *d, const struct look *look)
     v->low = exp(spread_quantile(&look->posterior, red_share(d) * share));
     v->high = exp(spread_quantile(&look->posterior, 1 - pass_rate * share));
     v->smallest_visible = expm1(d->threshold + (z + tail_normal_inverse(0.05)) * error);
-    double null = 0;
+    double null = 0, counted = 0;
     for (size_t g = 0; g < look->cell.n; g++)
-        null += look->cell.null_variance[g] < no_weight ? look->cell.null[g] / (double)look->kept : 0;
-    v->null_ratio = exp(null);
+        if (look->cell.null_variance[g] < no_weight) {
+            null += look->cell.null[g];
+            counted++;
+        }
+    v->null_ratio = counted > 0 ? exp(null / counted) : 1;
     v->process_spread = expm1(look->posterior.s);
     v->inflation = d->paired.inflation;
     v->rounds = d->n_rounds;

@@ -49,21 +49,46 @@ static double mean_square(const double *x, size_t n)
     return sum / (double)n;
 }
 
-/*
- * A generation in which less than half of the contrasts lie around the location has none to speak of (the machine changed
- * between two states under it): its variance is that of one round.
- */
-static double torn_variance(const struct contrast *c, size_t start, size_t n, double centre, double scale)
+/* How many of the contrasts start..start+n lie around `centre`. */
+static size_t count_near(const struct contrast *c, size_t start, size_t n, double centre, double scale)
 {
     size_t near = 0;
     for (size_t i = 0; i < n; i++)
         near += fabs(c->x[start + i] - centre) <= near_scales * scale;
-    if (2 * near >= n)
-        return 0;
+    return near;
+}
+
+/* The variance of one round: of contrasts that have no location to speak of. */
+static double torn_variance(const struct contrast *c, size_t start, size_t n, double centre)
+{
     double own = robust_scale(c->x + start, n, c->work);
     for (size_t i = 0; i < n; i++)
         own = fmax(own, 0.5 * fabs(c->x[start + i] - centre));
     return own * own;
+}
+
+/*
+ * A generation in which less than half of the contrasts lie around the location has none to speak of (the machine changed
+ * between two states under it): its variance is that of one round. Where that holds for all generations together, those whose few
+ * rounds happen to agree know no better than the worst.
+ */
+static void widen_torn(const struct contrast *c, const size_t *length, size_t n_generations, const double *centre, double scale, double *variance)
+{
+    size_t at = 0, all = 0, all_near = 0;
+    double worst = 0;
+    for (size_t g = 0; g < n_generations; g++) {
+        size_t n = length[g] * c->width, near = count_near(c, at, n, centre[g], scale);
+        if (2 * near < n) {
+            double torn = torn_variance(c, at, n, centre[g]);
+            variance[g] = fmax(variance[g], torn);
+            worst = fmax(worst, torn);
+        }
+        all += n;
+        all_near += near;
+        at += n;
+    }
+    for (size_t g = 0; 2 * all_near < all && g < n_generations; g++)
+        variance[g] = fmax(variance[g], worst);
 }
 
 static void estimate(const struct contrast *c, const size_t *length, size_t n_generations, double *centre, double *variance,
@@ -80,8 +105,8 @@ static void estimate(const struct contrast *c, const size_t *length, size_t n_ge
     for (size_t g = 0; g < n_generations; at += length[g++]) {
         double rounds = (double)length[g], own = mean_square(c->influence + at, length[g]);
         variance[g] = *inflation * (rounds * own + prior_rounds * pooled) / (rounds + prior_rounds) / rounds;
-        variance[g] = fmax(variance[g], torn_variance(c, at * c->width, length[g] * c->width, centre[g], scale));
     }
+    widen_torn(c, length, n_generations, centre, scale, variance);
 }
 
 static void head_contrast(const double (*x)[PAIRED_LANES], size_t n, double *out)
