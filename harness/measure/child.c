@@ -26,6 +26,7 @@ struct child {
     bool open;
     int cpu;
     double memory_bytes;
+    double loaded_bytes;        /* resident when the suite had been loaded */
     uint64_t seed;
     char counters_absent[128];  /* why there are none, or "" */
     char energy_absent[128];    /* the same of energy */
@@ -63,7 +64,9 @@ static json_t *do_load(struct child *child, const json_t *request, struct fault 
     child->subject.script = script_open(settings, fault);
     if (!child->subject.script || !limits_set_memory(child->memory_bytes, fault))
         return NULL;
-    return script_ask(child->subject.script, "load", request, fault);
+    json_t *loaded = script_ask(child->subject.script, "load", request, fault);
+    child->loaded_bytes = limits_resident_bytes();
+    return loaded;
 }
 
 static json_t *do_ask(struct child *child, const json_t *request, struct fault *fault)
@@ -116,6 +119,7 @@ static json_t *do_close(struct child *child, const json_t *request, struct fault
     json_t *info = script_ask(child->subject.script, "close", request, fault);
     if (info) {
         json_object_set_new(info, "peak_bytes", json_real(peak));
+        json_object_set_new(info, "left_bytes", json_real(limits_resident_bytes() - child->loaded_bytes));
         add_heat(child, info);
     }
     return info;

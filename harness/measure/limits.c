@@ -115,17 +115,30 @@ void limits_reset_peak(void)
     close(fd);
 }
 
-double limits_peak_bytes(void)
+/* A line of /proc/self/status in bytes; 0 when the kernel does not say. */
+static double status_bytes(const char *name)
 {
     char line[256];
     double kib = 0;
     FILE *file = fopen("/proc/self/status", "re");
     while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmHWM: %lf kB", &kib) == 1)
+        if (strncmp(line, name, strlen(name)) == 0) {
+            kib = strtod(line + strlen(name), NULL);
             break;
+        }
     if (file)
         fclose(file);
     return kib * 1024;
+}
+
+double limits_peak_bytes(void)
+{
+    return status_bytes("VmHWM:");
+}
+
+double limits_resident_bytes(void)
+{
+    return status_bytes("VmRSS:");
 }
 
 int limits_thread_count(void)

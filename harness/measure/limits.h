@@ -40,6 +40,9 @@ void limits_watch_crashes(_Atomic uint64_t *added);
 void limits_reset_peak(void);
 double limits_peak_bytes(void);
 
+/* The resident set now, in bytes (0 when the kernel does not say). */
+double limits_resident_bytes(void);
+
 /* Threads of this process. */
 int limits_thread_count(void);
 

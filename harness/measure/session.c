@@ -13,6 +13,9 @@ static const double least_budget_ns = 2e9;  /* a small suite is measured once on
 #include <stdlib.h>
 #include <string.h>
 
+/* Memory that a cell leaves in its worker (a library that keeps what was freed) counts in the next one's peak, up to this. */
+static const double most_left_bytes = 32 << 20;
+
 struct pass {
     struct session *session;
     unsigned number;
@@ -116,7 +119,9 @@ static bool measure_cell(struct pass *pass, const json_t *cell, struct worker **
     json_t *generation = *worker ? session_measure(*worker, cell, &s->sampling, fault) : lost(fault);
     if (!generation)
         return false;
-    if (!json_object_get(generation, "samples_ns")) {  /* what a lost cell leaves in its process is not the next one's burden */
+    bool is_left = json_number_value(json_object_get(generation, "left_bytes")) > most_left_bytes;
+    json_object_del(generation, "left_bytes");
+    if (is_left || !json_object_get(generation, "samples_ns")) {  /* what a cell leaves in its process is not the next one's burden */
         worker_stop(*worker);
         *worker = NULL;
     }

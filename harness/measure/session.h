@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A run: every selected cell of a plan, over several generations. In each generation suites and cells come in a fresh random order
- * from the seed; one worker holds a suite's cells until one of them takes it down, then another goes on with the rest.
+ * from the seed; one worker holds a suite's cells until one of them takes it down or leaves memory behind, then another goes on with the rest.
  */
 #ifndef MEASURE_SESSION_H
 #define MEASURE_SESSION_H

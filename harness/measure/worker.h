@@ -151,7 +151,8 @@ bool worker_turn_end(struct worker *worker, double *ns, struct worker_usage *usa
  */
 json_t *worker_stream(struct worker *worker, struct worker_usage *usage, struct fault *fault);
 
-/* Leaves the open cell: teardown. Gives a new object {compiled: true|false|null, interpreted: why|null, peak_bytes}. `info` may be NULL. */
+/* Leaves the open cell: teardown. Gives a new object {compiled: true|false|null, interpreted: why|null, peak_bytes,
+ * left_bytes: resident beyond what was when the suite had been loaded}. `info` may be NULL. */
 bool worker_close(struct worker *worker, json_t **info, struct fault *fault);
 
 /* Whether it still runs and keeps to the protocol. */

@@ -460,6 +460,27 @@ EOF
   [ "$(json r.json "r['cells'][0]['metrics']['p99.9']['value'] >= r['cells'][0]['summary']['p99'] > 0")" = True ]
 }
 
+@test "what a cell leaves in its process is not in the memory of the next one" {
+  local kept
+  for kept in 1 64; do
+    suite "kept$kept" <<EOF
+local ffi = require "ffi"
+ffi.cdef [[ void *malloc(size_t); void *memset(void *, int, size_t); int getpid(void); ]]
+return {
+  axes = { { "k", { 1, 2 } } }, run = $body,
+  setup = function() local bytes = $kept * 2^20; ffi.C.memset(ffi.C.malloc(bytes), 1, bytes) end,
+  observe = function() return { process = ffi.C.getpid() } end,
+}
+EOF
+    run "$TERNMARK" run "kept$kept.lua" --out "kept$kept.json"
+    fine
+  done
+  local shared="len(set.intersection(*(set(c['metrics']['process']['series']) for c in r['cells'])))"
+  [ "$(json kept1.json "$shared")" -gt 0 ]
+  [ "$(json kept64.json "$shared")" -eq 0 ]
+  [ "$(json kept64.json "max(c['metrics']['memory']['value'] for c in r['cells']) < 2 * 64 * 2**20")" = True ]
+}
+
 @test "--verbose shows the fate of each sample" {
   good demo
   run --separate-stderr "$TERNMARK" run demo.lua --filter k=1 --budget 60ms --verbose --out r.json
