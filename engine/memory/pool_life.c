@@ -9,7 +9,8 @@
 #include "memory/pool_fast.h"
 #include "memory/trace.h"
 
-enum { GROW_SHARD = 1024, GROW_MAPPED = 4096 };
+/* Mapped blocks are few and of all lengths: holes between them take up much more. */
+enum { GROW_SHARD = 1024, GROW_MAPPED = 4096, SPARE_SHARD = 64, SPARE_MAPPED = 2 };
 
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 enum { DEFAULT = 1 << TERN_KEY_POOL }; /* the default pool's key, so that its fast path knows it without looking */
@@ -47,8 +48,8 @@ static void set_up_store(struct tern_pool *pool)
 {
     const uint32_t key = pool->key;
     for (unsigned i = 0; i < TERN_SHARDS; i++)
-        tern_span_init(&pool->shard[i], key | i << TERN_KEY_HEAP, GROW_SHARD, &pool->held);
-    tern_span_init(&pool->mapped, key | (uint32_t)TERN_SHARDS << TERN_KEY_HEAP, GROW_MAPPED, &pool->held);
+        tern_span_init(&pool->shard[i], key | i << TERN_KEY_HEAP, GROW_SHARD, SPARE_SHARD, &pool->held);
+    tern_span_init(&pool->mapped, key | (uint32_t)TERN_SHARDS << TERN_KEY_HEAP, GROW_MAPPED, SPARE_MAPPED, &pool->held);
     pool->store.key = key;
     tern_buddy_init(&pool->store.buddy, key, chunk_order(pool->held.ceiling << TERN_PAGE_SHIFT), &pool->shard[0]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/span.h"
 
-enum { DIRTY, CLEAN, SEARCH = 8, SLACK = 1024, FADE = 12 };
+enum { DIRTY, CLEAN, SEARCH = 8, SLACK_LEAST = 3072, SLACK_MOST = 131072, FADE = 14 };
 
 bool tern_held_add(struct tern_held *held, size_t n)
 {
@@ -167,11 +167,11 @@ static void purge(struct tern_spans *spans, uint32_t first)
     merge(spans, CLEAN, first, n);
 }
 
-/* Purges the longest dirty spans until n pages are, or none is left. */
+/* Purges the shortest dirty spans until n pages are, or none is left: those that the next takes have least use for. */
 static size_t purge_pages(struct tern_spans *spans, size_t n)
 {
     size_t done = 0;
-    for (unsigned i = TERN_SPAN_LISTS; done < n && spans->dirty && i-- > 0;)
+    for (unsigned i = 0; done < n && spans->dirty && i < TERN_SPAN_LISTS; i++)
         while (done < n && spans->lists[DIRTY].first[i]) {
             const uint32_t first = spans->lists[DIRTY].first[i];
             done += page_of(first)->span;
@@ -216,12 +216,19 @@ static bool grow(struct tern_spans *spans, size_t n, size_t align)
     return true;
 }
 
-/* Makes room for n more held pages: under the heap's own peak, and under the ceiling. */
+/* Free pages that may stay dirty on top of the heap's peak. */
+static size_t slack_of(const struct tern_spans *spans, size_t peak)
+{
+    const size_t share = peak / spans->spare;
+    return share < SLACK_LEAST ? SLACK_LEAST : share < SLACK_MOST ? share : SLACK_MOST;
+}
+
+/* Makes room for n more held pages: little above the heap's own peak, and under the ceiling. */
 static bool admit(struct tern_spans *spans, size_t n)
 {
     struct tern_held *held = spans->held;
     const size_t used = spans->used + n, peak = used > spans->used_peak ? used : spans->used_peak;
-    const size_t most = peak + peak / 64 + SLACK, now = tern_held_pages(held) + n;
+    const size_t most = peak + slack_of(spans, peak), now = tern_held_pages(held) + n;
     if (used + spans->dirty > most)
         purge_pages(spans, used + spans->dirty - most);
     if (held->ceiling && now > held->ceiling)
@@ -283,10 +290,11 @@ size_t tern_span_trim(struct tern_spans *spans)
     return n;
 }
 
-void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow_pages, struct tern_held *held)
+void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow_pages, uint32_t spare, struct tern_held *held)
 {
     spans->key = key;
     spans->grow = grow_pages;
+    spans->spare = spare;
     spans->held = held;
 }
 
@@ -297,7 +305,7 @@ void tern_span_clear(struct tern_spans *spans)
     tern_space_unmap(spans->region, spans->max_regions * sizeof *spans->region);
     tern_held_sub(spans->held, spans->used + spans->dirty);
     struct tern_held *held = spans->held;
-    const uint32_t key = spans->key, grow_pages = spans->grow;
+    const uint32_t key = spans->key, grow_pages = spans->grow, spare = spans->spare;
     *spans = (struct tern_spans){0};
-    tern_span_init(spans, key, grow_pages, held);
+    tern_span_init(spans, key, grow_pages, spare, held);
 }

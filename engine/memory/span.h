@@ -8,8 +8,9 @@
  *   clean  free pages that it does not hold: fresh ones, and dirty ones that were purged
  *
  * Pages are only taken clean when no dirty span fits. When that would lift what is held above what was in use at once of late by
- * more than 1/64 and 4 MiB, dirty spans are purged first: the heap holds little more than its user's own peak, at the price
- * of new page faults in that case. Of late: the peak sinks by 1/4096 of its distance with each span taken.
+ * more than the heap may spare, dirty spans are purged first, the shortest ones before the others: the heap holds little more than
+ * its user's own peak, at the price of new page faults in that case. A share of the peak may be spared, from 12 MiB (as much as holes
+ * take up in use at random) to 512 MiB. Of late: the peak sinks by 1/16384 of its distance with each span taken.
  *
  *   Source: lists by length with a bit map as in M. Masmano et al., "TLSF: a new dynamic memory allocator for real-time
  *   systems", ECRTS 2004, with exact lists for short spans.
@@ -40,6 +41,7 @@ struct tern_spans {
     struct tern_lock lock;
     uint32_t key;              /* pool and shard, as in a free span's key */
     uint32_t grow;             /* pages of a region at least */
+    uint32_t spare;            /* share of the peak, one in so many, that may be held besides */
     size_t used, used_peak, dirty; /* pages; the peak of late */
     struct tern_held *held;
     struct tern_span_lists lists[2]; /* dirty, clean */
@@ -57,7 +59,7 @@ static inline size_t tern_held_pages(const struct tern_held *held)
     return __atomic_load_n(&held->pages, __ATOMIC_RELAXED);
 }
 
-void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow, struct tern_held *held);
+void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow, uint32_t spare, struct tern_held *held);
 /* Returns all regions to the space. */
 void tern_span_clear(struct tern_spans *spans);
 /* First page of n pages at a multiple of `align` pages; 0: no address space, or the ceiling. `key` is that of its first page: pool, tag, class, state. */

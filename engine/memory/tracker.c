@@ -66,12 +66,13 @@ static int64_t *room_of(struct sums *room, const struct tern_account *account, u
     return group == 0 ? &room->all : group == 1 ? &room->tier[account->tier] : &room->tag[account->tag];
 }
 
-/* Bytes above its floor that the account had when it asked, less with each time that it asks; 0 when it has not asked lately. */
+/* Bytes above its floor that the account had when it asked, less with each time that it asks, and an eighth of them more, so that one at
+ * its height has room to move; 0 when it has not asked lately. */
 static int64_t need_of(const struct tern_tracker *tracker, const struct tern_account *account)
 {
     if (!account->asked || tracker->asks - account->asked >= ASKED_LATELY)
         return 0;
-    return account->want > account->floor ? account->want - account->floor + 1 : 1;
+    return most(account->want - account->floor, 0) + most(account->want, 0) / 8 + 1;
 }
 
 /* What is left to each group, shared among its accounts by their needs: an account gets the least of its three shares. */
