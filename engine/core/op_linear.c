@@ -141,10 +141,11 @@ static enum tern_status open_activations(struct layer *s, size_t k, struct tern_
     return TERN_OK;
 }
 
-static size_t copies_for(enum tern_storage storage, size_t n, size_t k, bool cold)
+/* Planes are planned at their largest; they take a bit for each weight and one more for each that is not zero. */
+static size_t copies_for(const struct tern_linear *plan, double density)
 {
-    size_t bytes = n * k / (storage == TERN_STORAGE_INT8 ? 1 : storage == TERN_STORAGE_2BIT ? 4 : storage == TERN_STORAGE_PLANES ? 8 : 5) + 64;
-    return cold ? cold_bytes / bytes + 2 : 1;
+    size_t planes = (size_t)((1 + density) / 8 * (double)plan->n * (double)plan->k);
+    return cold_bytes / ((plan->storage == TERN_STORAGE_PLANES ? planes : plan->panels * plan->panel_bytes) + 64) + 2;
 }
 
 static void explain(struct tern_op *op, const struct layer *s)
@@ -170,24 +171,28 @@ static enum tern_status read_params(struct tern_op *op, struct layer *s, struct 
     return tern_op_threads(op, "threads", work < 65536 ? 1 : tern_threads_allowed(), &s->threads, error);
 }
 
-static struct tern_linear_spec spec_of(const struct layer *s, const struct request *r)
+/* What is asked of the layer, and its plan. */
+static enum tern_status plan_of(const struct tern_op *op, const struct layer *s, const struct request *r, struct tern_linear_spec *spec,
+                                struct tern_linear *plan, struct tern_error *error)
 {
-    return (struct tern_linear_spec){
-        .n = r->shape[0], .k = r->shape[1], .scale = 0.37f, .storage = r->storage, .batch = s->batch, .threads = s->threads,
-        .copies = copies_for(r->storage, r->shape[0], r->shape[1], r->cold), .source = seeded_row,
+    *spec = (struct tern_linear_spec){
+        .n = r->shape[0], .k = r->shape[1], .scale = 0.37f, .storage = r->storage, .batch = s->batch, .is_cold = r->cold, .threads = s->threads,
+        .source = seeded_row,
     };
+    enum tern_status status = tern_linear_plan(op->backend, spec, plan, error);
+    if (!status && r->cold)
+        spec->copies = copies_for(plan, s->density);
+    return status;
 }
 
 enum tern_status tern_op_layer_explain(struct tern_op *op, struct tern_error *error)
 {
     struct request r;
     struct tern_linear plan;
+    struct tern_linear_spec spec;
     struct layer s = { .linear = &plan };
     enum tern_status status = read_params(op, &s, &r, error);
-    if (status)
-        return status;
-    struct tern_linear_spec spec = spec_of(&s, &r);
-    if (!(status = tern_linear_plan(op->backend, &spec, &plan, error)))
+    if (!status && !(status = plan_of(op, &s, &r, &spec, &plan, error)))
         explain(op, &s);
     return status;
 }
@@ -195,15 +200,16 @@ enum tern_status tern_op_layer_explain(struct tern_op *op, struct tern_error *er
 static enum tern_status bind_layer(struct tern_op *op, bool exact, struct tern_error *error)
 {
     struct request r;
+    struct tern_linear plan;
+    struct tern_linear_spec spec;
     struct layer *s = op->state = tern_array_open(1, sizeof *s);
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);
     s->exact = exact;
     enum tern_status status = read_params(op, s, &r, error);
-    if (status)
+    if (status || (status = plan_of(op, s, &r, &spec, &plan, error)))
         return status;
     struct weights w = { s->seed, s->density };
-    struct tern_linear_spec spec = spec_of(s, &r);
     spec.data = &w;
     if ((status = tern_linear_bind(op->backend, &spec, &s->linear, error)))
         return status;
