@@ -59,6 +59,8 @@ static void add_streams(struct list *l, const struct cuda_kernel_row *row)
     }
 }
 
+enum { GEMM_BARRIER_BYTES = 16 }; /* of a stage, behind stages and exchange */
+
 /* One launch of a warpgroup kernel: blocks a multiprocessor, and whether blocks take several tiles. Needs two stages at least. */
 static void add_gemm(struct list *l, const struct cuda_kernel_row *row, size_t per, int loops)
 {
@@ -66,10 +68,9 @@ static void add_gemm(struct list *l, const struct cuda_kernel_row *row, size_t p
     size_t batch = (size_t)row->a, groups = (size_t)row->b, slices = (size_t)row->c, quads = (size_t)row->d, consumers = groups * slices * 128;
     size_t stage = quads * (batch * CUDA_QUAD + groups * 4 * CUDA_TILE_BYTES), room = l->info->shared_bytes / per - (per > 1 ? 1024 : 0);
     size_t tiles = up(s->tiles / 4, groups) * up(s->batch, batch), blocks = loops ? least(tiles, per * (size_t)l->info->multiprocessors) : tiles;
-    size_t steps = up(s->quads, quads) * up(tiles, blocks), stages = least(steps, room / (stage + 16));
-    size_t exchange = slices > 1 ? consumers * batch * 2 : 0, bytes = stages * (stage + 16);
+    size_t steps = up(s->quads, quads) * up(tiles, blocks), stages = least(steps, room / (stage + GEMM_BARRIER_BYTES));
+    size_t exchange = slices > 1 ? consumers * batch * 2 : 0, bytes = stages * GEMM_BARRIER_BYTES + (stages * stage > exchange ? stages * stage : exchange);
     size_t threads = consumers + (batch * consumers > 32768 ? 128 : 32);
-    bytes = bytes > exchange ? bytes : exchange;
     if ((stages < 2 && stages < steps) || bytes > room || threads * per > 2048 || (loops && blocks == tiles))
         return;
     add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, (unsigned)threads, (unsigned)bytes}, 0, (int)stages, l->info->shared_bytes});

@@ -10,7 +10,7 @@
 #include "cuda/split.h"
 #include "cuda/stretch.h"
 
-enum { CUDA_FACE_ABI = 6 };
+enum { CUDA_FACE_ABI = 7 };
 #define CUDA_FACE_SYMBOL "tern_cuda_face"
 
 struct cuda_face {
@@ -53,6 +53,8 @@ struct cuda_face {
     void (*session_close)(struct cuda_session *);
     enum cuda_outcome (*session_feed)(struct cuda_session *, const uint32_t *tokens, size_t n, bool every, float *logits, struct cuda_fault *);
     enum cuda_outcome (*session_generate)(struct cuda_session *, size_t n, uint32_t *out, double *ns, float *logits, struct cuda_fault *);
+    enum cuda_outcome (*session_choose)(struct cuda_session *, size_t i, struct cuda_fault *);
+    enum cuda_outcome (*session_generate_all)(struct cuda_session *, size_t n, uint32_t *out, double *ns, struct cuda_fault *);
     enum cuda_outcome (*session_rewind)(struct cuda_session *, size_t length, struct cuda_fault *);
     enum cuda_outcome (*session_rehearse)(struct cuda_session *, size_t before, size_t n, struct cuda_fault *);
     enum cuda_outcome (*session_repeat)(struct cuda_session *, uint64_t n, double *ns, struct cuda_fault *);

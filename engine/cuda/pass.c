@@ -29,15 +29,26 @@ struct norm {
     size_t n, part, row_floats, rows, row; /* rows: of the pass */
 };
 
-static struct norm_args norm_arguments(const struct cuda_session *s, const struct norm *norm)
+/* The chosen sequence's, or of all. */
+static uint64_t state_of(const struct cuda_session *s, bool is_of_all)
+{
+    return s->state.at + (is_of_all ? 0 : s->chosen) * sizeof(struct session_state);
+}
+
+static uint64_t history_of(const struct cuda_session *s, bool is_of_all)
+{
+    return s->history.at + (is_of_all ? 0 : s->chosen) * cuda_session_pitch(s) * sizeof(uint32_t);
+}
+
+static struct norm_args norm_arguments(const struct cuda_session *s, const struct norm *norm, bool is_of_all)
 {
     const struct cuda_model *m = s->model;
     size_t from = norm->row * norm->row_floats * sizeof(float), whole = norm->row * norm->n * sizeof(float);
     return (struct norm_args){
         .x = address(norm->x + (norm->kind == NORM_RESIDUAL ? whole : from)), .added = address(norm->added + from), .w = address(norm->w), .kept = address(norm->kept + whole),
         .block = norm->rows * norm->row_floats, .part = (int)norm->part, .ldx = (int)norm->row_floats,
-        .table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(s->history.at), .state = address(s->state.at),
-        .q = address(s->q8.at), .scale = address(s->sx.at), .eps = m->spec.eps, .kind = (int)norm->kind, .n = (int)norm->n, .ldq = (int)(cuda_pack_quads(norm->n) * CUDA_QUAD),
+        .table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(history_of(s, is_of_all)),
+        .history_pitch = is_of_all ? (int)cuda_session_pitch(s) : 0, .state = address(state_of(s, is_of_all)), .q = address(s->q8.at), .scale = address(s->sx.at), .eps = m->spec.eps, .kind = (int)norm->kind, .n = (int)norm->n, .ldq = (int)(cuda_pack_quads(norm->n) * CUDA_QUAD),
     };
 }
 
@@ -55,7 +66,7 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
     struct cuda_operands operands = {.w = cuda_model_matrix(s->model, layer, which), .x8 = s->q8.at, .sx = s->sx.at, .y = y, .scale = s->model->scales[layer][which],
                                            .batch = pass->rows};
     static const char *const names[CUDA_MATRICES] = {"q, k, v", "attention output", "gate, up", "down"};
-    struct norm_args a = norm_arguments(s, norm);
+    struct norm_args a = norm_arguments(s, norm, pass->is_of_all);
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     if (!p->has_norm) {
         a.marks = marks_of(s, "norm", layer);
@@ -68,17 +79,23 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
 
 /* ---- attention */
 
-static struct attend_args attend_arguments(const struct cuda_session *s, size_t layer, size_t rows)
+/* Where the cache of a layer begins in memory that all layers share: that of all sequences, or of the chosen one. */
+static void *cache_of(const struct cuda_session *s, const struct cuda_memory *memory, size_t layer, bool is_of_all)
+{
+    size_t bytes = memory->bytes / s->model->spec.layers;
+    return address(memory->at + layer * bytes + (is_of_all ? 0 : s->chosen) * (bytes / s->spec.sequences));
+}
+
+static struct attend_args attend_arguments(const struct cuda_session *s, size_t layer, size_t rows, bool is_of_all)
 {
     const struct cuda_model_spec *m = &s->model->spec;
     const struct cuda_stage_result result = cuda_pass_result(s, rows, CUDA_STAGE_attention);
-    size_t keys = s->keys.bytes / m->layers, values = s->values.bytes / m->layers, scales = s->key_scales.bytes / m->layers;
     return (struct attend_args){
-        .cache = {.keys = address(s->keys.at + layer * keys), .values = address(s->values.at + layer * values), .key_scales = address(s->key_scales.at + layer * scales),
-                  .value_scales = address(s->value_scales.at + layer * scales), .positions = (int)s->positions, .groups = (int)s->share.groups, .heads = (int)s->share.heads, .d = (int)m->head,
+        .cache = {.keys = cache_of(s, &s->keys, layer, is_of_all), .values = cache_of(s, &s->values, layer, is_of_all), .key_scales = cache_of(s, &s->key_scales, layer, is_of_all),
+                  .value_scales = cache_of(s, &s->value_scales, layer, is_of_all), .positions = (int)s->positions, .groups = (int)s->share.groups, .heads = (int)s->share.heads, .d = (int)m->head,
                   .pitch = (int)s->pitch},
         .qkv = address(s->wide.at), .cosine = address(s->model->cosine.at), .sine = address(s->model->sine.at), .scores = address(s->scores.at), .out = address(result.own),
-        .state = address(s->state.at), .tokens = (int)rows, .ldo = (int)s->share.mixed,
+        .state = address(state_of(s, is_of_all)), .tokens = (int)rows, .ldo = (int)s->share.mixed,
     };
 }
 
@@ -99,15 +116,18 @@ static unsigned attend_bytes(void)
     return (HEAD_MOST * ATTEND_ROWS + HEAD_MOST * KEY_PANEL + KEY_PANEL * ATTEND_ROWS + (4 + 16 + 1) * ATTEND_ROWS) * sizeof(float);
 }
 
-static enum cuda_outcome start_attention(struct cuda_session *s, size_t layer, size_t rows, struct cuda_fault *fault)
+static enum cuda_outcome start_attention(struct cuda_session *s, size_t layer, const struct cuda_pass *pass, struct cuda_fault *fault)
 {
     const struct cuda_model_spec *m = &s->model->spec;
-    struct attend_args a = attend_arguments(s, layer, rows);
+    size_t rows = pass->rows, sequences = pass->is_of_all ? rows : 1;
+    bool is_step = rows == sequences; /* one row a sequence */
+    struct attend_args a = attend_arguments(s, layer, rows, pass->is_of_all);
     void *arguments[] = {&a};
     unsigned heads = (unsigned)s->share.heads, groups = (unsigned)s->share.groups, most = ATTEND_ROWS / (heads / groups), blocks = ((unsigned)rows + most - 1) / most;
     enum cuda_outcome o;
-    a.marks = marks_of(s, rows == 1 ? "scores" : "rotate, cache", layer);
-    if (rows == 1) {
+    a.marks = marks_of(s, is_step ? "scores" : "rotate, cache", layer);
+    if (is_step) {
+        heads *= (unsigned)sequences;
         o = cuda_start(s->device, s->kernels[PASS_score], (struct cuda_grid){heads, (unsigned)(s->positions / SCORE_SLICE), SCORE_THREADS, score_bytes(s)}, arguments, fault);
         a.marks = marks_of(s, "softmax, values", layer);
         return o ? o : cuda_start(s->device, s->kernels[PASS_mix], (struct cuda_grid){heads, ((unsigned)m->head + MIX_COLUMNS - 1) / MIX_COLUMNS, MIX_THREADS, mix_bytes(s)}, arguments, fault);
@@ -139,7 +159,7 @@ enum cuda_outcome cuda_pass_stage(struct cuda_session *s, const struct cuda_pass
         {NORM_GATE, cuda_model_norm(s->model, layer, CUDA_NORM_ffn_sub), tall, tall + s->share.ffn * sizeof(float), 0, m->ffn, s->share.ffn, 2 * s->share.ffn, pass->rows, 0},
     };
     enum cuda_outcome o = start_product(s, pass, &norms[stage], (enum cuda_matrix)stage, layer, stage == CUDA_STAGE_attention ? s->wide.at : result, fault);
-    return o || stage != CUDA_STAGE_attention ? o : start_attention(s, layer, pass->rows, fault);
+    return o || stage != CUDA_STAGE_attention ? o : start_attention(s, layer, pass, fault);
 }
 
 static enum cuda_outcome start_layer(struct cuda_session *s, const struct cuda_pass *pass, size_t layer, struct cuda_fault *fault)
@@ -150,20 +170,33 @@ static enum cuda_outcome start_layer(struct cuda_session *s, const struct cuda_p
     return o;
 }
 
-enum cuda_outcome cuda_pass_head(struct cuda_session *s, size_t rows, size_t row, bool keeps_best, struct cuda_fault *fault)
+/* Launches the logits of `rows` rows whose norms were launched. */
+static enum cuda_outcome start_head(struct cuda_session *s, size_t rows, const struct norm_args *norm, uint64_t state, struct cuda_fault *fault)
 {
     const struct cuda_model *m = s->model;
-    const struct norm last = {NORM_RESIDUAL, cuda_model_norm(m, 0, CUDA_NORM_last), s->x[0].at, s->added.at, s->x[1].at, m->spec.width, s->share.width, s->share.width, rows, row};
-    struct norm_args a = norm_arguments(s, &last);
-    struct head_args head = {.rows = address(m->rows.at), .q = address(s->q8.at), .scales = address(m->row_scales.at), .scale = address(s->sx.at), .logits = address(s->logits.at),
-                             .best = keeps_best ? address(s->state.at + offsetof(struct session_state, best)) : NULL, .width = (int)m->spec.width, .vocabulary = (int)m->spec.vocabulary};
+    bool is_one = rows == 1;
+    struct head_args head = {.rows = address(m->rows.at), .q = norm->q, .scales = address(m->row_scales.at), .scale = norm->scale, .logits = address(s->logits.at), .state = address(state),
+                             .width = (int)m->spec.width, .vocabulary = (int)m->spec.vocabulary, .sequences = (int)rows, .ldq = norm->ldq, .marks = marks_of(s, "output", m->spec.layers)};
+    unsigned at_once = is_one ? 1 : HEADS_AT_ONCE;
     void *arguments[] = {&head};
+    return cuda_start(s->device, s->kernels[is_one ? PASS_head : PASS_heads],
+                      (struct cuda_grid){4 * (unsigned)s->device->info.multiprocessors, ((unsigned)rows + at_once - 1) / at_once, LOGITS_THREADS, at_once * (unsigned)m->spec.width}, arguments, fault);
+}
+
+/* The logits of `n` rows from `row` on. */
+static enum cuda_outcome start_logits(struct cuda_session *s, const struct cuda_pass *pass, size_t row, size_t n, struct cuda_fault *fault)
+{
+    const struct cuda_model *m = s->model;
+    const struct norm last = {NORM_RESIDUAL, cuda_model_norm(m, 0, CUDA_NORM_last), s->x[0].at, s->added.at, s->x[1].at, m->spec.width, s->share.width, s->share.width, pass->rows, row};
+    struct norm_args a = norm_arguments(s, &last, pass->is_of_all);
     a.marks = marks_of(s, "output norm", m->spec.layers);
-    head.marks = marks_of(s, "output", m->spec.layers);
-    enum cuda_outcome o = start_norm(s, &a, 1, fault);
-    if (o)
-        return o;
-    return cuda_start(s->device, s->kernels[PASS_head], (struct cuda_grid){4 * (unsigned)s->device->info.multiprocessors, 1, LOGITS_THREADS, (unsigned)m->spec.width}, arguments, fault);
+    enum cuda_outcome o = start_norm(s, &a, n, fault);
+    return o ? o : start_head(s, n, &a, pass->keeps_best ? state_of(s, pass->is_of_all) : 0, fault);
+}
+
+enum cuda_outcome cuda_pass_head(struct cuda_session *s, size_t rows, size_t row, struct cuda_fault *fault)
+{
+    return start_logits(s, &(struct cuda_pass){.rows = rows}, row, 1, fault);
 }
 
 enum cuda_outcome cuda_pass_start(struct cuda_session *s, const struct cuda_pass *pass, struct cuda_fault *fault)
@@ -177,10 +210,11 @@ enum cuda_outcome cuda_pass_start(struct cuda_session *s, const struct cuda_pass
 
 enum cuda_outcome cuda_pass_end(struct cuda_session *s, const struct cuda_pass *pass, struct cuda_fault *fault)
 {
-    enum cuda_outcome o = pass->has_head ? cuda_pass_head(s, pass->rows, pass->rows - 1, pass->keeps_best, fault) : CUDA_OUTCOME_ok;
+    size_t sequences = pass->is_of_all ? pass->rows : 1;
+    enum cuda_outcome o = pass->has_head ? start_logits(s, pass, pass->rows - sequences, sequences, fault) : CUDA_OUTCOME_ok;
     if (o || !pass->has_head)
         return o;
-    struct advance_args a = {address(s->state.at), address(s->history.at), (int)pass->advance, pass->keeps_best};
+    struct advance_args a = {address(state_of(s, pass->is_of_all)), address(history_of(s, pass->is_of_all)), (int)pass->advance, pass->keeps_best, (int)sequences, (int)cuda_session_pitch(s)};
     void *arguments[] = {&a};
     return cuda_start(s->device, s->kernels[PASS_advance], (struct cuda_grid){1, 1, 32, 0}, arguments, fault);
 }
@@ -194,7 +228,7 @@ enum cuda_outcome cuda_pass_open(struct cuda_session *s, struct cuda_fault *faul
         size_t shared_bytes;
     } rows[PASS_KERNELS] = {
         [PASS_norm] = {"norm_f32_i8", s->device->info.shared_bytes - 4096}, [PASS_remember] = {remember, 0}, [PASS_score] = {score, score_bytes(s)}, [PASS_mix] = {mix, mix_bytes(s)},
-        [PASS_attend] = {attend, attend_bytes()}, [PASS_head] = {"head_i8", s->model->spec.width}, [PASS_advance] = {"next_position", 0},
+        [PASS_attend] = {attend, attend_bytes()}, [PASS_head] = {"head_i8", s->model->spec.width}, [PASS_heads] = {"heads_i8", HEADS_AT_ONCE * s->model->spec.width}, [PASS_advance] = {"next_position", 0},
     };
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     snprintf(remember, sizeof remember, "remember_%s", cache);
@@ -226,10 +260,11 @@ static enum cuda_outcome record_trial(void *state, unsigned i, struct cuda_fault
     const struct trial *t = state;
     struct cuda_session *s = t->session;
     size_t most = t->rows == 1 ? STEP_LAYERS_TIMED : LAYERS_TIMED, layers = s->model->resident < most ? s->model->resident : most;
+    const struct cuda_pass pass = {.rows = t->rows, .is_of_all = t->rows > 1 && t->rows <= s->spec.sequences};
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     (void)i;
     for (size_t layer = 0; layer < layers && !o; layer++)
-        o = start_layer(s, &(struct cuda_pass){.rows = t->rows}, layer, fault);
+        o = start_layer(s, &pass, layer, fault);
     return o;
 }
 

@@ -5,7 +5,7 @@
 
 #include "cuda/session.h"
 
-enum { CUDA_SIZES = 17 }; /* of passes: 2^i rows */
+enum { CUDA_SIZES = 17, CUDA_SEQUENCES_MOST = 256 }; /* sizes of passes: 2^i rows */
 
 /* Products for passes of at most 2^i rows. */
 struct cuda_size {
@@ -13,18 +13,19 @@ struct cuda_size {
     struct cuda_product products[CUDA_MATRICES];
 };
 
-enum cuda_pass_kernel { PASS_norm, PASS_remember, PASS_score, PASS_mix, PASS_attend, PASS_head, PASS_advance, PASS_KERNELS };
+enum cuda_pass_kernel { PASS_norm, PASS_remember, PASS_score, PASS_mix, PASS_attend, PASS_head, PASS_heads, PASS_advance, PASS_KERNELS };
 
 struct cuda_session {
     struct cuda_device *device;
     struct cuda_model *model;
     struct cuda_session_spec spec;
     struct cuda_share share;
-    size_t positions, pitch, length; /* context in whole slices; elements of a row of values; positions the sequence has */
+    size_t positions, pitch; /* context in whole slices; elements of a row of values */
+    size_t chosen, length, lengths[CUDA_SEQUENCES_MOST]; /* the sequence that calls mean, positions it has, and the others */
     struct cuda_memory state, history, keys, values, key_scales, value_scales, x[2], wide, tall, mixed, added, own, q8, sx, scores, logits; /* own: before a gather */
     void *kernels[PASS_KERNELS];
     struct cuda_size sizes[CUDA_SIZES];
-    struct cuda_loop step, rehearsal;
+    struct cuda_loop step, step_of_all, rehearsal;
     size_t rehearsed; /* rows of the rehearsal's passes */
     struct cuda_memory marks; /* of the launches of a marked pass */
     struct cuda_mark *marked; /* their names; null: none are marked now */
@@ -34,7 +35,8 @@ struct cuda_session {
 /* What of a pass is launched. */
 struct cuda_pass {
     size_t rows, size, layers; /* size: products are those of passes of so many rows; 0: of `rows` */
-    bool has_head, keeps_best; /* logits of the last row; and the token they say */
+    bool is_of_all;            /* one row of each sequence, not rows of the chosen one */
+    bool has_head, keeps_best; /* logits of the last row, or of all where each is a sequence's; and the token they say */
     size_t advance;            /* positions to go on */
 };
 
@@ -62,8 +64,14 @@ enum cuda_outcome cuda_pass_open(struct cuda_session *session, struct cuda_fault
 /* Launches a pass whose size was chosen. */
 enum cuda_outcome cuda_pass_start(struct cuda_session *session, const struct cuda_pass *pass, struct cuda_fault *fault);
 
-/* Launches the logits of row `row` of the pass of `rows` rows just launched. */
-enum cuda_outcome cuda_pass_head(struct cuda_session *session, size_t rows, size_t row, bool keeps_best, struct cuda_fault *fault);
+/* Launches the logits of row `row` of the pass of `rows` rows of one sequence just launched. */
+enum cuda_outcome cuda_pass_head(struct cuda_session *session, size_t rows, size_t row, struct cuda_fault *fault);
+
+/* Tokens from one sequence's history to the next one's. */
+static inline size_t cuda_session_pitch(const struct cuda_session *s)
+{
+    return s->spec.context + 1;
+}
 
 /* The size that serves `rows`, its products chosen: by timing passes of `rows` rows where the sequence stands, which leaves the cache as it is up to there. */
 enum cuda_outcome cuda_pass_choose(struct cuda_session *session, size_t rows, struct cuda_fault *fault);

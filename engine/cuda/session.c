@@ -37,13 +37,14 @@ static size_t scores_floats(const struct cuda_session *s)
 {
     const struct cuda_model_spec *m = &s->model->spec;
     size_t tokens = ATTEND_ROWS / (m->heads / m->groups), blocks = s->share.groups * ((s->spec.rows + tokens - 1) / tokens);
-    return s->positions * (s->spec.rows > 1 ? blocks * ATTEND_ROWS : s->share.heads);
+    size_t one = s->spec.sequences * s->share.heads, many = s->spec.rows > 1 ? blocks * ATTEND_ROWS : 0;
+    return s->positions * (one > many ? one : many);
 }
 
 static enum cuda_outcome take_buffers(struct cuda_session *s, struct cuda_fault *fault)
 {
     const struct cuda_model_spec *m = &s->model->spec;
-    size_t rows = s->spec.rows, cached = m->layers * s->share.groups * s->positions, element = cuda_cache_bytes(s->spec.cache), f = sizeof(float);
+    size_t rows = s->spec.rows, sequences = s->spec.sequences, cached = m->layers * sequences * s->share.groups * s->positions, element = cuda_cache_bytes(s->spec.cache), f = sizeof(float);
     size_t scales = s->spec.cache == CUDA_CACHE_i8 ? cached * f : 0, longest = m->width > m->ffn ? m->width : m->ffn;
     size_t ranks = m->ranks ? m->ranks : 1, mixed = s->share.mixed, tall = 2 * s->share.ffn, part = mixed > tall ? mixed : tall;
     const struct {
@@ -51,13 +52,13 @@ static enum cuda_outcome take_buffers(struct cuda_session *s, struct cuda_fault 
         size_t bytes;
         const char *what;
     } all[] = {
-        {&s->state, sizeof(struct session_state), "the sequence's state"}, {&s->history, (s->spec.context + 1) * sizeof(uint32_t), "tokens"},
+        {&s->state, sequences * sizeof(struct session_state), "the sequences' states"}, {&s->history, sequences * cuda_session_pitch(s) * sizeof(uint32_t), "tokens"},
         {&s->keys, cached * m->head * element, "keys"}, {&s->values, cached * s->pitch * element, "values"}, {&s->key_scales, scales, "scales of keys"},
         {&s->value_scales, scales, "scales of values"}, {&s->x[0], rows * m->width * f, "hidden states"}, {&s->x[1], rows * m->width * f, "hidden states"},
         {&s->wide, rows * (s->share.heads + 2 * s->share.groups) * m->head * f, "queries"}, {&s->tall, rows * 2 * m->ffn * f, "gate and up"}, {&s->mixed, ranks * rows * mixed * f, "mixed activations"},
         {&s->own, ranks > 1 ? rows * (part > s->share.width ? part : s->share.width) * f : 0, "a card's part"},
         {&s->added, rows * m->width * f, "a layer's part"}, {&s->q8, rows * cuda_pack_quads(longest) * CUDA_QUAD, "int8 activations"}, {&s->sx, rows * f, "scales"},
-        {&s->scores, scores_floats(s) * f, "scores"}, {&s->logits, m->vocabulary * f, "logits"},
+        {&s->scores, scores_floats(s) * f, "scores"}, {&s->logits, sequences * m->vocabulary * f, "logits"},
     };
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     for (size_t i = 0; i < sizeof all / sizeof *all && !o; i++)
@@ -66,11 +67,25 @@ static enum cuda_outcome take_buffers(struct cuda_session *s, struct cuda_fault 
     return o;
 }
 
-/* Where the sequence stands, and that nothing was found yet. */
+/* Where the chosen sequence stands, and that nothing was found yet. */
 static enum cuda_outcome set_position(struct cuda_session *s, size_t position, struct cuda_fault *fault)
 {
     const struct session_state state = {.position = (int)position};
-    return cuda_upload(s->device, s->state.at, &state, sizeof state, "the sequence's position", fault);
+    return cuda_upload(s->device, s->state.at + s->chosen * sizeof state, &state, sizeof state, "the sequence's position", fault);
+}
+
+static enum cuda_outcome set_positions(struct cuda_session *s, size_t position, struct cuda_fault *fault)
+{
+    struct session_state states[CUDA_SEQUENCES_MOST] = {0};
+    for (size_t i = 0; i < s->spec.sequences; i++)
+        states[i].position = (int)position;
+    return cuda_upload(s->device, s->state.at, states, s->spec.sequences * sizeof *states, "the sequences' positions", fault);
+}
+
+/* Token `at` of the chosen sequence. */
+static uint64_t token_at(const struct cuda_session *s, size_t at)
+{
+    return s->history.at + (s->chosen * cuda_session_pitch(s) + at) * sizeof(uint32_t);
 }
 
 /* Memory that kernels may read before anything was written there holds numbers. */
@@ -90,6 +105,13 @@ static enum cuda_outcome record_step(void *state, unsigned i, struct cuda_fault 
     return cuda_pass_start(s, &(struct cuda_pass){.rows = 1, .layers = s->model->spec.layers, .has_head = true, .keeps_best = true, .advance = 1}, fault);
 }
 
+static enum cuda_outcome record_step_of_all(void *state, unsigned i, struct cuda_fault *fault)
+{
+    struct cuda_session *s = state;
+    (void)i;
+    return cuda_pass_start(s, &(struct cuda_pass){.rows = s->spec.sequences, .layers = s->model->spec.layers, .is_of_all = true, .has_head = true, .keeps_best = true, .advance = 1}, fault);
+}
+
 /* A graph, unless layers come from the host meanwhile. */
 static enum cuda_outcome open_loop(struct cuda_session *s, cuda_record_fn *record, struct cuda_loop *loop, struct cuda_fault *fault)
 {
@@ -101,18 +123,21 @@ static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fau
     const struct cuda_model_spec *m = &s->model->spec;
     size_t rows = 1, scores = 2 * up(s->spec.context, SCORE_SLICE) * sizeof(float) + MIX_STAGES * MIX_TILE * MIX_COLUMNS * sizeof(float);
     enum cuda_outcome o;
-    while (rows < s->spec.rows)
+    s->spec.sequences = s->spec.sequences ? s->spec.sequences : 1;
+    while (rows < s->spec.rows || rows < s->spec.sequences)
         rows *= 2;
-    if (!s->spec.context || s->spec.context > m->context || !s->spec.rows || rows >= (size_t)1 << CUDA_SIZES || s->spec.cache >= CUDA_CACHES || scores + 4096 > s->device->info.shared_bytes)
-        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions and %zu rows: the model has %zu positions, and their scores must fit in shared memory", s->spec.context,
-                         s->spec.rows, m->context);
+    if (!s->spec.context || s->spec.context > m->context || !s->spec.rows || rows >= (size_t)1 << CUDA_SIZES || s->spec.sequences > CUDA_SEQUENCES_MOST || s->spec.cache >= CUDA_CACHES || scores + 4096 > s->device->info.shared_bytes)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions, %zu rows and %zu sequences: the model has %zu positions, and their scores must fit in shared memory",
+                         s->spec.context, s->spec.rows, s->spec.sequences, m->context);
     s->spec.rows = rows;
     s->share = cuda_model_share(m);
     s->positions = up(s->spec.context, SCORE_SLICE);
     s->pitch = up(m->head, 16);
-    if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_position(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
+    if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_positions(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
         return o;
-    return m->ranks > 1 ? CUDA_OUTCOME_ok : open_loop(s, record_step, &s->step, fault); /* a card among several is driven from without */
+    if (s->spec.sequences > 1 && ((o = cuda_pass_choose(s, s->spec.sequences, fault)) || (o = open_loop(s, record_step_of_all, &s->step_of_all, fault))))
+        return o;
+    return m->ranks > 1 || s->spec.sequences > 1 ? CUDA_OUTCOME_ok : open_loop(s, record_step, &s->step, fault); /* a card among several is driven from without */
 }
 
 enum cuda_outcome cuda_session_bind(struct cuda_model *model, const struct cuda_session_spec *spec, struct cuda_session **out, struct cuda_fault *fault)
@@ -138,6 +163,7 @@ void cuda_session_close(struct cuda_session *s)
     struct cuda_memory *const all[] = {&s->state, &s->history, &s->keys, &s->values, &s->key_scales, &s->value_scales, &s->x[0], &s->x[1], &s->wide, &s->tall, &s->mixed, &s->added, &s->own,
                                        &s->q8, &s->sx, &s->scores, &s->logits};
     cuda_loop_close(&s->step);
+    cuda_loop_close(&s->step_of_all);
     cuda_loop_close(&s->rehearsal);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda_give(s->device, all[i]);
@@ -162,7 +188,7 @@ static enum cuda_outcome fetch_every(struct cuda_session *s, size_t rows, float 
     size_t n = s->model->spec.vocabulary;
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     for (size_t r = 0; r < rows && !o; r++)
-        if (!(o = cuda_pass_head(s, rows, r, false, fault)))
+        if (!(o = cuda_pass_head(s, rows, r, fault)))
             o = cuda_fetch(s->device, logits + r * n, s->logits.at, n * sizeof *logits, "fetching logits", fault);
     return o;
 }
@@ -172,7 +198,7 @@ static enum cuda_outcome feed_piece(struct cuda_session *s, const uint32_t *toke
 {
     struct cuda_pass pass = {.rows = rows, .layers = s->model->spec.layers, .has_head = true, .keeps_best = is_last, .advance = rows};
     enum cuda_outcome o;
-    if ((o = cuda_upload(s->device, s->history.at + at * sizeof *tokens, tokens, rows * sizeof *tokens, "tokens", fault)) || (o = cuda_pass_choose(s, rows, fault)) ||
+    if ((o = cuda_upload(s->device, token_at(s, at), tokens, rows * sizeof *tokens, "tokens", fault)) || (o = cuda_pass_choose(s, rows, fault)) ||
         (o = cuda_pass_start(s, &pass, fault)))
         return o;
     return every ? fetch_every(s, rows, every, fault) : CUDA_OUTCOME_ok;
@@ -201,6 +227,8 @@ enum cuda_outcome cuda_session_generate(struct cuda_session *s, size_t n, uint32
 {
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     double total = 0, one;
+    if (s->spec.sequences > 1)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu sequences generate together", s->spec.sequences);
     if (!s->length || !n || n - 1 > s->spec.context - s->length)
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu tokens after %zu fed; the context has %zu positions", n, s->length, s->spec.context);
     for (size_t left = n - 1, some; left && !o; left -= some) {
@@ -209,7 +237,7 @@ enum cuda_outcome cuda_session_generate(struct cuda_session *s, size_t n, uint32
             total += one;
     }
     if (!o)
-        o = cuda_fetch(s->device, out, s->history.at + s->length * sizeof *out, n * sizeof *out, "fetching tokens", fault);
+        o = cuda_fetch(s->device, out, token_at(s, s->length), n * sizeof *out, "fetching tokens", fault);
     if (!o && logits)
         o = cuda_fetch(s->device, logits, s->logits.at, s->model->spec.vocabulary * sizeof *logits, "fetching logits", fault);
     if (o)
@@ -218,6 +246,42 @@ enum cuda_outcome cuda_session_generate(struct cuda_session *s, size_t n, uint32
     if (ns)
         *ns = total;
     return o;
+}
+
+/* Whether n tokens can follow in every sequence. */
+static enum cuda_outcome check_all(struct cuda_session *s, size_t n, struct cuda_fault *fault)
+{
+    s->lengths[s->chosen] = s->length;
+    for (size_t i = 0; i < s->spec.sequences; i++)
+        if (!s->lengths[i] || !n || n - 1 > s->spec.context - s->lengths[i])
+            return cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu tokens after %zu fed of sequence %zu; the context has %zu positions", n, s->lengths[i], i, s->spec.context);
+    return CUDA_OUTCOME_ok;
+}
+
+enum cuda_outcome cuda_session_generate_all(struct cuda_session *s, size_t n, uint32_t *out, double *ns, struct cuda_fault *fault)
+{
+    enum cuda_outcome o = s->spec.sequences > 1 ? check_all(s, n, fault) : CUDA_OUTCOME_ok;
+    double one = 0;
+    if (s->spec.sequences == 1)
+        return cuda_session_generate(s, n, out, ns, NULL, fault);
+    if (!o)
+        o = cuda_loop_run(&s->step_of_all, n - 1, &one, fault);
+    for (size_t i = 0; i < s->spec.sequences && !o; i++)
+        if (!(o = cuda_session_choose(s, i, fault)) && !(o = cuda_fetch(s->device, out + i * n, token_at(s, s->length), n * sizeof *out, "fetching tokens", fault)))
+            s->length += n - 1;
+    if (!o && ns)
+        *ns = one;
+    return o;
+}
+
+enum cuda_outcome cuda_session_choose(struct cuda_session *s, size_t i, struct cuda_fault *fault)
+{
+    if (i >= s->spec.sequences)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "sequence %zu of %zu", i, s->spec.sequences);
+    s->lengths[s->chosen] = s->length;
+    s->length = s->lengths[i];
+    s->chosen = i;
+    return CUDA_OUTCOME_ok;
 }
 
 enum cuda_outcome cuda_session_stand(struct cuda_session *s, size_t length, struct cuda_fault *fault)
@@ -268,25 +332,34 @@ static enum cuda_outcome record_rehearsal(void *state, unsigned i, struct cuda_f
 {
     struct cuda_session *s = state;
     (void)i;
-    return cuda_pass_start(s, &(struct cuda_pass){.rows = s->rehearsed, .layers = s->model->spec.layers, .has_head = true, .keeps_best = true}, fault);
+    return cuda_pass_start(s, &(struct cuda_pass){.rows = s->rehearsed, .layers = s->model->spec.layers, .is_of_all = s->spec.sequences > 1, .has_head = true, .keeps_best = true}, fault);
+}
+
+/* The tokens of a rehearsal: n in a row, or one of each sequence. */
+static enum cuda_outcome place_tokens(struct cuda_session *s, size_t before, size_t n, struct cuda_fault *fault)
+{
+    size_t apart = s->spec.sequences > 1 ? cuda_session_pitch(s) : 1;
+    enum cuda_outcome o = CUDA_OUTCOME_ok;
+    for (size_t i = 0; i < n && !o; i++) {
+        uint32_t token = (uint32_t)((11 + 37 * i) % s->model->spec.vocabulary);
+        o = cuda_upload(s->device, s->history.at + (before + i * apart) * sizeof token, &token, sizeof token, "tokens", fault);
+    }
+    return o;
 }
 
 enum cuda_outcome cuda_session_rehearse(struct cuda_session *s, size_t before, size_t n, struct cuda_fault *fault)
 {
+    size_t rows = s->spec.sequences > 1 ? s->spec.sequences : n, positions = s->spec.sequences > 1 ? 1 : n;
     enum cuda_outcome o;
-    if (!n || n > s->spec.rows || before > s->spec.context || n > s->spec.context - before)
-        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "passes of %zu rows after %zu positions; there are %zu rows and %zu positions", n, before, s->spec.rows, s->spec.context);
-    uint32_t *tokens = malloc(n * sizeof *tokens);
-    if (!tokens)
-        return cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no host memory for %zu tokens", n);
-    for (size_t i = 0; i < n; i++)
-        tokens[i] = (uint32_t)((11 + 37 * i) % s->model->spec.vocabulary);
+    if (!rows || rows > s->spec.rows || before > s->spec.context || positions > s->spec.context - before)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "passes of %zu rows after %zu positions; there are %zu rows and %zu positions", rows, before, s->spec.rows, s->spec.context);
     cuda_loop_close(&s->rehearsal);
-    if (!(o = fill_cache(s, fault)) && !(o = set_position(s, before, fault)) && !(o = cuda_upload(s->device, s->history.at + before * sizeof *tokens, tokens, n * sizeof *tokens, "tokens", fault)))
-        o = cuda_pass_choose(s, n, fault);
-    free(tokens);
+    if (!(o = cuda_session_choose(s, 0, fault)) && !(o = fill_cache(s, fault)) && !(o = set_positions(s, before, fault)) && !(o = place_tokens(s, before, rows, fault)))
+        o = cuda_pass_choose(s, rows, fault);
+    for (size_t i = 0; i < s->spec.sequences; i++)
+        s->lengths[i] = before;
     s->length = before;
-    s->rehearsed = n;
+    s->rehearsed = rows;
     return o ? o : open_loop(s, record_rehearsal, &s->rehearsal, fault);
 }
 
@@ -295,22 +368,26 @@ enum cuda_outcome cuda_session_repeat(struct cuda_session *s, uint64_t n, double
     return cuda_loop_run(&s->rehearsal, n, ns, fault);
 }
 
-static enum cuda_outcome fetch(struct cuda_session *s, void *to, const struct cuda_memory *from, struct cuda_fault *fault)
+/* What a sequence has of the first layer. */
+static enum cuda_outcome fetch(struct cuda_session *s, size_t sequence, void *to, const struct cuda_memory *from, struct cuda_fault *fault)
 {
-    return to && from->bytes ? cuda_fetch(s->device, to, from->at, from->bytes / s->model->spec.layers, "fetching a cache", fault) : CUDA_OUTCOME_ok;
+    size_t bytes = from->bytes / s->model->spec.layers / s->spec.sequences;
+    return to && bytes ? cuda_fetch(s->device, to, from->at + sequence * bytes, bytes, "fetching a cache", fault) : CUDA_OUTCOME_ok;
 }
 
 enum cuda_outcome cuda_session_look(struct cuda_session *s, const struct cuda_session_view *v, struct cuda_fault *fault)
 {
     size_t vocabulary = s->model->spec.vocabulary, layers = s->model->spec.layers;
-    struct cuda_pass pass = {.rows = v->rows < s->rehearsed ? v->rows : s->rehearsed, .size = s->rehearsed, .layers = v->layers < layers ? v->layers : layers, .has_head = true};
+    bool is_of_all = s->spec.sequences > 1;
+    struct cuda_pass pass = {.rows = v->rows < s->rehearsed && !is_of_all ? v->rows : s->rehearsed, .size = s->rehearsed, .layers = v->layers < layers ? v->layers : layers, .is_of_all = is_of_all,
+                             .has_head = true};
     enum cuda_outcome o;
-    if ((o = fetch(s, v->keys, &s->keys, fault)) || (o = fetch(s, v->values, &s->values, fault)) || (o = fetch(s, v->key_scales, &s->key_scales, fault)) ||
-        (o = fetch(s, v->value_scales, &s->value_scales, fault)) || !v->logits)
+    if ((o = fetch(s, v->sequence, v->keys, &s->keys, fault)) || (o = fetch(s, v->sequence, v->values, &s->values, fault)) ||
+        (o = fetch(s, v->sequence, v->key_scales, &s->key_scales, fault)) || (o = fetch(s, v->sequence, v->value_scales, &s->value_scales, fault)) || !v->logits)
         return o;
     if ((o = cuda_fill(s->device, &s->logits, 0xFFFFFFFFu, "clearing logits", fault)) || (o = cuda_pass_start(s, &pass, fault)))
         return o;
-    return cuda_fetch(s->device, v->logits, s->logits.at, vocabulary * sizeof *v->logits, "fetching logits", fault);
+    return cuda_fetch(s->device, v->logits, s->logits.at + v->sequence * vocabulary * sizeof *v->logits, vocabulary * sizeof *v->logits, "fetching logits", fault);
 }
 
 /* ---- marks */
@@ -374,5 +451,5 @@ void cuda_session_why(const struct cuda_session *s, size_t n, char *text, size_t
 double cuda_session_cache_bytes(const struct cuda_session *s, size_t before)
 {
     const struct cuda_model_spec *m = &s->model->spec;
-    return (double)(m->layers * m->groups * before) * ((double)(2 * m->head * cuda_cache_bytes(s->spec.cache)) + (s->spec.cache == CUDA_CACHE_i8 ? 8 : 0));
+    return (double)(s->spec.sequences * m->layers * m->groups * before) * ((double)(2 * m->head * cuda_cache_bytes(s->spec.cache)) + (s->spec.cache == CUDA_CACHE_i8 ? 8 : 0));
 }

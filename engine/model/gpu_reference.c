@@ -116,7 +116,7 @@ static void norm(struct tern_gpu_reference *r, const float *x, enum cuda_norm wh
 static void begin_row(struct tern_gpu_reference *r, size_t row, bool is_last)
 {
     const struct cuda_model_spec *p = r->spec;
-    float scale = p->source->row(p->data, (11 + 37 * row) % p->vocabulary, r->q);
+    float scale = p->source->row(p->data, (11 + 37 * (r->first + row)) % p->vocabulary, r->q);
     for (size_t i = 0; i < p->width; i++)
         r->x[i] = scale * (float)r->q[i];
     norm(r, r->x, CUDA_NORM_attention, p->width);

@@ -11,7 +11,7 @@ struct tern_gpu_reference {
     const struct cuda_model_spec *spec;
     const struct tern_kernels *kernels;
     enum cuda_cache cache;
-    size_t positions, rows, stride, pitch;
+    size_t positions, rows, first, stride, pitch; /* first: of the rehearsal's tokens the one that row 0 is */
     void *keys, *values;               /* layer 0's cache as the card draws it (cuda/kernels/session.h): filled in by the caller */
     float *key_scales, *value_scales;  /* of int8 */
     float *k, *v;                      /* the same as floats, in the CPU's order (model/attend.h) */

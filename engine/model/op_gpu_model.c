@@ -30,7 +30,7 @@ struct pass {
     {"resident", "all", "layers that stay on the card; the others come from the host while those before them are computed"}
 
 static const struct tern_op_param decode_params[] = {
-    PASS_PARAMS, {"context", "512", "positions, the last of which is decoded"},
+    PASS_PARAMS, {"context", "512", "positions, the last of which is decoded"}, {"sequences", "1", "decoded in one step, each with a cache of its own"},
     {"fusing", "fastest", "norms within the products after them: fastest, never or always"}, {NULL, NULL, NULL}};
 static const struct tern_op_param prefill_params[] = {PASS_PARAMS, {"tokens", "512", "of the prompt"}, {"before", "0", "positions before it"}, {NULL, NULL, NULL}};
 
@@ -45,7 +45,7 @@ static enum tern_status read_model(struct tern_op *op, struct pass *s, struct te
     if ((status = tern_op_choice(op, "model", tern_gpu_seeded_names, &model, error)) || (status = tern_op_choice(op, "cache", caches, &cache, error)) ||
         (status = tern_op_seed(op, "seed", &seed, error)) || (status = tern_gpu_seeded_open(model, seed, &s->seeded, error)))
         return status;
-    s->sizes = (struct cuda_session_spec){.context = s->before + s->rows, .rows = s->rows, .cache = (enum cuda_cache)cache};
+    s->sizes = (struct cuda_session_spec){.context = s->before + (s->sizes.sequences > 1 ? 1 : s->rows), .rows = s->rows, .sequences = s->sizes.sequences, .cache = (enum cuda_cache)cache};
     s->seeded.spec.context = s->sizes.context;
     if (!strcmp(tern_op_text(op, "resident"), "all"))
         return TERN_OK;
@@ -86,9 +86,10 @@ static enum tern_status bind_decode(struct tern_op *op, struct tern_error *error
     enum tern_status status;
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);
-    if ((status = tern_op_size(op, "context", 1, 16384, &context, error)) || (status = tern_op_choice(op, "fusing", fusings, &fusing, error)))
+    if ((status = tern_op_size(op, "context", 1, 16384, &context, error)) || (status = tern_op_size(op, "sequences", 1, 256, &s->sizes.sequences, error)) ||
+        (status = tern_op_choice(op, "fusing", fusings, &fusing, error)))
         return status;
-    s->rows = 1;
+    s->rows = s->sizes.sequences;
     s->before = context - 1;
     return open_pass(op, s, (enum cuda_fusing)fusing, error);
 }
@@ -119,14 +120,15 @@ static enum tern_status compare(const struct tern_op *op, size_t n, float found,
     return tern_error_set(error, TERN_WRONG, "%s: logit %zu %s is %.9g, expected %.9g (%s)", op->row->name, n, what, (double)found, (double)expected, op->why);
 }
 
-/* The first rows through the first layer, on both. */
-static enum tern_status check_first_layer(struct tern_op *op, struct pass *s, float *logits, struct tern_error *error)
+/* The first rows, or the one of a sequence among several, through the first layer, on both. */
+static enum tern_status check_first_layer(struct tern_op *op, struct pass *s, size_t sequence, float *logits, struct tern_error *error)
 {
-    size_t rows = s->rows < ROWS_CHECKED ? s->rows : ROWS_CHECKED, positions = s->on.face->session_positions(s->session);
+    size_t rows = s->sizes.sequences > 1 ? 1 : s->rows < ROWS_CHECKED ? s->rows : ROWS_CHECKED, positions = s->on.face->session_positions(s->session);
     uint64_t random = tern_random_start(s->seeded.seed, TAG_CHECK, 0);
     struct tern_gpu_reference r;
-    struct cuda_session_view view = {.rows = rows, .layers = 1, .logits = logits};
+    struct cuda_session_view view = {.rows = rows, .layers = 1, .sequence = sequence, .logits = logits};
     enum tern_status status = tern_gpu_reference_open(&s->seeded.spec, s->sizes.cache, positions, rows, &r, error);
+    r.first = sequence;
     view.keys = r.keys;
     view.values = r.values;
     view.key_scales = r.key_scales;
@@ -143,16 +145,19 @@ static enum tern_status check_first_layer(struct tern_op *op, struct pass *s, fl
     return status;
 }
 
-/* The whole pass twice: every logit a number, and the same bits again. */
+/* The first and the last sequence; then the whole pass twice: every logit a number, and the same bits again. */
 static enum tern_status check_pass(struct tern_op *op, struct tern_error *error)
 {
     struct pass *s = op->state;
     float *logits = tern_array_open(1, 2 * s->seeded.spec.vocabulary * sizeof *logits);
     enum tern_status status = logits ? TERN_OK : tern_error_memory(error, "logits", 2 * s->seeded.spec.vocabulary * sizeof *logits);
+    size_t last = s->sizes.sequences > 1 ? s->sizes.sequences - 1 : 0;
     if (!status)
-        status = check_first_layer(op, s, logits, error);
+        status = check_first_layer(op, s, 0, logits, error);
+    if (!status && last)
+        status = check_first_layer(op, s, last, logits, error);
     for (size_t i = 0; i < 2 && !status; i++)
-        status = look(s, (struct cuda_session_view){.rows = s->rows, .layers = s->seeded.spec.layers, .logits = logits + i * s->seeded.spec.vocabulary}, error);
+        status = look(s, (struct cuda_session_view){.rows = s->rows, .sequence = last, .layers = s->seeded.spec.layers, .logits = logits + i * s->seeded.spec.vocabulary}, error);
     for (size_t n = 0; n < s->seeded.spec.vocabulary && !status; n++)
         status = compare(op, n, logits[n], logits[s->seeded.spec.vocabulary + n], "of the same pass again", error);
     tern_array_close(logits);
@@ -169,7 +174,7 @@ static void work_pass(const struct tern_op *op, struct tern_work *work)
         cuda_model_shape(&s->seeded.spec, (enum cuda_matrix)i, &n, &k);
         weights += (double)n * (double)k * (double)s->seeded.spec.layers;
     }
-    work->ops = 2 * weights * (double)s->rows + 2 * (double)s->seeded.spec.vocabulary * (double)s->seeded.spec.width;
+    work->ops = 2 * weights * (double)s->rows + 2 * (double)s->seeded.spec.vocabulary * (double)s->seeded.spec.width * (double)(s->sizes.sequences ? s->sizes.sequences : 1);
     work->bytes = (double)s->on.face->model_bytes(s->model) + s->on.face->session_cache_bytes(s->session, s->before);
     work->items = (double)s->rows;
 }

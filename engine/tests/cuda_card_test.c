@@ -138,22 +138,34 @@ static void bitlinear_has_the_bits_of_scalar(void **state)
 }
 
 /* cuBLASLt's way gives the same sums, where the library is found. */
+static void try_unpacked(size_t n, size_t k, size_t rows)
+{
+    char shape[64], batch[32];
+    snprintf(shape, sizeof shape, "%zux%zu", n, k);
+    snprintf(batch, sizeof batch, "%zu", rows);
+    const struct tern_param params[] = {{"backend", "cuda"}, {"shape", shape}, {"batch", batch}, {"kernel", "unpacked"}};
+    enum tern_status status = check("matmul", params, 4);
+    if (status && (strstr(error.text, "libcublasLt") || strstr(error.text, "has no int8")))
+        print_message("# %s, batch %s: %s\n", shape, batch, error.text);
+    else if (status)
+        fail_msg("%s, batch %s: %s", shape, batch, error.text);
+}
+
 static void unpacked_products_are_exact(void **state)
 {
-    static const size_t ns[] = {4, 132, 2560}, ks[] = {1, 257, 6912}, batches[] = {4, 128, 512};
+    static const size_t ns[] = {4, 32, 132}, ks[] = {1, 129, 257}, batches[] = {4, 32, 128};
     (void)state;
     need_card();
-    for (size_t i = 0; i < 9; i++) {
-        char shape[64], batch[32];
-        snprintf(shape, sizeof shape, "%zux%zu", ns[i / 3], ks[i % 3]);
-        snprintf(batch, sizeof batch, "%zu", batches[(i + i / 3) % 3]);
-        const struct tern_param params[] = {{"backend", "cuda"}, {"shape", shape}, {"batch", batch}, {"kernel", "unpacked"}};
-        enum tern_status status = check("matmul", params, 4);
-        if (status && (strstr(error.text, "libcublasLt") || strstr(error.text, "has no int8")))
-            print_message("# %s, batch %s: %s\n", shape, batch, error.text);
-        else if (status)
-            fail_msg("%s, batch %s: %s", shape, batch, error.text);
-    }
+    for (size_t i = 0; i < 9; i++)
+        try_unpacked(ns[i / 3], ks[i % 3], batches[(i + i / 3) % 3]);
+}
+
+static void unpacked_products_of_real_shapes(void **state)
+{
+    (void)state;
+    need_card();
+    try_unpacked(2560, 6912, 512);
+    try_unpacked(6912, 2560, 512);
 }
 
 static void stretches(void **state)
@@ -169,25 +181,35 @@ static void stretches(void **state)
         }
 }
 
+/* *state: the cache's elements. */
 static void decode_has_the_bits_of_the_cpu(void **state)
 {
-    static const char *const caches[] = {"f32", "f16", "i8"}, *const fusings[] = {"never", "always", "fastest"}, *const contexts[] = {"1", "2", "31", "32", "33", "128", "129", "300", "1000"};
-    (void)state;
+    static const char *const fusings[] = {"never", "always", "fastest"}, *const contexts[] = {"1", "2", "31", "32", "33", "127", "128", "129", "300", "1000"};
     need_card();
-    for (size_t i = 0; i < 9 * 3; i++) {
-        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i / 3]}, {"cache", caches[i % 3]}, {"fusing", fusings[(i + i / 3) % 3]}};
+    for (size_t i = 0; i < 10; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i]}, {"cache", *state}, {"fusing", fusings[i % 3]}};
         if (check("gpu_decode", params, 4))
             fail_msg("context %s, cache %s, fusing %s: %s", params[1].value, params[2].value, params[3].value, error.text);
     }
 }
 
+static void several_sequences_have_the_bits_of_the_cpu(void **state)
+{
+    static const char *const contexts[] = {"1", "33", "129", "300"}, *const sequences[] = {"2", "7", "8", "9", "31", "32", "33"};
+    need_card();
+    for (size_t i = 0; i < 7; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"sequences", sequences[i]}, {"cache", *state}, {"context", contexts[i % 4]}};
+        if (check("gpu_decode", params, 4))
+            fail_msg("%s sequences, cache %s, context %s: %s", params[1].value, params[2].value, params[3].value, error.text);
+    }
+}
+
 static void prompts_have_the_bits_of_the_cpu(void **state)
 {
-    static const char *const caches[] = {"f32", "f16", "i8"}, *const befores[] = {"0", "1", "200"}, *const tokens[] = {"2", "7", "8", "9", "31", "32", "33", "64", "65", "300"};
-    (void)state;
+    static const char *const befores[] = {"0", "1", "200"}, *const tokens[] = {"2", "7", "8", "9", "31", "32", "33", "64", "65", "300"};
     need_card();
-    for (size_t i = 0; i < 10 * 3; i++) {
-        const struct tern_param params[] = {{"model", "tiny"}, {"tokens", tokens[i / 3]}, {"cache", caches[i % 3]}, {"before", befores[(i + i / 3) % 3]}};
+    for (size_t i = 0; i < 10; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"tokens", tokens[i]}, {"cache", *state}, {"before", befores[i % 3]}};
         if (check("gpu_prefill", params, 4))
             fail_msg("%s tokens, cache %s, before %s: %s", params[1].value, params[2].value, params[3].value, error.text);
     }
@@ -225,11 +247,13 @@ static void mistakes_are_named(void **state)
 /* An argument selects tests by name (* and ?), --list names them; each kernel's own is called as the kernel. */
 int main(int argc, char **argv)
 {
-    enum { OTHERS = 9 };
+    static char caches[][4] = {"f32", "f16", "i8"};
+#define EACH_CACHE(test) {#test "_f32", test, NULL, NULL, caches[0]}, {#test "_f16", test, NULL, NULL, caches[1]}, {#test "_i8", test, NULL, NULL, caches[2]}
+    enum { OTHERS = 17 };
     struct CMUnitTest tests[OTHERS + N_KERNELS] = {
         cmocka_unit_test(mistakes_are_named), cmocka_unit_test(real_shapes), cmocka_unit_test(sums_are_the_same_again), cmocka_unit_test(bitlinear_has_the_bits_of_scalar),
-        cmocka_unit_test(unpacked_products_are_exact), cmocka_unit_test(stretches), cmocka_unit_test(decode_has_the_bits_of_the_cpu),
-        cmocka_unit_test(prompts_have_the_bits_of_the_cpu), cmocka_unit_test(out_of_memory_is_survived),
+        cmocka_unit_test(unpacked_products_are_exact), cmocka_unit_test(unpacked_products_of_real_shapes), cmocka_unit_test(stretches), cmocka_unit_test(out_of_memory_is_survived),
+        EACH_CACHE(decode_has_the_bits_of_the_cpu), EACH_CACHE(several_sequences_have_the_bits_of_the_cpu), EACH_CACHE(prompts_have_the_bits_of_the_cpu),
     };
     for (size_t i = 0; i < N_KERNELS; i++)
         tests[OTHERS + i] = (struct CMUnitTest){kernels[i].name, kernel_at_edge_shapes, NULL, NULL, (void *)(uintptr_t)&kernels[i]};

@@ -388,6 +388,14 @@ static void drawing_of_the_layout_holds(void **state)
     assert_int_equal(packed[2 * 16 + 3 * 4 + 3], 3 << 2);
 }
 
+/* 16 bytes a stage, behind what slices swap, 2 bytes a consumer's thread and row of x: sums must not be written over barriers. */
+static void barriers_lie_behind_the_exchange(const struct cuda_choice *choice)
+{
+    const struct cuda_kernel_row *row = choice->row;
+    if (row->family == CUDA_GEMM && row->c > 1)
+        assert_true(choice->grid.shared_bytes >= (unsigned)(row->b * row->c * 128 * row->a * 2 + 16 * choice->stages));
+}
+
 static void choices_fit_the_card(void **state)
 {
     static const struct cuda_info cards[] = {{.major = 8, .multiprocessors = 108, .shared_bytes = 166912}, {.major = 9, .multiprocessors = 132, .shared_bytes = 232448},
@@ -406,6 +414,7 @@ static void choices_fit_the_card(void **state)
                     assert_true(choices[i].grid.threads <= 1024 && choices[i].grid.x > 0);
                     assert_true(choices[i].row->family == CUDA_PORTABLE || cards[c].major >= 9);
                     assert_true(choices[i].row->family != CUDA_GEMM || cards[c].major == 9);
+                    barriers_lie_behind_the_exchange(&choices[i]);
                 }
             }
     struct cuda_shape shape = {64, 4, 1, 1};

@@ -184,7 +184,7 @@ static const emulated_kernel kernels[] = {
 #include "cuda/kernels/linear.def"
 #define CACHE(name) KERNEL(remember_##name, attend_args) KERNEL(score_##name, attend_args) KERNEL(mix_##name, attend_args) KERNEL(attend_##name, attend_args)
     KERNEL(norm_f32_i8, norm_args) KERNEL(norm_t2_stream_8x1, norm_stream_args) KERNEL(norm_t2_stream_16x1, norm_stream_args)
-    CACHE(f32) CACHE(f16) CACHE(i8) KERNEL(head_i8, head_args) KERNEL(next_position, advance_args)
+    CACHE(f32) CACHE(f16) CACHE(i8) KERNEL(head_i8, head_args) KERNEL(heads_i8, head_args) KERNEL(next_position, advance_args)
     KERNEL(unpack_t2_i8, unpack_args) KERNEL(scale_i32_f32, scale_args)
     KERNEL(fill_random, fill_args) KERNEL(fill_halves, fill_args) KERNEL(fill_floats, fill_args)
 };

@@ -246,7 +246,7 @@ static void logits(void **state)
     enum { WIDTH = 256, VOCABULARY = 203, LARGEST = 150 };
     int8_t *rows = room(VOCABULARY * WIDTH), *q = room(WIDTH);
     float *scales = floats(11, VOCABULARY), *found = room(VOCABULARY * 4), expected[VOCABULARY], scale = 0.021f;
-    unsigned long long best = 0;
+    struct session_state at = {0};
     (void)state;
     tern_random_int8(tern_random_start(7, 4, 0), rows, VOCABULARY * WIDTH);
     tern_random_int8(tern_random_start(7, 5, 0), q, WIDTH);
@@ -259,34 +259,60 @@ static void logits(void **state)
             sum += rows[r * WIDTH + i] * q[i];
         expected[r] = ((float)sum * scales[r]) * scale;
     }
-    struct head_args a = {rows, q, scales, &scale, found, &best, WIDTH, VOCABULARY, NULL};
+    struct head_args a = {rows, q, scales, &scale, found, &at, WIDTH, VOCABULARY, 1, WIDTH, NULL};
     run("head_i8", 3, 1, LOGITS_THREADS, &a);
     same_floats("logits", found, expected, VOCABULARY);
-    assert_int_equal(0xFFFFFFFFu - (unsigned)best, LARGEST);
+    assert_int_equal(0xFFFFFFFFu - (unsigned)at.best, LARGEST);
     free(rows), free(q), free(scales), free(found);
+}
+
+/* Several rows of q give what each gives alone. */
+static void logits_of_several_sequences(void **state)
+{
+    enum { WIDTH = 64, VOCABULARY = 77, SEQUENCES = 11, APART = 128 };
+    int8_t *rows = room(VOCABULARY * WIDTH), *q = room(SEQUENCES * APART);
+    float *scales = floats(11, VOCABULARY), *each = floats(12, SEQUENCES), *found = room(SEQUENCES * VOCABULARY * 4), *alone = room(VOCABULARY * 4);
+    struct session_state all[SEQUENCES] = {0}, one = {0};
+    (void)state;
+    tern_random_int8(tern_random_start(7, 4, 0), rows, VOCABULARY * WIDTH);
+    tern_random_int8(tern_random_start(7, 5, 0), q, SEQUENCES * APART);
+    struct head_args a = {rows, q, scales, each, found, all, WIDTH, VOCABULARY, SEQUENCES, APART, NULL};
+    run("heads_i8", 3, (SEQUENCES + HEADS_AT_ONCE - 1) / HEADS_AT_ONCE, LOGITS_THREADS, &a);
+    for (size_t s = 0; s < SEQUENCES; s++) {
+        struct head_args b = {rows, q + s * APART, scales, each + s, alone, &one, WIDTH, VOCABULARY, 1, APART, NULL};
+        one.best = 0;
+        run("head_i8", 3, 1, LOGITS_THREADS, &b);
+        same_floats("logits of a sequence", found + s * VOCABULARY, alone, VOCABULARY);
+        assert_true(all[s].best == one.best);
+    }
+    free(rows), free(q), free(scales), free(each), free(found), free(alone);
 }
 
 static void next_positions(void **state)
 {
-    struct session_state at = {.position = 3, .best = 7ull << 32 | (0xFFFFFFFFu - 41)};
-    uint32_t history[8] = {0};
-    struct advance_args a = {&at, history, 2, 1};
+    struct session_state at[2] = {{.position = 3, .best = 7ull << 32 | (0xFFFFFFFFu - 41)}, {.position = 0, .best = 7ull << 32 | (0xFFFFFFFFu - 5)}};
+    uint32_t history[2][8] = {0};
+    struct advance_args a = {at, history[0], 2, 1, 2, 8};
     (void)state;
     run("next_position", 1, 1, 32, &a);
-    assert_int_equal(at.position, 5);
-    assert_int_equal(history[5], 41);
-    assert_true(at.best == 0);
+    assert_int_equal(at[0].position, 5);
+    assert_int_equal(history[0][5], 41);
+    assert_int_equal(at[1].position, 2);
+    assert_int_equal(history[1][2], 5);
+    assert_true(at[0].best == 0 && at[1].best == 0);
     a.has_best = 0;
+    a.sequences = 1;
     run("next_position", 1, 1, 32, &a);
-    assert_int_equal(at.position, 7);
-    assert_int_equal(history[7], 0);
+    assert_int_equal(at[0].position, 7);
+    assert_int_equal(history[0][7], 0);
+    assert_int_equal(at[1].position, 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_of_few_rows), cmocka_unit_test(norms), cmocka_unit_test(norms_within_products), cmocka_unit_test(logits),
-        cmocka_unit_test(next_positions),
+        cmocka_unit_test(logits_of_several_sequences), cmocka_unit_test(next_positions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Whole models through the CUDA library, its launches run by the emulated card: decode and prompts of a seeded model against the CPU's scalar
  * kernels, for each kind of cache; a model file through a runner, on the card and on the CPU. */
+#include "core/accelerator.h"
+#include "model/gpu_seeded.h"
 #include "tern.h"
 
 #include <setjmp.h>
@@ -63,6 +65,54 @@ static void prompts_have_the_bits_of_the_cpu(void **state)
         const struct tern_param params[] = {{"model", "tiny"}, {"cache", caches[i % 3]}, {"tokens", cases[i][0]}, {"before", cases[i][1]}};
         check("gpu_prefill", params, 4);
     }
+}
+
+static void several_sequences_have_the_bits_of_the_cpu(void **state)
+{
+    static const char *const caches[] = {"f32", "f16", "i8"}, *const cases[][2] = {{"1", "3"}, {"130", "2"}, {"40", "9"}};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const struct tern_param params[] = {{"model", "tiny"}, {"cache", caches[i]}, {"context", cases[i][0]}, {"sequences", cases[i][1]}};
+        check("gpu_decode", params, 4);
+    }
+}
+
+/* Prompts of their own lengths, then steps of all: each sequence makes the tokens that it makes alone. */
+static void sequences_decoded_together_do_not_mix(void **state)
+{
+    enum { SEQUENCES = 3, STEPS = 4 };
+    static const uint32_t tokens[] = {3, 141, 59, 26, 535, 89, 79};
+    const struct cuda_session_spec together = {.context = 12, .rows = 4, .sequences = SEQUENCES, .cache = CUDA_CACHE_f16}, alone = {.context = 12, .rows = 4, .cache = CUDA_CACHE_f16};
+    struct tern_accelerator on;
+    struct tern_gpu_seeded seeded;
+    struct cuda_model *model = NULL;
+    struct cuda_session *all = NULL, *one = NULL;
+    uint32_t made[SEQUENCES * STEPS], expected[STEPS];
+    (void)state;
+    assert_int_equal(tern_accelerator_open(&on, &error), TERN_OK);
+    assert_int_equal(tern_gpu_seeded_open(1, 5, &seeded, &error), TERN_OK);
+    seeded.spec.context = 12;
+    assert_int_equal(on.face->model_open(on.device, &seeded.spec, &model, NULL), CUDA_OUTCOME_ok);
+    assert_int_equal(on.face->session_bind(model, &together, &all, NULL), CUDA_OUTCOME_ok);
+    assert_int_equal(on.face->session_generate_all(all, STEPS, made, NULL, NULL), CUDA_OUTCOME_mismatch); /* nothing was fed */
+    for (size_t i = SEQUENCES; i--;) {
+        assert_int_equal(on.face->session_choose(all, i, NULL), CUDA_OUTCOME_ok);
+        assert_int_equal(on.face->session_feed(all, tokens + i, 7 - 2 * i, false, NULL, NULL), CUDA_OUTCOME_ok);
+    }
+    assert_int_equal(on.face->session_choose(all, SEQUENCES, NULL), CUDA_OUTCOME_mismatch);
+    assert_int_equal(on.face->session_generate(all, STEPS, made, NULL, NULL, NULL), CUDA_OUTCOME_mismatch);
+    assert_int_equal(on.face->session_generate_all(all, STEPS, made, NULL, NULL), CUDA_OUTCOME_ok);
+    for (size_t i = 0; i < SEQUENCES; i++) {
+        assert_int_equal(on.face->session_bind(model, &alone, &one, NULL), CUDA_OUTCOME_ok);
+        assert_int_equal(on.face->session_feed(one, tokens + i, 7 - 2 * i, false, NULL, NULL), CUDA_OUTCOME_ok);
+        assert_int_equal(on.face->session_generate(one, STEPS, expected, NULL, NULL, NULL), CUDA_OUTCOME_ok);
+        assert_memory_equal(made + i * STEPS, expected, sizeof expected);
+        on.face->session_close(one);
+    }
+    assert_true(memcmp(made, made + STEPS, sizeof expected)); /* they are not all the same */
+    on.face->session_close(all);
+    on.face->model_close(model);
+    tern_gpu_seeded_close(&seeded);
 }
 
 /* A decode step's launches in their order, each with its moments in theirs. */
@@ -228,7 +278,8 @@ static void what_the_card_does_not_serve_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decode_has_the_bits_of_the_cpu), cmocka_unit_test(prompts_have_the_bits_of_the_cpu),
+        cmocka_unit_test(decode_has_the_bits_of_the_cpu), cmocka_unit_test(prompts_have_the_bits_of_the_cpu), cmocka_unit_test(several_sequences_have_the_bits_of_the_cpu),
+        cmocka_unit_test(sequences_decoded_together_do_not_mix),
         cmocka_unit_test(a_step_says_when_its_launches_ran), cmocka_unit_test(a_model_larger_than_the_card_has_the_same_bits), cmocka_unit_test(one_model_over_two_cards_has_the_tokens_of_one),
         cmocka_unit_test(cards_that_are_not_there_are_said), cmocka_unit_test(a_gather_that_fails_is_said), cmocka_unit_test(replicas_make_the_tokens_of_one),
         cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(what_the_card_does_not_serve_is_said),

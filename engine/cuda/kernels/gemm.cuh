@@ -4,7 +4,7 @@
  * by BATCH rows of x; a block takes tiles in turn. One thread feeds a ring of stages, each QUADS quads of x, swizzled by its
  * tensor copy, and of W, still in 2 bits: two copies a stage, because copies cost more than their bytes. Warpgroup (g, s) of
  * GROUPS x SLICES unpacks its 64 rows of every SLICES-th quad into one of two sets of A registers, so that unpacking runs
- * beside the product before. The slices' sums meet in the ring's memory, once the tile is done (so with slices a block has
+ * beside the product before. The slices' sums meet in the stages' memory, once the tile is done (so with slices a block has
  * one tile).
  *
  * Before waiting for the launch it depends on, the feeder asks for the weights of the whole ring, so the bus does not rest
@@ -26,7 +26,7 @@ template <int BATCH_, int GROUPS_, int SLICES_, int QUADS_> struct gemm_shape {
         FEEDERS = WIDE ? 128 : 32, THREADS = CONSUMERS + FEEDERS,
         REGISTERS = CONSUMERS == 256 ? 240 : 112, /* consumers and feeders (24) share what the block was launched with */
         X_BYTES = BATCH * CUDA_QUAD, STAGE = QUADS * (X_BYTES + GROUPS * 4 * CUDA_TILE_BYTES),
-        EXCHANGE = SLICES > 1 ? CONSUMERS * BATCH * 2 : 0, /* bytes the slices' sums take */
+        EXCHANGE = SLICES > 1 ? CONSUMERS * BATCH * 2 : 0, /* bytes the slices' sums take, over the stages */
     };
 };
 
@@ -185,7 +185,9 @@ template <class S> __device__ __forceinline__ void gemm_tile(const gemm_args &p,
 
 template <class S> __device__ __forceinline__ void gemm_body(const gemm_args &p, const void *w_map, const void *x_map) {
     DYNAMIC_SHARED(uint8_t, memory);
-    const unsigned base = shared_address(memory), barriers = base + p.stages * S::STAGE;
+    /* Behind the exchange too: memory of a barrier is nobody else's while it lives. With one stage sums lay over barriers that were done with, and were
+     * wrong under racecheck, which still kept count there (seen on an H100, 2026-11-26). */
+    const unsigned base = shared_address(memory), barriers = base + max(p.stages * S::STAGE, (int)S::EXCHANGE);
     const gemm_ring r = {base, barriers, barriers + p.stages * 8, p.stages};
     const gemm_work k = gemm_plan<S>(p);
     if (threadIdx.x == 0) {

@@ -16,7 +16,8 @@ __device__ __forceinline__ size_t norm_at(const norm_args &p, int row, int i) {
 __device__ __forceinline__ float norm_first(const norm_args &p, int row, int i) {
     if (p.kind == NORM_RESIDUAL) return __ldcg(p.x + (size_t)row * p.n + i);
     if (p.kind != NORM_EMBEDDING) return __ldcg(p.x + norm_at(p, row, i));
-    const size_t token = __ldcg(p.history + p.state->position + row);
+    const int sequence = p.history_pitch ? row : 0;
+    const size_t token = __ldcg(p.history + (size_t)sequence * p.history_pitch + p.state[sequence].position + row - sequence);
     return p.table ? p.table[token * p.n + i] : __fmul_rn(p.scales[token], (float)p.rows[token * p.n + i]);
 }
 __device__ __forceinline__ float norm_join(const norm_args &p, float first, float second) {

@@ -25,7 +25,8 @@ struct norm_args {
     const float *table;         /* the embedding as floats; or null, and */
     const int8_t *rows;         /* as int8 with */
     const float *scales;        /* one a row */
-    const uint32_t *history;    /* tokens by position */
+    const uint32_t *history;    /* tokens by position; */
+    int history_pitch;          /* 0: the rows follow each other in one sequence; else each is a sequence's own, their histories so far apart */
     const struct session_state *state;
     int8_t *q; /* rows of ldq */
     float *scale;

@@ -134,7 +134,15 @@ template <class T> __device__ __forceinline__ void remember(const attend_args &p
     mark(p.marks, MARK_END);
 }
 
-/* ---- one token: scores of a slice of positions for one head */
+/* ---- one token of each sequence: scores of a slice of positions for one head; blockIdx.x: the heads of all sequences */
+
+struct one_token {
+    int sequence, head, group, kept; /* kept: the group among those of all sequences, as caches lie */
+};
+__device__ __forceinline__ one_token token_of(const cache_layer &c) {
+    const int sequence = blockIdx.x / c.heads, head = blockIdx.x % c.heads, group = head / (c.heads / c.groups);
+    return {sequence, head, group, sequence * c.groups + group};
+}
 
 /*
  * The slice's keys are asked for before the kernel waits for the product that it follows; what is not said yet is read too, and not used.
@@ -145,40 +153,42 @@ template <class T> __device__ __forceinline__ void score(const attend_args &p, T
     __shared__ __align__(16) float q[HEAD_MOST];
     __shared__ float scales[SCORE_SLICE];
     const cache_layer &c = p.cache;
-    const int head = blockIdx.x, each = c.heads / c.groups, group = head / each, first = blockIdx.y * SCORE_SLICE, t = threadIdx.x;
-    const T *from = (const T *)c.keys + ((size_t)group * c.positions + first) * c.d;
+    const one_token token = token_of(c);
+    const int kept = token.kept, first = blockIdx.y * SCORE_SLICE, t = threadIdx.x;
+    const T *from = (const T *)c.keys + ((size_t)kept * c.positions + first) * c.d;
     for (int i = t; i < SCORE_SLICE * c.d * (int)sizeof(T) / 16; i += SCORE_THREADS) async_copy16((uint8_t *)keys + i * 16, (const uint8_t *)from + i * 16);
     async_commit();
     mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-    const int at = p.state->position;
+    const int at = p.state[token.sequence].position;
     async_wait<0>();
     if (first > at) return;
     const float *cosine = p.cosine + (size_t)at * (c.d / 2), *sine = p.sine + (size_t)at * (c.d / 2);
-    const bool is_last = at < first + SCORE_SLICE, remembers = is_last && head % each == 0;
+    const bool is_last = at < first + SCORE_SLICE, remembers = is_last && token.head % (c.heads / c.groups) == 0;
     if (is_int8<T>::VALUE)
-        for (int j = t; j < SCORE_SLICE; j += SCORE_THREADS) scales[j] = first + j < at ? __ldcg(c.key_scales + (size_t)group * c.positions + first + j) : 0.0f;
+        for (int j = t; j < SCORE_SLICE; j += SCORE_THREADS) scales[j] = first + j < at ? __ldcg(c.key_scales + (size_t)kept * c.positions + first + j) : 0.0f;
+    const float *qkv = p.qkv + (size_t)token.sequence * (c.heads + 2 * c.groups) * c.d;
     __syncthreads();
     if (t < 32) {
-        warp_row r = take_row(p.qkv + head * c.d, c.d);
+        warp_row r = take_row(qkv + token.head * c.d, c.d);
         rotate_row(r, cosine, sine, c.d);
         const float shrink = shrink_of(c.d);
         each_element<float>(r, c.d, [&](int i, float v) { q[i] = __fmul_rn(v, shrink); });
     } else if (is_last) {
         const int own = at - first;
-        warp_row r = take_row(p.qkv + (c.heads + group) * c.d, c.d);
+        warp_row r = take_row(qkv + (c.heads + token.group) * c.d, c.d);
         rotate_row(r, cosine, sine, c.d);
         scale_row<T>(r);
         T *to = keys + own / KEY_PANEL * KEY_PANEL * c.d + own % KEY_PANEL;
         each_element<T>(r, c.d, [&](int i, T v) { to[i * KEY_PANEL] = v; });
         if (is_int8<T>::VALUE && t == 32) scales[own] = r.scale;
         if (remembers) {
-            store_key<T>(c, group, at, r);
-            r = take_row(p.qkv + (c.heads + c.groups + group) * c.d, c.d);
+            store_key<T>(c, kept, at, r);
+            r = take_row(qkv + (c.heads + c.groups + token.group) * c.d, c.d);
             scale_row<T>(r);
-            store_value<T>(c, group, at, r);
+            store_value<T>(c, kept, at, r);
         }
     }
     __syncthreads();
@@ -197,13 +207,13 @@ template <class T> __device__ __forceinline__ void score(const attend_args &p, T
             s1 = __fmaf_rn(xs[k], widen(v.v[1], scale1), s1);
         }
     }
-    float *scores = p.scores + (size_t)head * c.positions + first;
+    float *scores = p.scores + (size_t)blockIdx.x * c.positions + first;
     if (first + j <= at) scores[j] = s0;
     if (first + j + 1 <= at) scores[j + 1] = s1;
     mark(p.marks, MARK_END);
 }
 
-/* ---- one token: softmax of a head's scores, and MIX_COLUMNS elements of its values mixed */
+/* ---- one token of each sequence: softmax of a head's scores, and MIX_COLUMNS elements of its values mixed */
 
 /* Values of a tile of positions: MIX_COLUMNS elements each; nobody waits here. */
 template <class T> __device__ __forceinline__ void take_values(T *ring, const cache_layer &c, int group, int column, int tile) {
@@ -257,20 +267,21 @@ template <class T> __device__ __forceinline__ float mix_tile(float y, const floa
  */
 template <class T> __device__ __forceinline__ void mix(const attend_args &p, uint8_t *memory) {
     const cache_layer &c = p.cache;
-    const int head = blockIdx.x, group = head / (c.heads / c.groups), column = blockIdx.y * MIX_COLUMNS, t = threadIdx.x;
+    const one_token token = token_of(c);
+    const int kept = token.kept, column = blockIdx.y * MIX_COLUMNS, t = threadIdx.x;
     T *ring = (T *)memory;
     float *scores = (float *)(memory + MIX_STAGES * MIX_TILE * MIX_COLUMNS * sizeof(T)), *scales = scores + c.positions;
-    for (int tile = 0; tile < MIX_STAGES; tile++) take_values(ring, c, group, column, tile);
+    for (int tile = 0; tile < MIX_STAGES; tile++) take_values(ring, c, kept, column, tile);
     mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-    const int at = p.state->position, i = column + t;
-    for (int j = t; j <= at; j += MIX_THREADS) scores[j] = __ldcg(p.scores + (size_t)head * c.positions + j);
+    const int at = p.state[token.sequence].position, i = column + t;
+    for (int j = t; j <= at; j += MIX_THREADS) scores[j] = __ldcg(p.scores + (size_t)blockIdx.x * c.positions + j);
     if (is_int8<T>::VALUE)
-        for (int j = t; j <= at; j += MIX_THREADS) scales[j] = __ldcg(c.value_scales + (size_t)group * c.positions + j);
+        for (int j = t; j <= at; j += MIX_THREADS) scales[j] = __ldcg(c.value_scales + (size_t)kept * c.positions + j);
     T own = {};
-    if (t < MIX_COLUMNS && i < c.d) own = __ldcg((const T *)c.values + ((size_t)group * c.positions + at) * c.pitch + i);
+    if (t < MIX_COLUMNS && i < c.d) own = __ldcg((const T *)c.values + ((size_t)kept * c.positions + at) * c.pitch + i);
     __syncthreads();
     softmax_row<MIX_THREADS>(scores, at + 1);
     float y = 0;
@@ -280,9 +291,9 @@ template <class T> __device__ __forceinline__ void mix(const attend_args &p, uin
         const int first = tile * MIX_TILE;
         if (t < MIX_COLUMNS) y = mix_tile(y, scores + first, scales + first, ring + tile % MIX_STAGES * MIX_TILE * MIX_COLUMNS + t, min(MIX_TILE, at - first));
         __syncthreads();
-        take_values(ring, c, group, column, tile + MIX_STAGES);
+        take_values(ring, c, kept, column, tile + MIX_STAGES);
     }
-    if (t < MIX_COLUMNS && i < c.d) p.out[head * c.d + i] = __fmaf_rn(scores[at], widen(own, is_int8<T>::VALUE ? scales[at] : 1), y);
+    if (t < MIX_COLUMNS && i < c.d) p.out[(size_t)token.sequence * p.ldo + token.head * c.d + i] = __fmaf_rn(scores[at], widen(own, is_int8<T>::VALUE ? scales[at] : 1), y);
     mark(p.marks, MARK_END);
 }
 
@@ -503,53 +514,78 @@ __device__ __forceinline__ unsigned long long order_logit(float v, int row) {
     return (unsigned long long)(v == v ? order : 0u) << 32 | (0xFFFFFFFFu - (unsigned)row);
 }
 
-/* logits[r] = ((rows[r] . q) * scales[r]) * scale: a warp takes four rows at a time, a lane every 32nd piece of 16 bytes. */
-extern "C" __global__ void __launch_bounds__(LOGITS_THREADS) head_i8(const head_args p)
-{
+/* logits[r] = ((rows[r] . q) * scales[r]) * scale for up to QS rows of q: a warp takes four rows of the matrix at a time, a lane every 32nd piece of
+ * 16 bytes. */
+template <int QS> __device__ __forceinline__ void head(const head_args &p, uint4 *q) {
     enum { ROWS = 4 };
-    DYNAMIC_SHARED(uint4, q);
-    __shared__ unsigned long long bests[LOGITS_THREADS / 32];
-    const int lane = threadIdx.x & 31, warps = gridDim.x * (LOGITS_THREADS / 32), pieces = p.width / 16;
-    unsigned long long best = 0;
+    __shared__ unsigned long long bests[LOGITS_THREADS / 32][QS];
+    const int lane = threadIdx.x & 31, warps = gridDim.x * (LOGITS_THREADS / 32), pieces = p.width / 16, first = blockIdx.y * QS, some = min(QS, p.sequences - first);
+    unsigned long long best[QS] = {};
+    float scale[QS];
     mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-    for (int i = threadIdx.x; i < pieces; i += LOGITS_THREADS) q[i] = __ldcg((const uint4 *)p.q + i);
+#pragma unroll
+    for (int s = 0; s < QS; s++) {
+        const int from = first + min(s, some - 1); /* where there are fewer, the last one again */
+        for (int i = threadIdx.x; i < pieces; i += LOGITS_THREADS) q[s * pieces + i] = __ldcg((const uint4 *)(p.q + (size_t)from * p.ldq) + i);
+        scale[s] = __ldcg(p.scale + from);
+    }
     __syncthreads();
-    const float scale = __ldcg(p.scale);
     for (int r0 = (blockIdx.x * (LOGITS_THREADS / 32) + threadIdx.x / 32) * ROWS; r0 < p.vocabulary; r0 += warps * ROWS) {
-        int sums[ROWS] = {};
+        int sums[ROWS][QS] = {};
 #pragma unroll 5
         for (int i = lane; i < pieces; i += 32) {
-            const uint4 x = q[i];
+            uint4 w[ROWS];
 #pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                const uint4 w = __ldcs((const uint4 *)(p.rows + (size_t)min(r0 + r, p.vocabulary - 1) * p.width) + i);
-                sums[r] = __dp4a((int)w.x, (int)x.x, __dp4a((int)w.y, (int)x.y, __dp4a((int)w.z, (int)x.z, __dp4a((int)w.w, (int)x.w, sums[r]))));
+            for (int r = 0; r < ROWS; r++) w[r] = __ldcs((const uint4 *)(p.rows + (size_t)min(r0 + r, p.vocabulary - 1) * p.width) + i);
+#pragma unroll
+            for (int s = 0; s < QS; s++) {
+                const uint4 x = q[s * pieces + i];
+#pragma unroll
+                for (int r = 0; r < ROWS; r++)
+                    sums[r][s] = __dp4a((int)w[r].x, (int)x.x, __dp4a((int)w[r].y, (int)x.y, __dp4a((int)w[r].z, (int)x.z, __dp4a((int)w[r].w, (int)x.w, sums[r][s]))));
             }
         }
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) {
-            for (int o = 16; o; o >>= 1) sums[r] += __shfl_xor_sync(~0u, sums[r], o);
-            if (lane != r || r0 + r >= p.vocabulary) continue;
-            const float v = __fmul_rn(__fmul_rn((float)sums[r], p.scales[r0 + r]), scale);
-            p.logits[r0 + r] = v;
-            const unsigned long long order = order_logit(v, r0 + r);
-            best = order > best ? order : best;
-        }
+        for (int r = 0; r < ROWS; r++)
+#pragma unroll
+            for (int s = 0; s < QS; s++) {
+                for (int o = 16; o; o >>= 1) sums[r][s] += __shfl_xor_sync(~0u, sums[r][s], o);
+                if (lane != r || r0 + r >= p.vocabulary || s >= some) continue;
+                const float v = __fmul_rn(__fmul_rn((float)sums[r][s], p.scales[r0 + r]), scale[s]);
+                p.logits[(size_t)(first + s) * p.vocabulary + r0 + r] = v;
+                const unsigned long long order = order_logit(v, r0 + r);
+                best[s] = order > best[s] ? order : best[s];
+            }
     }
     mark(p.marks, MARK_END);
-    if (!p.best) return;
-    for (int o = 16; o; o >>= 1) {
-        const unsigned long long other = __shfl_xor_sync(~0u, best, o);
-        best = other > best ? other : best;
+    if (!p.state) return;
+#pragma unroll
+    for (int s = 0; s < QS; s++) {
+        for (int o = 16; o; o >>= 1) {
+            const unsigned long long other = __shfl_xor_sync(~0u, best[s], o);
+            best[s] = other > best[s] ? other : best[s];
+        }
+        if (lane == 0) bests[threadIdx.x / 32][s] = best[s];
     }
-    if (lane == 0) bests[threadIdx.x / 32] = best;
     __syncthreads();
-    if (threadIdx.x) return;
-    for (int w = 1; w < LOGITS_THREADS / 32; w++) best = bests[w] > best ? bests[w] : best;
-    atomicMax(p.best, best);
+    if ((int)threadIdx.x >= some) return;
+    unsigned long long most = bests[0][threadIdx.x];
+    for (int w = 1; w < LOGITS_THREADS / 32; w++) most = bests[w][threadIdx.x] > most ? bests[w][threadIdx.x] : most;
+    atomicMax(&p.state[first + threadIdx.x].best, most);
+}
+
+extern "C" __global__ void __launch_bounds__(LOGITS_THREADS) head_i8(const head_args p)
+{
+    DYNAMIC_SHARED(uint4, q);
+    head<1>(p, q);
+}
+extern "C" __global__ void __launch_bounds__(LOGITS_THREADS) heads_i8(const head_args p)
+{
+    DYNAMIC_SHARED(uint4, qs);
+    head<HEADS_AT_ONCE>(p, qs);
 }
 
 /*
@@ -560,9 +596,11 @@ extern "C" __global__ void __launch_bounds__(32) next_position(const advance_arg
 {
     wait_for_earlier();
     let_later_start();
-    if (threadIdx.x) return;
-    const int position = p.state->position + p.tokens;
-    if (p.has_best) p.history[position] = 0xFFFFFFFFu - (unsigned)p.state->best;
-    p.state->position = position;
-    p.state->best = 0;
+    for (int s = threadIdx.x; s < p.sequences; s += 32) {
+        session_state &state = p.state[s];
+        const int position = state.position + p.tokens;
+        if (p.has_best) p.history[(size_t)s * p.history_pitch + position] = 0xFFFFFFFFu - (unsigned)state.best;
+        state.position = position;
+        state.best = 0;
+    }
 }

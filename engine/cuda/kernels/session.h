@@ -7,7 +7,9 @@
  *
  *   history   [context + 1] tokens by position; a pass writes the most likely next one behind its rows
  *
- * The cache of one layer, elements float, half, or int8 with one float scale a row:
+ * or one row of each of `sequences` sequences, which have a state, a history and a cache of their own, side by side.
+ *
+ * The cache of one layer of one sequence, elements float, half, or int8 with one float scale a row:
  *
  *   keys     [group][position / 64][i][64]     so that one load takes an element of many positions
  *   values   [group][position][pitch]          pitch: d rounded up to 16
@@ -33,6 +35,7 @@ enum {
     ATTEND_ROWS = 32,    /* tokens x heads of a group in a block of the attention of many */
     ATTEND_THREADS = 128,
     LOGITS_THREADS = 256,
+    HEADS_AT_ONCE = 8,
 };
 
 struct session_state {
@@ -52,19 +55,20 @@ struct attend_args {
     struct cache_layer cache;
     float *qkv;
     const float *cosine, *sine; /* [context][d / 2] */
-    float *scores;              /* one token: [head][positions]; many: [block][positions][ATTEND_ROWS] */
+    float *scores;              /* one token of each sequence: [sequence][head][positions]; many: [block][positions][ATTEND_ROWS] */
     float *out;                 /* rows of ldo, heads * d of them used */
     const struct session_state *state;
     int tokens, ldo;
     uint64_t *marks;
 };
 
+/* Rows of q: one, or one a sequence, `ldq` bytes apart, HEADS_AT_ONCE of them a block (blockIdx.y tells which). */
 struct head_args {
     const int8_t *rows, *q; /* [vocabulary][width]; width a multiple of 16 */
     const float *scales, *scale;
-    float *logits;
-    unsigned long long *best; /* null: not wanted */
-    int width, vocabulary;
+    float *logits;               /* [sequence][vocabulary] */
+    struct session_state *state; /* whose best is raised; null: not wanted */
+    int width, vocabulary, sequences, ldq;
     uint64_t *marks;
 };
 
@@ -72,7 +76,7 @@ struct advance_args {
     struct session_state *state;
     uint32_t *history;
     int tokens;
-    int has_best;
+    int has_best, sequences, history_pitch;
 };
 
 #endif
