@@ -26,7 +26,7 @@ $4 == "\"ok\"" && $2 == "\"gpu_bitlinear\"" {
   if (!(key in seen)) { seen[key] = 1; order[++rows] = key }
   time[key, field(id, "by")] = $6
 }
-$4 == "\"ok\"" && $2 == "\"gpu_decode\"" { passes[++n_passes] = sprintf("decode  %s %s context %5s: %9.1f us, %8.0f tokens/s", field(id, "model"), field(id, "cache"), field(id, "context"), $6 / 1e3, 1e9 / $6) }
+$4 == "\"ok\"" && $2 == "\"gpu_decode\"" { passes[++n_passes] = sprintf("decode  %s %s context %5s, %2d sequences: %9.1f us, %8.0f tokens/s", field(id, "model"), field(id, "cache"), field(id, "context"), field(id, "sequences"), $6 / 1e3, field(id, "sequences") * 1e9 / $6) }
 $4 == "\"ok\"" && $2 == "\"gpu_prefill\"" { passes[++n_passes] = sprintf("prefill %s %s tokens  %5s: %9.1f us, %8.0f tokens/s", field(id, "model"), field(id, "cache"), field(id, "tokens"), $6 / 1e3, field(id, "tokens") * 1e9 / $6) }
 $4 == "\"ok\"" && $2 == "\"gpu_transfer\"" && field(id, "bytes") == 268435456 { link[field(id, "kind") (field(id, "pinned") == 1 ? " pinned" : " pageable")] = 268435456 / $6 * (field(id, "kind") == "both" ? 2 : 1) }
 
