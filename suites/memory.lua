@@ -2,7 +2,7 @@
 -- Is the engine's pool faster than the allocators people would use instead, and what does it hold?
 local bench, tern, ffi = require "bench", require "tern", require "ffi"
 local lib = tern.lib
-ffi.cdef [[ void *malloc(size_t); void free(void *); int access(const char *path, int mode); ]]
+ffi.cdef [[ void *malloc(size_t); void free(void *); ]]
 
 -- Rivals come through FFI and are called as the pool is. jemalloc wants static TLS, which a running process has little of:
 -- GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 in the environment lets it in.
@@ -96,10 +96,9 @@ end
 
 local body = bench.native(lib.tern_exercise_run)
 
--- Traces that a pool recorded (TERN_POOL_TRACE=FILE). trace-load.txt: the model `make --like small`, opened twice, 11 tokens fed each
--- time; all of it is load, because a forward pass takes no memory.
-local traces = { "trace-load.txt" }
-local function trace_file(name) return bench.file("memory/" .. name) end
+-- Traces that a pool recorded (TERN_POOL_TRACE=FILE) of models made by `model make --like NAME`, opened and fed 7 tokens, 4 more
+-- generated; all of it is load, because a forward pass takes no memory.
+local function trace_file(name) return bench.file("memory/trace-" .. name .. ".txt") end
 
 return {
   throughput = {
@@ -112,6 +111,12 @@ return {
       return p.allocator == "pool" and p.threads == 1 and (p.pattern == "random" or p.pattern == "pair") and p.size:match "^[46]" and { "ci" } or {}
     end,
   },
+  arena = {
+    about = "a piece of an arena, with its share of the reset of 256, not touched",
+    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K" } } },
+    setup = function(p) return exercise { allocator = "arena", low = ranges[p.size][1], high = ranges[p.size][2], live = 256, touch = "none" } end,
+    run = body, check = check, work = { items = 1 }, teardown = close, observe = observe_takes,
+  },
   calls = {
     about = "single takes and gives, each timed by itself: call_p50_ns, call_p99_ns, call_p999_ns",
     axes = { { "size", { "16B-64B", "64B-4K", "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "random", "cross" } },
@@ -121,6 +126,7 @@ return {
     compare = { axis = "allocator", base = "glibc" },
   },
   footprint = {
+    -- To bind 2b4t takes half a minute: --cell-timeout 3m.
     about = "a decoded token: bytes of weights against float32, of a layer's scratch against a tensor for each step, and the share that is read in place",
     axes = { { "model", { "tiny", "small", "2b4t" } } },
     setup = function(p) return tern.bind("decode", { model = p.model }) end,
@@ -128,27 +134,24 @@ return {
   },
   traces = {
     about = "what a model's load asks for, played again",
-    axes = { { "trace", traces }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
-    skip = function(p)
-      if ffi.C.access(trace_file(p.trace), 4) ~= 0 then return "no such trace was recorded (TERN_POOL_TRACE=FILE records one)" end
-      return absent(p.allocator)
-    end,
+    axes = { { "trace", { "tiny", "small", "medium" } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    skip = function(p) return absent(p.allocator) end,
     setup = function(p) return exercise { allocator = p.allocator, pattern = "trace", trace = trace_file(p.trace) } end,
     run = body, check = check, work = { items = 1 }, teardown = close,
     compare = { axis = "allocator", base = "glibc" },
   },
   touched = {
     about = "the same with every page of a block written: page faults are what a big block costs",
-    axes = { { "size", { "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "random" } }, { "threads", { 1, 2 } },
+    axes = { { "size", { "4K-64K", "64K-1M", "1M-64M" } }, { "threads", { 1, 2 } },
              { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
-    skip = skip, setup = function(p) return of_size(p, { touch = "pages" }) end,
+    skip = skip, setup = function(p) return of_size(p, { pattern = "random", touch = "pages" }) end,
     run = body, check = check, work = { items = 1 }, teardown = close,
     compare = { axis = "allocator", base = "glibc" },
   },
   churn = {
     -- The long one: --filter churn --set operations=100000000 --cell-timeout 10m
     about = "random replacement among 6000 blocks of 16 B to 1 MiB, every page written, after so many operations: held, its peak, fragmentation",
-    axes = { { "operations", { 100000 } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    axes = { { "operations", { 100000, 1000000 } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = function(p) return absent(p.allocator) end,
     setup = function(p)
       local e = exercise { allocator = p.allocator, pattern = "random", low = 16, high = 2^20, live = 6000, touch = "pages" }
@@ -169,7 +172,7 @@ return {
   },
   cost = {
     about = "what the pool's own counts and marks cost",
-    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K" } }, { "pattern", { "pair", "random" } }, { "threads", { 1 } },
+    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K" } }, { "pattern", { "pair", "random" } },
              { "allocator", { "pool-whole", "pool-uncounted", "pool-unmarked" } } },
     setup = of_size, run = body, check = check, work = { items = 1 }, teardown = close,
     compare = { axis = "allocator", base = "pool-uncounted" },

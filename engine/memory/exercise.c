@@ -188,6 +188,19 @@ static enum tern_status set_touch(struct tern_exercise *exercise, const struct r
     return bad(request, "touch", "none, first, pages or all");
 }
 
+/* Bytes of as many pieces as are live, one after the other, where that is the most. */
+static size_t most_in_a_row(const struct tern_exercise_part *part)
+{
+    size_t bytes = 0, most = 0;
+    for (size_t i = 0; i < 2 * TERN_EXERCISE_SIZES; i++) {
+        bytes += part->size[i % TERN_EXERCISE_SIZES] + 64;
+        if (i >= part->n_live)
+            bytes -= part->size[(i - part->n_live) % TERN_EXERCISE_SIZES] + 64;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 /* The workload's own memory comes from the C library, in all cases the same. */
 static enum tern_status set_part(struct tern_exercise *exercise, unsigned t, const struct tern_allocator *allocator, struct tern_error *error)
 {
@@ -206,9 +219,9 @@ static enum tern_status set_part(struct tern_exercise *exercise, unsigned t, con
         return tern_error_memory(error, "an exercise", exercise->live * sizeof *part->live);
     enum tern_status status = TERN_OK;
     if (exercise->loop == tern_exercise_arena)
-        status = tern_arena_open(&part->arena, own_pool, exercise->high, TERN_TAG_SCRATCH, error);
+        status = tern_arena_open(&part->arena, own_pool, most_in_a_row(part), TERN_TAG_SCRATCH, error);
     if (exercise->loop == tern_exercise_ring)
-        status = tern_ring_open(own_pool, (exercise->high + 64) * (exercise->live + 2), exercise->live + 1, TERN_TAG_STREAM, &part->ring, error);
+        status = tern_ring_open(own_pool, most_in_a_row(part) + 2 * (exercise->high + 64), exercise->live + 1, TERN_TAG_STREAM, &part->ring, error);
     return status;
 }
 

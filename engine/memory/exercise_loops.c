@@ -205,25 +205,38 @@ static void play_trace(struct tern_exercise_part *part, uint64_t n)
     }
 }
 
-/* As the engine uses them: pieces of a pass, then all at once; pieces of a stream in order. */
+/* As many pieces of a pass as are live, and all at once back. They are touched when all are there, as a plan takes its scratch before
+ * it runs. */
+static void pass_of_arena(struct tern_exercise_part *part, unsigned n)
+{
+    struct tern_arena arena = part->arena;
+    const uint64_t step = part->step;
+    void **live = part->live;
+    unsigned failures = 0;
+    for (unsigned i = 0; i < n; i++) {
+        live[i] = tern_arena_take(&arena, part->size[(step + i) % TERN_EXERCISE_SIZES], 64, NULL);
+        failures += !live[i];
+    }
+    part->arena = arena;
+    part->failures += failures;
+    for (unsigned i = 0; i < n && part->touch != TERN_TOUCH_NONE; i++)
+        if (live[i])
+            touch(part, live[i], part->size[(step + i) % TERN_EXERCISE_SIZES]);
+    memset(live, 0, n * sizeof *live); /* nothing is given back by itself */
+    part->step = step + n;
+    part->takes += n;
+    tern_arena_reset(&part->arena);
+}
+
 void tern_exercise_arena(struct tern_exercise_part *part, uint64_t n)
 {
-    while (n) {
-        const unsigned deep = n < part->n_live ? (unsigned)n : part->n_live;
-        for (unsigned i = 0; i < deep; i++) {
-            const size_t bytes = next_size(part);
-            part->takes++;
-            char *piece = tern_arena_take(&part->arena, bytes, 64, NULL);
-            if (piece)
-                touch(part, piece, bytes);
-            else
-                part->failures++;
-        }
-        tern_arena_reset(&part->arena);
-        n -= deep;
+    for (unsigned deep; n; n -= deep) {
+        deep = n < part->n_live ? (unsigned)n : part->n_live;
+        pass_of_arena(part, deep);
     }
 }
 
+/* Pieces of a stream, in order. */
 void tern_exercise_ring(struct tern_exercise_part *part, uint64_t n)
 {
     while (n--) {
