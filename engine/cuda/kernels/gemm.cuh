@@ -135,17 +135,35 @@ __device__ __forceinline__ void gemm_consume(int (&c)[S::BATCH / 2], const gemm_
     t.before = -1;
 }
 
-/* Columns 8j .. 8j + 7 of the warpgroup's 64 rows. */
-template <class S> __device__ __forceinline__ void gemm_store(const gemm_args &p, const int *c, int j, int row0, int m0) {
+/* Columns 8j .. 8j + 7 of the warpgroup's 64 rows; the scales of this thread's two. */
+template <class S> __device__ __forceinline__ void gemm_store(const gemm_args &p, const int *c, const float (&scale)[2], int j, int row0, int m0) {
     const int lane = threadIdx.x & 31, n = row0 + (threadIdx.x >> 5 & 3) * 16 + lane / 4, m = m0 + j * 8 + (lane & 3) * 2;
     float *y = p.y + (size_t)m * p.rows + n;
 #pragma unroll
     for (int i = 0; i < 2; i++)
         if (m + i < p.batch) {
-            const float scale = __ldcg(p.sx + m + i);
-            if (n < p.rows) y[(size_t)i * p.rows] = (float)(c[i] >> 6) * (weight_scale_of(&p.scale, n) * scale);
-            if (n + 8 < p.rows) y[(size_t)i * p.rows + 8] = (float)(c[2 + i] >> 6) * (weight_scale_of(&p.scale, n + 8) * scale);
+            if (n < p.rows) y[(size_t)i * p.rows] = (float)(c[i] >> 6) * (weight_scale_of(&p.scale, n) * scale[i]);
+            if (n + 8 < p.rows) y[(size_t)i * p.rows + 8] = (float)(c[2 + i] >> 6) * (weight_scale_of(&p.scale, n + 8) * scale[i]);
         }
+}
+
+/* The columns that this slice finishes. Scales of several are asked for before the first is stored: a load waits behind the stores before it. */
+template <class S> __device__ __forceinline__ void gemm_store_all(const gemm_args &p, const int (&c)[S::BATCH / 2], int slice, int row0, int m0) {
+    enum { TILES = S::BATCH / 8, AT_ONCE = TILES < 8 ? TILES : 8 };
+#pragma unroll
+    for (int j0 = 0; j0 < TILES; j0 += AT_ONCE) {
+        float scale[AT_ONCE][2];
+#pragma unroll
+        for (int h = 0; h < AT_ONCE; h++)
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                const int m = m0 + (j0 + h) * 8 + (threadIdx.x & 3) * 2 + i;
+                scale[h][i] = m < p.batch ? __ldcg(p.sx + m) : 0.0f;
+            }
+#pragma unroll
+        for (int h = 0; h < AT_ONCE; h++)
+            if ((j0 + h) % S::SLICES == slice) gemm_store<S>(p, c + 4 * (j0 + h), scale[h], j0 + h, row0, m0);
+    }
 }
 
 /* Slices swap sums: slice s finishes the columns j = s mod SLICES. The ring is empty: every stage was consumed. */
@@ -178,9 +196,7 @@ template <class S> __device__ __forceinline__ void gemm_tile(const gemm_args &p,
     gemm_consume<S>(c, k, r, t);
     if (S::SLICES > 1) gemm_exchange<S>(c, memory);
     wait_for_earlier();
-#pragma unroll
-    for (int j = 0; j < S::BATCH / 8; j++)
-        if (j % S::SLICES == slice) gemm_store<S>(p, c + 4 * j, j, row0, m0);
+    gemm_store_all<S>(p, c, slice, row0, m0);
 }
 
 template <class S> __device__ __forceinline__ void gemm_body(const gemm_args &p, const void *w_map, const void *x_map) {
