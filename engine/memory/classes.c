@@ -66,10 +66,10 @@ void tern_classes_init(void)
     for (size_t grain = 1; grain <= TERN_SMALL_BYTES / TERN_CLASS_GRAIN; grain++)
         for (unsigned kind = 0; kind < 2; kind++)
             tern_classes.small[kind][grain] = (uint8_t)first_class(grain * TERN_CLASS_GRAIN, kind ? 64 : 16);
-    for (size_t step = 1; step <= TERN_CLASS_BYTES / TERN_CLASS_STEP; step++)
-        tern_classes.slab[step] = (uint8_t)first_class(step * TERN_CLASS_STEP + TERN_CLASS_LINE, 64);
-    for (size_t step = 1; step <= TERN_SPAN_BYTES / TERN_SPAN_STEP; step++)
-        tern_classes.span[step] = (uint8_t)first_class(step * TERN_SPAN_STEP + TERN_SPAN_REST, 64);
+    for (size_t bytes = TERN_SMALL_BYTES + TERN_CLASS_STEP; bytes <= TERN_CLASS_BYTES; bytes += TERN_CLASS_STEP)
+        tern_classes.large[tern_large_step(bytes)] = (uint8_t)first_class(bytes, 64);
+    for (size_t bytes = 8 * TERN_SPAN_STEP + TERN_SPAN_REST; bytes <= TERN_SPAN_BYTES; bytes += TERN_SPAN_STEP)
+        tern_classes.large[tern_large_step(bytes)] = (uint8_t)first_class(bytes, 64);
 }
 
 unsigned tern_class_for(size_t bytes, size_t align)
@@ -78,5 +78,5 @@ unsigned tern_class_for(size_t bytes, size_t align)
         return 0;
     if (align > 64 || bytes <= TERN_SMALL_BYTES)
         return first_class(bytes, align);
-    return bytes <= TERN_CLASS_BYTES ? tern_classes.slab[tern_class_steps(bytes)] : tern_classes.span[tern_span_steps(bytes)];
+    return tern_classes.large[tern_large_step(bytes)];
 }

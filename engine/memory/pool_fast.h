@@ -25,9 +25,7 @@ __attribute__((always_inline)) static inline unsigned tern_fast_class(size_t byt
                                  [(bytes + TERN_CLASS_GRAIN - 1) / TERN_CLASS_GRAIN];
     if (align > 64 || align & (align - 1))
         return 0;
-    if (__builtin_expect(bytes <= TERN_CLASS_BYTES, 1))
-        return tern_classes.slab[tern_class_steps(bytes)];
-    return bytes <= TERN_SPAN_BYTES ? tern_classes.span[tern_span_steps(bytes)] : 0;
+    return bytes <= TERN_SPAN_BYTES ? tern_classes.large[tern_large_step(bytes)] : 0;
 }
 
 /* pool_key may be a constant where the pool is known; pool is used by the slow path only. Not all that is read here is there:
@@ -36,14 +34,13 @@ __attribute__((always_inline)) static inline void *tern_fast_take(struct tern_po
                                                                   enum tern_tag tag, struct tern_error *error, const bool is_counted,
                                                                   const bool is_marked)
 {
-    struct tern_thread *thread = tern_thread;
-    const struct tern_shelf *shelf = tern_shelf_at(thread, pool_key, tag & (TERN_N_TAGS - 1));
+    const struct tern_shelf *shelf = tern_shelf_at(tern_thread, pool_key, tag & (TERN_N_TAGS - 1));
     struct tern_bin *bin = tern_shelf_bin(shelf, tern_fast_class(bytes, align));
-    const uint32_t slot = bin->slot;
-    void *block = *tern_slot_at(thread, slot);
+    void *block = bin->top, **slot = bin->slot - 1;
     if (__builtin_expect(!block, 0))
         return tern_pool_take_slow(pool, bytes, align, tag, error);
-    __atomic_store_n(&bin->slot, slot - (uint32_t)sizeof(void *), __ATOMIC_RELAXED);
+    bin->top = *slot;
+    __atomic_store_n(&bin->slot, slot, __ATOMIC_RELAXED);
     if (is_marked)
         *tern_block_word(block) = 0;
     if (is_counted && __builtin_expect(tern_tracker_add(tern_bin_account(bin), bin->bytes), 0))
@@ -61,15 +58,14 @@ __attribute__((always_inline)) static inline enum tern_status tern_fast_give(str
     const uint32_t key = __atomic_load_n(&tern_space.key[grain >> (TERN_PAGE_SHIFT - 4)], __ATOMIC_RELAXED);
     if (__builtin_expect(key - pool_key >= 1u << TERN_KEY_POOL, 0)) /* another pool's, or no page of blocks of a class */
         return tern_pool_give_slow(pool, block);
-    struct tern_thread *thread = tern_thread;
-    struct tern_bin *bin = (struct tern_bin *)((char *)thread + key);
-    const uintptr_t slot = bin->slot;
+    struct tern_bin *bin = (struct tern_bin *)((char *)tern_thread + key);
+    void **slot = bin->slot;
     if (__builtin_expect(slot == bin->end || (is_marked && *tern_block_word(block) == base), 0))
         return tern_pool_give_slow(pool, block);
     if (is_marked)
         *tern_block_word(block) = base;
-    *(void **)((uintptr_t)thread + slot + sizeof(void *)) = block;
-    __atomic_store_n(&bin->slot, (uint32_t)slot + (uint32_t)sizeof(void *), __ATOMIC_RELAXED);
+    slot[1] = bin->top = block;
+    __atomic_store_n(&bin->slot, slot + 1, __ATOMIC_RELAXED);
     if (is_counted)
         tern_tracker_give(tern_bin_account(bin), bin->bytes);
     return TERN_OK;

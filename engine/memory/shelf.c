@@ -27,23 +27,31 @@ static unsigned slots_of(unsigned class)
     return most < 16 ? 16 : most > TERN_BIN_SLOTS ? TERN_BIN_SLOTS : most;
 }
 
-static void set_slot(struct tern_bin *bin, uint32_t slot)
+/* Places of a bin, the null below them included: an odd number of cache lines, so that the tops of all bins fall on all sets of a cache. */
+static unsigned places_of(unsigned class)
 {
+    enum { A_LINE = TERN_CLASS_LINE / sizeof(void *) };
+    return ((slots_of(class) + A_LINE) / A_LINE | 1) * A_LINE;
+}
+
+static void set_slot(struct tern_bin *bin, void **slot)
+{
+    bin->top = *slot;
     __atomic_store_n(&bin->slot, slot, __ATOMIC_RELAXED);
 }
 
 /* Without accounting: a block that comes from or goes to the pool is nobody's. */
 static void stack(struct tern_bin *bin, void *block)
 {
-    *tern_slot_at(tern_thread, bin->slot + (uint32_t)sizeof(void *)) = block;
-    set_slot(bin, bin->slot + (uint32_t)sizeof(void *));
+    bin->slot[1] = block;
+    set_slot(bin, bin->slot + 1);
 }
 
 /* The n blocks on top, the last one last; the bin holds them no longer. */
 static void **unstack(struct tern_bin *bin, unsigned n)
 {
-    set_slot(bin, bin->slot - n * (uint32_t)sizeof(void *));
-    return tern_slot_at(tern_thread, bin->slot) + 1;
+    set_slot(bin, bin->slot - n);
+    return bin->slot + 1;
 }
 
 /* Under the pool's lock, as whoever counts blocks is: one on its way from a shelf to its run is on neither. */
@@ -62,7 +70,7 @@ static void empty(struct tern_shelf *shelf)
 void tern_shelf_forget(struct tern_shelf *shelf)
 {
     for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
-        set_slot(tern_shelf_bin(shelf, class), tern_shelf_bin(shelf, class)->low);
+        set_slot(tern_shelf_bin(shelf, class), tern_bin_low(tern_shelf_bin(shelf, class)));
     shelf->slack = 0;
 }
 
@@ -143,11 +151,11 @@ static struct tern_thread_table *own_table(void)
     return table;
 }
 
-static void make_bins(struct tern_shelf *shelf, uint32_t slot)
+static void make_bins(struct tern_shelf *shelf, void **slot)
 {
     for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class)) {
-        *tern_shelf_bin(shelf, class) = (struct tern_bin){.slot = slot, .end = slot, .low = slot, .bytes = tern_classes.at[class].bytes};
-        slot += (slots_of(class) + 1) * (uint32_t)sizeof(void *);
+        *tern_shelf_bin(shelf, class) = (struct tern_bin){.slot = slot, .end = slot, .bytes = tern_classes.at[class].bytes};
+        slot += places_of(class);
     }
 }
 
@@ -161,7 +169,7 @@ static void make_shelf(struct tern_thread_table *table, struct tern_shelf *shelf
     shelf->stock_most = TERN_STOCK_LEAST;
     shelf->short_of = NARROW_EVERY - 1;
     table_of(shelf, &i);
-    make_bins(shelf, (uint32_t)((uintptr_t)table->slots[i] - (uintptr_t)table));
+    make_bins(shelf, table->slots[i]);
     for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
         tern_tracker_join(&pool->tracker, account_of(shelf, tier), tag, (enum tern_tier)tier);
     tern_lock(&pool->lock);
@@ -206,11 +214,6 @@ void tern_shelf_empty(struct tern_pool *pool)
 
 /* ---- bins */
 
-static unsigned capacity_of(const struct tern_bin *bin)
-{
-    return (bin->end - bin->low) / (unsigned)sizeof(void *);
-}
-
 /* Bytes that a shelf's bins may hold: its share of the pool's. */
 static size_t stock_of(const struct tern_pool *pool)
 {
@@ -223,17 +226,18 @@ static void drain(struct tern_shelf *shelf, unsigned class, unsigned goes)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     const unsigned stays = tern_bin_count(bin) - goes;
-    void **first = tern_slot_at(tern_thread, bin->low) + 1;
+    void **first = tern_bin_low(bin) + 1;
     tern_pool_return(shelf->pool, class, shelf->tag, first, goes);
     memmove(first, first + goes, stays * sizeof *first);
-    set_slot(bin, bin->slot - goes * (uint32_t)sizeof *first);
+    set_slot(bin, bin->slot - goes);
 }
 
 static void set_capacity(struct tern_shelf *shelf, struct tern_bin *bin, unsigned capacity)
 {
-    shelf->stock -= (size_t)capacity_of(bin) * bin->bytes;
+    shelf->stock -= (size_t)bin->capacity * bin->bytes;
     shelf->stock += (size_t)capacity * bin->bytes;
-    bin->end = bin->low + capacity * (uint32_t)sizeof(void *);
+    bin->end = tern_bin_low(bin) + capacity;
+    bin->capacity = capacity;
 }
 
 /* Takes half of its places from the next bin in turn, so that those in use now get what others had from earlier use. */
@@ -243,10 +247,10 @@ static void narrow_next(struct tern_shelf *shelf, unsigned but)
     do {
         class = tern_class_next(class);
         class = class == TERN_CLASSES ? 1 : class;
-    } while (class != shelf->victim && (class == but || !capacity_of(tern_shelf_bin(shelf, class))));
+    } while (class != shelf->victim && (class == but || !tern_shelf_bin(shelf, class)->capacity));
     shelf->victim = (uint8_t)class;
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    const unsigned capacity = capacity_of(bin) / 2, n = tern_bin_count(bin);
+    const unsigned capacity = bin->capacity / 2, n = tern_bin_count(bin);
     if (class == but)
         return;
     if (n > capacity)
@@ -258,7 +262,7 @@ static void narrow_next(struct tern_shelf *shelf, unsigned but)
 static bool widen(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    const unsigned now = capacity_of(bin), more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
+    const unsigned now = bin->capacity, more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
     const unsigned most = slots_of(class), capacity = now + more < most ? now + more : most;
     const size_t after = shelf->stock + (size_t)(capacity - now) * bin->bytes;
     if (capacity == now)
@@ -278,7 +282,7 @@ static bool refill(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     void *block[TERN_BIN_SLOTS];
-    const unsigned capacity = capacity_of(bin), want = capacity > 1 ? capacity / 2 : 1;
+    const unsigned capacity = bin->capacity, want = capacity > 1 ? capacity / 2 : 1;
     unsigned n = tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
     if (!n)
         return false;

@@ -3,7 +3,7 @@
  * What is inside a pool, and the threads' shelves in front of it.
  *
  *   shelf   a thread's stock for one pool and tag: for each class a bin, a stack of free blocks
- *   thread  all shelves a thread may have, 4 KiB each, by pool and tag, and behind them the places of their stacks; those it does
+ *   thread  all shelves a thread may have, 8 KiB each, by pool and tag, and behind them the places of their stacks; those it does
  *           not have are zeros that cost addresses only
  *
  *   thread  | shelf of pool 0, tag 0 | pool 0, tag 1 | … | pool 127, tag 7 | places of shelf 0 | …    a key's class, tag and pool
@@ -23,16 +23,18 @@
 #include "memory/tracker.h"
 
 enum {
-    TERN_SHARDS = 4, TERN_BIN_SLOTS = 128, TERN_STOCK = 32 << 20, TERN_SPAN_NEAR = 2, TERN_STOCK_LEAST = 256 << 10, TERN_STOCK_MOST = 16 << 20, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
-    TERN_SHELF_BYTES = 1 << TERN_KEY_TAG, TERN_SHELF_HALF = TERN_SHELF_BYTES / 2, TERN_SHELF_SLOTS = 1 << 16
+    TERN_SHARDS = 4, TERN_BIN_SLOTS = 256, TERN_STOCK = 32 << 20, TERN_SPAN_NEAR = 2, TERN_STOCK_LEAST = 256 << 10, TERN_STOCK_MOST = 16 << 20, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
+    TERN_SHELF_BYTES = 1 << TERN_KEY_TAG, TERN_SHELF_HALF = TERN_SHELF_BYTES / 2, TERN_SHELF_SLOTS = 1 << 14
 };
 
-/* Places of blocks, 8 bytes each, as distances from the thread: n blocks lie in low + 8 … slot, n = (slot - low) / 8, and null in low. */
+/* A stack of blocks in places end - capacity + 1 … end, above one that holds null. The top is in the bin as well, so that a take need not
+ * wait for `slot` before it knows its block. */
 struct tern_bin {
-    uint32_t slot;  /* the last place in use */
-    uint32_t end;   /* slot of a bin that is full for now */
-    uint32_t low;
-    uint32_t bytes; /* of a block */
+    void *top;
+    void **slot;       /* where the top lies: the last place in use */
+    void **end;        /* slot of a bin that is full for now */
+    uint32_t capacity;
+    uint32_t bytes;    /* of a block */
 };
 
 /* What follows the bins of a tier lies at the same place in both halves. */
@@ -61,7 +63,7 @@ struct tern_thread_table {
     struct tern_thread thread;
     struct tern_thread_table *next; /* while not in use */
     unsigned number;
-    unsigned char slots[TERN_SHELVES][TERN_SHELF_SLOTS] __attribute__((aligned(TERN_PAGE)));
+    void *slots[TERN_SHELVES][TERN_SHELF_SLOTS] __attribute__((aligned(TERN_PAGE)));
 };
 
 /* Never null: threads without shelves share one table of zeros. */
@@ -100,7 +102,6 @@ _Static_assert(sizeof(struct tern_shelf) == TERN_SHELF_BYTES, "a key's tag is th
 _Static_assert(sizeof(struct tern_bin) == 1 << TERN_KEY_CLASS, "a key's class is the distance of a bin");
 _Static_assert(offsetof(struct tern_shelf, slab_account) == offsetof(struct tern_shelf, small_account) + TERN_SHELF_HALF, "same place");
 _Static_assert(TERN_CLASS_SLAB * sizeof(struct tern_bin) == TERN_SHELF_HALF, "slab classes start the second half");
-_Static_assert(sizeof(struct tern_thread_table) < 1u << 31, "places are told by 32 bits");
 
 /* The calling thread's shelf, made when there is none; null: no memory, or a pool without shelves. */
 struct tern_shelf *tern_shelf_of(struct tern_pool *pool, enum tern_tag tag);
@@ -152,14 +153,15 @@ static inline struct tern_account *tern_bin_account(const struct tern_bin *bin)
     return (struct tern_account *)(((uintptr_t)bin & ~(uintptr_t)(TERN_SHELF_HALF - 1)) + offsetof(struct tern_shelf, small_account));
 }
 
-static inline void **tern_slot_at(const struct tern_thread *thread, uint32_t slot)
+/* The place below the lowest block. */
+static inline void **tern_bin_low(const struct tern_bin *bin)
 {
-    return (void **)((uintptr_t)thread + slot);
+    return bin->end - bin->capacity;
 }
 
 static inline unsigned tern_bin_count(const struct tern_bin *bin)
 {
-    return (__atomic_load_n(&bin->slot, __ATOMIC_RELAXED) - bin->low) / (unsigned)sizeof(void *);
+    return (unsigned)(__atomic_load_n(&bin->slot, __ATOMIC_RELAXED) - tern_bin_low(bin));
 }
 
 static inline bool tern_bin_is_full(const struct tern_bin *bin)

@@ -6,7 +6,7 @@
  *   page    4 KiB; number 0 is never handed out, so it means none
  *   region  pages that a pool has taken out of the space; it comes back zeroed, records included
  *
- * A key, from the lowest bit: 0 (4) | class (8) | tag (3) | pool (7) | state (3) | heap (3), the heap of a free span only. The state
+ * A key, from the lowest bit: 0 (5) | class (8) | tag (3) | pool (7) | state (3) | heap (3), the heap of a free span only. The state
  * of a page on which a block of a class may start is 0, so that its key as it stands is the distance of a bin from the start of a
  * thread's shelves (shelf.h); the key of a page that is nobody's, or inside a span, is 0.
  */
@@ -19,8 +19,8 @@
 
 enum { TERN_PAGE_SHIFT = 12, TERN_PAGE = 1 << TERN_PAGE_SHIFT, TERN_HUGE_PAGES = 512 };
 enum {
-    TERN_KEY_CLASS = 4, TERN_KEY_TAG = 12, TERN_KEY_POOL = 15, TERN_KEY_STATE = 22, TERN_KEY_HEAP = 25,
-    TERN_KEY_ALL_POOLS = 0x3f8000, TERN_POOLS = 128
+    TERN_KEY_CLASS = 5, TERN_KEY_TAG = 13, TERN_KEY_POOL = 16, TERN_KEY_STATE = 23, TERN_KEY_HEAP = 26,
+    TERN_KEY_ALL_POOLS = 0x7f0000, TERN_POOLS = 128
 };
 
 enum tern_page_state {

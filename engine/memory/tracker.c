@@ -66,30 +66,44 @@ static int64_t *room_of(struct sums *room, const struct tern_account *account, u
     return group == 0 ? &room->all : group == 1 ? &room->tier[account->tier] : &room->tag[account->tag];
 }
 
-/* Bytes above its floor that the account had when it asked, less with each time that it asks, and an eighth of them more, so that one at
- * its height has room to move; 0 when it has not asked lately. */
-static int64_t need_of(const struct tern_tracker *tracker, const struct tern_account *account)
+static bool asked_lately(const struct tern_tracker *tracker, const struct tern_account *account)
 {
-    if (!account->asked || tracker->asks - account->asked >= ASKED_LATELY)
-        return 0;
-    return most(account->want - account->floor, 0) + most(account->want, 0) / 8 + 1;
+    return account->asked && tracker->asks - account->asked < ASKED_LATELY;
 }
 
-/* What is left to each group, shared among its accounts by their needs: an account gets the least of its three shares. */
+/* Bytes above its floor that the account had when it asked, less with each time that it asks. */
+static int64_t need_of(const struct tern_account *account)
+{
+    return most(account->want - account->floor, 0);
+}
+
+/* Of `room` bytes: what each needs to be as high as it was, or in proportion, and the rest, at least an eighth, in equal parts, so that one
+ * at its height can move too. */
+static int64_t share_of(int64_t room, int64_t need, int64_t needs, int64_t askers)
+{
+    const int64_t for_needs = needs < room - room / 8 ? needs : room - room / 8;
+    return (needs ? (int64_t)((double)for_needs * (double)need / (double)needs) : 0) + (room - for_needs) / askers;
+}
+
+/* What is left to each group, shared among its accounts that asked lately: an account gets the least of its three shares. */
 static void share_out(struct tern_tracker *tracker, struct sums *room)
 {
-    struct sums needs = {0};
+    struct sums needs = {0}, askers = {0};
     for (const struct tern_account *account = tracker->first; account; account = account->next)
-        add(&needs, account->tier, account->tag, need_of(tracker, account));
+        if (asked_lately(tracker, account)) {
+            add(&needs, account->tier, account->tag, need_of(account));
+            add(&askers, account->tier, account->tag, 1);
+        }
     for (struct tern_account *account = tracker->first; account; account = account->next) {
-        const int64_t need = need_of(tracker, account);
-        double share = (double)INT64_MAX;
-        for (unsigned group = 0; need && group < 3; group++) {
-            const double of_group = (double)*room_of(room, account, group) * (double)need / (double)*room_of(&needs, account, group);
+        if (!asked_lately(tracker, account))
+            continue;
+        int64_t share = INT64_MAX;
+        for (unsigned group = 0; group < 3; group++) {
+            const int64_t of_group = share_of(*room_of(room, account, group), need_of(account), *room_of(&needs, account, group),
+                                              *room_of(&askers, account, group));
             share = of_group < share ? of_group : share;
         }
-        if (need)
-            set_limit(account, account->floor + (int64_t)share);
+        set_limit(account, account->floor + share);
     }
 }
 

@@ -9,8 +9,8 @@
  *            sum of limits in g <= peak of g, and live <= limit, so no peak passes unseen.
  *
  * A take that passes its limit sums all accounts: where the sum is above the peak it is the new peak; where it is below, what is
- * left is shared among the accounts that asked lately, by how far above that they were then; the limits of all others fall to what
- * they have. A growing heap asks at each take (some 15 ns), one that moves below its peak hardly ever.
+ * left is shared among the accounts that asked lately: first what they need to be as high as they were, the rest in equal parts; the
+ * limits of all others fall to what they have. A growing heap asks at each take (some 15 ns), one that moves below its peak hardly ever.
  */
 #ifndef TERN_MEMORY_TRACKER_H
 #define TERN_MEMORY_TRACKER_H
