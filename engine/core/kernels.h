@@ -115,6 +115,9 @@ struct tern_kernels {
      */
     float (*quantize)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum);
 
+    /* The same for rows k apart in x and stride apart in q; scale and sum have one number a row. */
+    void (*quantize_rows)(const float *x, size_t rows, size_t k, int8_t *q, size_t stride, float *scale, int32_t *sum);
+
     struct tern_vector_kernels vector;
     struct tern_head_kernels head;
     struct tern_roof_kernels roof;

@@ -46,8 +46,7 @@ void tern_activations_close(struct tern_activations *a)
 
 void tern_activations_fill(struct tern_activations *a, const struct tern_kernels *kernels, const float *x, size_t from, size_t to)
 {
-    for (size_t b = from; b < to; b++)
-        a->scale[b] = kernels->quantize(x + b * a->k, a->k, a->q + b * a->stride, a->stride, &a->sum[b]);
+    kernels->quantize_rows(x + from * a->k, to - from, a->k, a->q + from * a->stride, a->stride, a->scale + from, a->sum + from);
 }
 
 void tern_activations_copy(struct tern_activations *a, const int8_t *x, size_t from, size_t to)

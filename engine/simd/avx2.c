@@ -31,6 +31,7 @@ void tern_avx2_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_avx2;
+    t->quantize_rows = quantize_rows_avx2;
     overlay_vectors(t);
     t->vector.multiply_add = multiply_add;
     t->vector.multiply_pairs = multiply_pairs;

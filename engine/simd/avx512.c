@@ -11,16 +11,6 @@
 #define TILE_R 2
 #define TILE_C 4
 
-#define N_ADD(n, q) ((n) = add_bytes(n, q))
-#define N_TOTAL(n) total_of(n)
-
-static inline __m128i add_bytes(__m128i n, const int8_t *q)
-{
-    __m256i words = _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(const void *)q));
-    __m256i sums = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
-    return _mm_add_epi32(n, _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
-}
-
 /* Pairs of int8 are within 16 bits. */
 static inline __m512i add_vector(__m512i n, __m512i q)
 {
@@ -46,6 +36,7 @@ void tern_avx512_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_avx512;
+    t->quantize_rows = quantize_rows_avx512;
     overlay_vectors(t);
     t->vector.multiply_add = multiply_add;
     t->vector.multiply_pairs = multiply_pairs;

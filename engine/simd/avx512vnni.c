@@ -25,6 +25,7 @@ void tern_avx512vnni_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_avx512vnni;
+    t->quantize_rows = quantize_rows_avx512vnni;
     tern_avx512vnni_table_overlay(t);
     tern_avx512vnni_planes_overlay(t);
     tern_avx512vnni_head_overlay(&t->head);

@@ -38,6 +38,7 @@ void tern_neon_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_neon;
+    t->quantize_rows = quantize_rows_neon;
     overlay_vectors(t);
     t->vector.multiply_add = multiply_add;
     t->vector.multiply_pairs = multiply_pairs;

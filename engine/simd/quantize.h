@@ -47,3 +47,9 @@ static float Q_GLUE(quantize_, ISA)(const float *x, size_t k, int8_t *q, size_t 
     *sum = N_TOTAL(total);
     return a / 127.0f;
 }
+
+static void Q_GLUE(quantize_rows_, ISA)(const float *x, size_t rows, size_t k, int8_t *q, size_t stride, float *scale, int32_t *sum)
+{
+    for (size_t b = 0; b < rows; b++)
+        scale[b] = Q_GLUE(quantize_, ISA)(x + b * k, k, q + b * stride, stride, &sum[b]);
+}

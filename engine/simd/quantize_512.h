@@ -12,6 +12,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#define QUANTIZES_64
 #define Q_GLUE_(a, b) a##b
 #define Q_GLUE(a, b) Q_GLUE_(a, b)
 #define Q_INLINE static inline __attribute__((always_inline))
@@ -57,40 +58,74 @@ Q_INLINE __m512i to_int8(struct floats64 v, __m512 factor)
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(to_int16(v.a, v.b, factor), to_int16(v.c, v.d, factor)));
 }
 
-/* The rest of a row from k/64*64 on, if it has one, and the zeros after it. A masked load or store past the end of memory is right but takes an assist of
- * hundreds of cycles, so there is none where nothing is left. */
-Q_INLINE __m512i store_rest(const float *x, size_t k, int8_t *q, size_t stride, __m512 factor)
+/* The n < 64 values v at the end of a row and the zeros after them, up to `room` bytes from q. A masked store past the end of memory is right but takes an
+ * assist of hundreds of cycles, as a masked load does, so there is none where nothing is left. */
+Q_INLINE __m512i store_rest(struct floats64 v, size_t n, int8_t *q, size_t room, __m512 factor)
 {
-    size_t at = k / 64 * 64;
     __m512i bytes = _mm512_setzero_si512();
-    if (at < k) {
-        bytes = to_int8(load_rest(x + at, k - at), factor);
-        _mm512_mask_storeu_epi8(q + at, ~(__mmask64)0 >> (stride - at < 64 ? 64 - (stride - at) : 0), bytes);
-        at = at + 64 < stride ? at + 64 : stride;
+    size_t at = 0;
+    if (n) {
+        bytes = to_int8(v, factor);
+        _mm512_mask_storeu_epi8(q, ~(__mmask64)0 >> (room < 64 ? 64 - room : 0), bytes);
+        at = room < 64 ? room : 64;
     }
-    memset(q + at, 0, stride - at);
+    memset(q + at, 0, room - at);
     return bytes;
 }
 
-static float Q_GLUE(quantize_, ISA)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum)
+Q_INLINE float limit_from(struct floats64 m)
 {
-    const size_t whole = k / 64 * 64;
-    const __m512 zero = _mm512_setzero_ps();
-    struct floats64 m = { zero, zero, zero, zero };
-    if (whole < k)
-        m = larger64(load_rest(x + whole, k - whole), m);
-    for (size_t i = 0; i < whole; i += 64)
-        m = larger64(load64(x + i), m);
     float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(m.a, m.b), _mm512_max_ps(m.c, m.d)));
-    float a = largest > 1e-5f ? largest : 1e-5f;
-    const __m512 factor = _mm512_set1_ps(127.0f / a);
+    return largest > 1e-5f ? largest : 1e-5f;
+}
+
+/* The last k % 64 values of a row, where there are any: nothing is loaded past its end. */
+Q_INLINE struct floats64 rest_of(const float *x, size_t k)
+{
+    const __m512 zero = _mm512_setzero_ps();
+    return k % 64 ? load_rest(x + k / 64 * 64, k % 64) : (struct floats64){ zero, zero, zero, zero };
+}
+
+/* max(max |x|, 1e-5) of a row. */
+Q_INLINE float limit_of(const float *x, size_t k)
+{
+    const __m512 zero = _mm512_setzero_ps();
+    struct floats64 m = larger64(rest_of(x, k), (struct floats64){ zero, zero, zero, zero });
+    for (size_t i = 0; i + 64 <= k; i += 64)
+        m = larger64(load64(x + i), m);
+    return limit_from(m);
+}
+
+Q_INLINE int32_t round_row(const float *x, size_t k, float limit, int8_t *q, size_t stride)
+{
+    const __m512 factor = _mm512_set1_ps(127.0f / limit);
+    const size_t whole = k / 64 * 64;
     __m512i total = _mm512_setzero_si512();
     for (size_t i = 0; i < whole; i += 64) {
         __m512i bytes = to_int8(load64(x + i), factor);
         N_ADD64(total, bytes);
         _mm512_storeu_si512(q + i, bytes);
     }
-    N_ADD64(total, store_rest(x, k, q, stride, factor));
-    *sum = _mm512_reduce_add_epi32(total);
-    return a / 127.0f;
+    N_ADD64(total, store_rest(rest_of(x, k), k - whole, q + whole, stride - whole, factor));
+    return _mm512_reduce_add_epi32(total);
+}
+
+static float Q_GLUE(quantize_, ISA)(const float *x, size_t k, int8_t *q, size_t stride, int32_t *sum)
+{
+    float limit = limit_of(x, k);
+    *sum = round_row(x, k, limit, q, stride);
+    return limit / 127.0f;
+}
+
+/* The limit of the next row is looked for before this one is rounded: its reduction and division take longer than the machine looks ahead. */
+static void Q_GLUE(quantize_rows_, ISA)(const float *x, size_t rows, size_t k, int8_t *q, size_t stride, float *scale, int32_t *sum)
+{
+    float next = rows ? limit_of(x, k) : 0;
+    for (size_t b = 0; b < rows; b++) {
+        float limit = next;
+        if (b + 1 < rows)
+            next = limit_of(x + (b + 1) * k, k);
+        sum[b] = round_row(x + b * k, k, limit, q + b * stride, stride);
+        scale[b] = limit / 127.0f;
+    }
 }

@@ -199,6 +199,12 @@ static float quantize_scalar(const float *x, size_t k, int8_t *q, size_t stride,
     return a / 127.0f;
 }
 
+static void quantize_rows_scalar(const float *x, size_t rows, size_t k, int8_t *q, size_t stride, float *scale, int32_t *sum)
+{
+    for (size_t b = 0; b < rows; b++)
+        scale[b] = quantize_scalar(x + b * k, k, q + b * stride, stride, &sum[b]);
+}
+
 /* What multiplying and adding bytes costs without vectors. Unrolled, so that the arrays dissolve into registers. */
 static void peak_scalar(uint64_t n, const uint8_t *operands, int32_t *lanes)
 {
@@ -249,6 +255,7 @@ void tern_scalar_overlay(struct tern_kernels *t)
     plane_tables();
     memcpy(t->product, products, sizeof products);
     t->quantize = quantize_scalar;
+    t->quantize_rows = quantize_rows_scalar;
     tern_scalar_vector_overlay(&t->vector);
     tern_scalar_head_overlay(&t->head);
     t->roof.read = read_scalar;

@@ -93,5 +93,6 @@ void tern_sse41_overlay(struct tern_kernels *t)
 {
     overlay_products(t);
     t->quantize = quantize_sse41;
+    t->quantize_rows = quantize_rows_sse41;
     overlay_vectors(t);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vector operations (core/vector.h) for any vector width: a template that a backend's file includes once, after simd/quantize.h and
- * after defining
+ * The vector operations (core/vector.h) for any vector width: a template that a backend's file includes once, after simd/quantize.h or
+ * simd/quantize_512.h and after defining
  *
  *   W                  bytes of a vector: 16, 32 or 64
  *   HALVES(p)          W / 4 IEEE halves at p, as floats, exactly (optional: bit arithmetic where there is no instruction)
@@ -144,8 +144,50 @@ static void rope(float *x, const float *cosine, const float *sine, size_t d)
     }
 }
 
-/* ---- fused with quantisation: 16 values are made, used and forgotten, once for the largest and once for the integers */
+/* ---- fused with quantisation: values are made, used and forgotten, once for the largest and once for the integers */
 
+#ifdef QUANTIZES_64 /* simd/quantize_512.h */
+INL struct floats64 made64(const float *a, const float *b, float parameter, pair_fn *f)
+{
+    return (struct floats64){
+        (__m512)f(LOADF(a), LOADF(b), parameter), (__m512)f(LOADF(a + 16), LOADF(b + 16), parameter),
+        (__m512)f(LOADF(a + 32), LOADF(b + 32), parameter), (__m512)f(LOADF(a + 48), LOADF(b + 48), parameter),
+    };
+}
+
+/* Zeros after the last values of both rows make zeros. */
+INL struct floats64 made_rest(const float *a, const float *b, size_t n, float parameter, pair_fn *f)
+{
+    float ra[64] = { 0 }, rb[64] = { 0 };
+    if (n) {
+        memcpy(ra, a, n * sizeof *a);
+        memcpy(rb, b, n * sizeof *b);
+    }
+    return made64(ra, rb, parameter, f);
+}
+
+INL float quantize_pairs(const float *a, const float *b, size_t n, float parameter, pair_fn *f, int8_t *q, size_t stride, int32_t *sum)
+{
+    const size_t whole = n / 64 * 64;
+    const __m512 zero = _mm512_setzero_ps();
+    struct floats64 rest = made_rest(a + whole, b + whole, n - whole, parameter, f);
+    struct floats64 m = larger64(rest, (struct floats64){ zero, zero, zero, zero });
+    for (size_t i = 0; i < whole; i += 64)
+        m = larger64(made64(a + i, b + i, parameter, f), m);
+    float limit = limit_from(m);
+    const __m512 factor = _mm512_set1_ps(127.0f / limit);
+    __m512i total = _mm512_setzero_si512();
+    for (size_t i = 0; i < whole; i += 64) {
+        __m512i bytes = to_int8(made64(a + i, b + i, parameter, f), factor);
+        N_ADD64(total, bytes);
+        _mm512_storeu_si512(q + i, bytes);
+    }
+    N_ADD64(total, store_rest(rest, n - whole, q + whole, stride - whole, factor));
+    *sum = _mm512_reduce_add_epi32(total);
+    return limit / 127.0f;
+}
+#else
+/* 16 at a time. */
 INL F made16(const float *a, const float *b, float parameter, pair_fn *f)
 {
     float room[TERN_PARTIALS] __attribute__((aligned(64)));
@@ -176,6 +218,7 @@ INL float quantize_pairs(const float *a, const float *b, size_t n, float paramet
     *sum = N_TOTAL(total);
     return limit / 127.0f;
 }
+#endif
 
 static float rms_norm_quantize(const float *x, const float *w, size_t n, float eps, int8_t *q, size_t stride, int32_t *sum)
 {

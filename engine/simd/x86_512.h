@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * 512-bit vectors for simd/product.h and, 16 floats at a time, simd/vector.h: what avx512 and avx512vnni have in common. */
+ * 512-bit vectors for simd/product.h: what avx512 and avx512vnni have in common. */
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -35,20 +35,4 @@ static inline __m512i V_DIGIT(__m512i v)
     const __m512i ones = _mm512_set1_epi8(-1), n = _mm512_xor_si512(v, ones);
     __m512i mean = _mm512_avg_epu8(n, _mm512_avg_epu8(n, ones));
     return _mm512_andnot_si512(_mm512_srli_epi16(mean, 6), _mm512_set1_epi8(3));
-}
-
-#define F __m512
-#define F_ZERO _mm512_setzero_ps()
-#define F_LOAD(p) _mm512_loadu_ps(p)
-#define F_LARGER(m, v) _mm512_max_ps(_mm512_abs_ps(v), m)
-#define F_LARGEST(m) _mm512_reduce_max_ps(m)
-#define F_TO_INT8(v, factor, q) \
-    _mm_store_si128((__m128i *)(void *)(q), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)))))
-#define N __m128i
-#define N_ZERO _mm_setzero_si128()
-
-static inline int32_t total_of(__m128i n)
-{
-    n = _mm_add_epi32(n, _mm_shuffle_epi32(n, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(n, _mm_shuffle_epi32(n, 0xb1)));
 }
