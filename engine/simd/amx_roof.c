@@ -71,20 +71,51 @@ static void peak_registers(uint64_t n, const uint8_t *operands, int32_t *lanes)
 
 enum { ROOF_PACKED = 512 << 10, ROOF_ROWS = 64 << 10 };
 
-INLINE void times_rows(const uint8_t *a, const int rows)
+/* Sums of consecutive products are different tiles: one would wait for the other (52 cycles). */
+INLINE void times_16(const uint8_t *a, size_t turn)
+{
+    TILE_LOAD(4, a, 64);
+    switch (turn & 3) {
+    case 0: TILE_DOT(0, 4, 6); break;
+    case 1: TILE_DOT(1, 4, 6); break;
+    case 2: TILE_DOT(2, 4, 6); break;
+    default: TILE_DOT(3, 4, 6);
+    }
+}
+
+INLINE void times_32(const uint8_t *a, size_t turn)
+{
+    TILE_LOAD(4, a, 64);
+    TILE_LOAD(5, a + TILE_BYTES, 64);
+    if (turn & 1) {
+        TILE_DOT(2, 4, 6);
+        TILE_DOT(3, 5, 6);
+    } else {
+        TILE_DOT(0, 4, 6);
+        TILE_DOT(1, 5, 6);
+    }
+}
+
+INLINE void times_64(const uint8_t *a)
 {
     TILE_LOAD(4, a, 64);
     TILE_DOT(0, 4, 6);
-    if (rows > 16) {
-        TILE_LOAD(5, a + TILE_BYTES, 64);
-        TILE_DOT(1, 5, 6);
-    }
-    if (rows > 32) {
-        TILE_LOAD(4, a + 2 * TILE_BYTES, 64);
-        TILE_DOT(2, 4, 6);
-        TILE_LOAD(5, a + 3 * TILE_BYTES, 64);
-        TILE_DOT(3, 5, 6);
-    }
+    TILE_LOAD(5, a + TILE_BYTES, 64);
+    TILE_DOT(1, 5, 6);
+    TILE_LOAD(4, a + 2 * TILE_BYTES, 64);
+    TILE_DOT(2, 4, 6);
+    TILE_LOAD(5, a + 3 * TILE_BYTES, 64);
+    TILE_DOT(3, 5, 6);
+}
+
+INLINE void times_rows(const uint8_t *a, const int rows, size_t turn)
+{
+    if (rows == 16)
+        times_16(a, turn);
+    else if (rows == 32)
+        times_32(a, turn);
+    else
+        times_64(a);
 }
 
 INLINE void roof_unpack(uint64_t n, const uint8_t *operands, int32_t *lanes, const int rows)
@@ -104,7 +135,7 @@ INLINE void roof_unpack(uint64_t n, const uint8_t *operands, int32_t *lanes, con
         at_w = tile % TERN_GROUPS ? at_w : at_w + PACKED < ROOF_PACKED ? at_w + PACKED : 0;
         TILE_LOAD(6, ring[(tile + 1) & 3], 64);
         unpack_tile(w + at_w + tile % TERN_GROUPS * TERN_LINE, ring[tile & 3], u);
-        times_rows(operands + at, rows);
+        times_rows(operands + at, rows, tile - 3);
         at = at + (size_t)rows * 64 < ROOF_ROWS ? at + (size_t)rows * 64 : 0;
     }
     TILE_STORE(0, lanes, 64);
