@@ -10,7 +10,7 @@
 #include "cuda/split.h"
 #include "cuda/stretch.h"
 
-enum { CUDA_FACE_ABI = 7 };
+enum { CUDA_FACE_ABI = 8 };
 #define CUDA_FACE_SYMBOL "tern_cuda_face"
 
 struct cuda_face {
@@ -70,7 +70,7 @@ struct cuda_face {
     enum cuda_outcome (*split_generate)(struct cuda_split *, size_t n, uint32_t *out, double *ns, struct cuda_fault *);
     enum cuda_outcome (*split_rewind)(struct cuda_split *, size_t length, struct cuda_fault *);
 
-    enum cuda_outcome (*replicas_open)(size_t n, const char *driver, const struct cuda_model_spec *, const struct cuda_session_spec *, struct cuda_replicas **, struct cuda_fault *);
+    enum cuda_outcome (*replicas_open)(size_t n, size_t cards, const char *driver, const struct cuda_model_spec *, const struct cuda_session_spec *, struct cuda_replicas **, struct cuda_fault *);
     void (*replicas_close)(struct cuda_replicas *);
     enum cuda_outcome (*replicas_serve)(struct cuda_replicas *, uint64_t requests, const uint32_t *tokens, size_t n_tokens, size_t steps, uint32_t *last, double *ns,
                                         struct cuda_fault *);

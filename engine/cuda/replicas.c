@@ -85,7 +85,7 @@ enum cuda_outcome cuda_replicas_serve(struct cuda_replicas *all, uint64_t reques
     while (started < all->n && !pthread_create(&threads[started], NULL, work, &all->members[started]))
         started++;
     if (started < all->n)
-        o = cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no thread for card %zu", started);
+        o = cuda_fail(fault, CUDA_OUTCOME_out_of_memory, "no thread for replica %zu", started);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     for (size_t i = 0; i < started && !o; i++)
@@ -100,27 +100,27 @@ void cuda_replicas_report(const struct cuda_replicas *all, size_t i, struct cuda
     *report = all->members[i].report;
 }
 
-static enum cuda_outcome open_one(struct cuda_replicas *all, size_t i, const char *driver, const struct cuda_model_spec *spec, const struct cuda_session_spec *sizes,
+static enum cuda_outcome open_one(struct cuda_replicas *all, size_t i, size_t card, const char *driver, const struct cuda_model_spec *spec, const struct cuda_session_spec *sizes,
                                   struct cuda_fault *fault)
 {
     struct replica *r = &all->members[i];
     enum cuda_outcome o;
     r->all = all;
-    if ((o = cuda_device_open((int)i, driver, &r->device, fault)) || (o = cuda_model_open(r->device, spec, &r->model, fault)))
+    if ((o = cuda_device_open((int)card, driver, &r->device, fault)) || (o = cuda_model_open(r->device, spec, &r->model, fault)))
         return o;
     return cuda_session_bind(r->model, sizes, &r->session, fault);
 }
 
-enum cuda_outcome cuda_replicas_open(size_t n, const char *driver, const struct cuda_model_spec *spec, const struct cuda_session_spec *sizes, struct cuda_replicas **out,
+enum cuda_outcome cuda_replicas_open(size_t n, size_t cards, const char *driver, const struct cuda_model_spec *spec, const struct cuda_session_spec *sizes, struct cuda_replicas **out,
                                      struct cuda_fault *fault)
 {
-    struct cuda_replicas *all = n && n <= CUDA_CARDS_MOST ? calloc(1, sizeof *all) : NULL;
+    struct cuda_replicas *all = n && cards && n <= CUDA_CARDS_MOST ? calloc(1, sizeof *all) : NULL;
     if (!all)
-        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "replicas on %zu cards: 1 to %d can be served", n, CUDA_CARDS_MOST);
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "%zu replicas on %zu cards: 1 to %d can be served", n, cards, CUDA_CARDS_MOST);
     all->n = n;
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     for (size_t i = 0; i < n && !o; i++)
-        o = open_one(all, i, driver, spec, sizes, fault);
+        o = open_one(all, i, i % cards, driver, spec, sizes, fault);
     if (o)
         cuda_replicas_close(all);
     else
