@@ -16,6 +16,7 @@ const struct cuda_face tern_cuda_face = {
     .take = cuda_take,
     .give = cuda_give,
     .upload = cuda_upload,
+    .fetch = cuda_fetch,
     .linear_bind = cuda_linear_bind,
     .linear_close = cuda_linear_close,
     .linear_run = cuda_linear_run,

@@ -26,6 +26,7 @@ struct cuda_face {
     enum cuda_outcome (*take)(struct cuda_device *device, size_t bytes, const char *what, struct cuda_memory *out, struct cuda_fault *fault);
     void (*give)(struct cuda_device *device, struct cuda_memory *memory);
     enum cuda_outcome (*upload)(struct cuda_device *device, uint64_t to, const void *from, size_t bytes, const char *what, struct cuda_fault *fault);
+    enum cuda_outcome (*fetch)(struct cuda_device *device, void *to, uint64_t from, size_t bytes, const char *what, struct cuda_fault *fault);
 
     enum cuda_outcome (*linear_bind)(struct cuda_device *, const struct cuda_linear_spec *, struct cuda_linear **, struct cuda_fault *);
     void (*linear_close)(struct cuda_linear *);

@@ -261,6 +261,30 @@ static void a_file_gives_the_bits_of_the_cpu(void **state)
     }
 }
 
+/* Half of the models on the card: whole budget and hits are those of one list, whatever lies where. */
+static void tensors_of_card_and_cpu_share_a_budget(void **state)
+{
+    static const char *const models[] = {"0", "4", "8"};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const struct tern_param params[] = {{"bytes", "4096"}, {"budget", "50"}, {"card", models[i]}};
+        struct tern_op *op = NULL;
+        struct tern_observed seen[16];
+        assert_int_equal(tern_op_bind("cache", params, 3, &op, &error), TERN_OK);
+        if (tern_op_check(op, &error))
+            fail_msg("%s models on the card: %s", models[i], error.text);
+        const size_t n = tern_op_observe(op, seen, 16);
+        double resident = 0, card = 0;
+        for (size_t k = 0; k < n; k++) {
+            resident = strcmp(seen[k].name, "resident_bytes") ? resident : seen[k].value;
+            card = strcmp(seen[k].name, "card_bytes") ? card : seen[k].value;
+        }
+        assert_true(resident == 120 * 4096);
+        assert_true(i == 0 ? card == 0 : i == 1 ? card > 0 && card < resident : card == resident);
+        tern_op_close(op);
+    }
+}
+
 static void what_the_card_does_not_serve_is_said(void **state)
 {
     static const struct tern_param cases[][2] = {{{"backend", "cuda"}, {"activations", "f32"}}, {{"backend", "cuda"}, {"output", "int4"}}, {{"backend", "cuda"}, {"sequences", "2"}},
@@ -283,7 +307,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(sequences_decoded_together_do_not_mix),
         cmocka_unit_test(a_step_says_when_its_launches_ran), cmocka_unit_test(a_model_larger_than_the_card_has_the_same_bits), cmocka_unit_test(one_model_over_two_cards_has_the_tokens_of_one),
         cmocka_unit_test(cards_that_are_not_there_are_said), cmocka_unit_test(a_gather_that_fails_is_said), cmocka_unit_test(replicas_make_the_tokens_of_one),
-        cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(what_the_card_does_not_serve_is_said),
+        cmocka_unit_test(a_file_gives_the_bits_of_the_cpu), cmocka_unit_test(tensors_of_card_and_cpu_share_a_budget),
+        cmocka_unit_test(what_the_card_does_not_serve_is_said),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
