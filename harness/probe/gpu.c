@@ -37,6 +37,9 @@ static struct nvml {
     const char *(*error)(int code);
     int (*by_index)(unsigned index, void **card);
     int (*by_uuid)(const char *uuid, void **card);
+    int (*name)(void *card, char *text, unsigned size);
+    int (*uuid)(void *card, char *text, unsigned size);
+    int (*memory)(void *card, unsigned long long *total_free_used);
     int (*utilisation)(void *card, struct nvml_utilisation *out);
     int (*temperature)(void *card, int sensor, unsigned *celsius);
     int (*power)(void *card, unsigned *mw);
@@ -53,7 +56,7 @@ static bool find_symbols(char *why, size_t size)
         void *to;
     } symbols[] = {
         {"nvmlInit_v2", &nvml.init}, {"nvmlShutdown", &nvml.shutdown}, {"nvmlErrorString", &nvml.error}, {"nvmlDeviceGetHandleByIndex_v2", &nvml.by_index},
-        {"nvmlDeviceGetHandleByUUID", &nvml.by_uuid}, {"nvmlDeviceGetUtilizationRates", &nvml.utilisation}, {"nvmlDeviceGetTemperature", &nvml.temperature},
+        {"nvmlDeviceGetHandleByUUID", &nvml.by_uuid}, {"nvmlDeviceGetName", &nvml.name}, {"nvmlDeviceGetUUID", &nvml.uuid}, {"nvmlDeviceGetMemoryInfo", &nvml.memory}, {"nvmlDeviceGetUtilizationRates", &nvml.utilisation}, {"nvmlDeviceGetTemperature", &nvml.temperature},
         {"nvmlDeviceGetPowerUsage", &nvml.power}, {"nvmlDeviceGetFieldValues", &nvml.fields}, {"nvmlDeviceGetClockInfo", &nvml.clock},
         {"nvmlDeviceGetMaxClockInfo", &nvml.highest}, {"nvmlDeviceGetCurrentClocksThrottleReasons", &nvml.reasons},
     };
@@ -75,16 +78,16 @@ static bool works(int code, const char *doing, char *why, size_t size)
     return code == NVML_OK;
 }
 
-/* The entry of CUDA_VISIBLE_DEVICES that `ordinal` stands for; the number itself where there is no such list. */
+/* The entry of CUDA_VISIBLE_DEVICES that `ordinal` stands for, "-" behind the last; the number itself where there is no such list. */
 static const char *visible(int ordinal, char *buffer, size_t size)
 {
-    const char *at = getenv("CUDA_VISIBLE_DEVICES");
+    const char *list = getenv("CUDA_VISIBLE_DEVICES"), *at = list;
     for (int i = 0; at && i < ordinal; i++)
         at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL;
-    if (at && *at)
-        snprintf(buffer, size, "%.*s", (int)strcspn(at, ","), at);
-    else
+    if (!list)
         snprintf(buffer, size, "%d", ordinal);
+    else
+        snprintf(buffer, size, "%.*s", at && *at ? (int)strcspn(at, ",") : 1, at && *at ? at : "-");
     return buffer;
 }
 
@@ -132,6 +135,17 @@ void gpu_close(void)
     if (nvml.library)
         dlclose(nvml.library);
     nvml = (struct nvml){0};
+}
+
+bool gpu_describe(struct gpu_card *card)
+{
+    unsigned long long memory[3];
+    *card = (struct gpu_card){0};
+    if (!nvml.card || nvml.name(nvml.card, card->name, sizeof card->name) != NVML_OK || nvml.uuid(nvml.card, card->uuid, sizeof card->uuid) != NVML_OK ||
+        nvml.memory(nvml.card, memory) != NVML_OK)
+        return false;
+    card->memory_bytes = (double)memory[0];
+    return true;
 }
 
 /* ---- values */

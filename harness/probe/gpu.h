@@ -32,6 +32,13 @@ enum gpu_slow {
 bool gpu_open(const char *library, int ordinal, char *why, size_t size);
 void gpu_close(void);
 
+/* What the open card is. False where it does not tell. */
+struct gpu_card {
+    char name[96], uuid[96];
+    double memory_bytes;
+};
+bool gpu_describe(struct gpu_card *card);
+
 /* The present values; negative where the card does not tell one. */
 void gpu_read(double values[GPU_VALUES]);
 

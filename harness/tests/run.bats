@@ -222,6 +222,18 @@ EOF
   [ "$(json d.json "all((c['advice'] is not None) == (c['state'] in ('bad', 'note')) for c in r['checks']) and len(r['checks']) > 8")" = True ]
 }
 
+@test "doctor lists the cards as CUDA counts them, and which one is chosen" {
+  stub=$(dirname "$TERNMARK")/harness/tests/stub_nvml.so; [ -e "$stub" ] || skip "no stub of NVML was built"
+  export TERNMARK_NVML=$stub
+  TERN_CUDA_DEVICE=1 "$TERNMARK" doctor --json >d.json || true
+  [ "$(json d.json "[(c['ordinal'], c['uuid'], c['chosen']) for c in r['cards']] == [(0, 'GPU-first', False), (1, 'GPU-stub', True)]")" = True ]
+  CUDA_VISIBLE_DEVICES=GPU-stub run "$TERNMARK" doctor
+  [[ "$output" == *"card 0        stub card, 80 GiB, GPU-stub, where ops run"* ]]
+  [[ "$output" != *"card 1"* ]]
+  CUDA_VISIBLE_DEVICES='' run "$TERNMARK" doctor
+  [[ "$output" == *"cards         none: NVML: finding the card"* ]]
+}
+
 # ---- run
 
 @test "what a bench observes becomes metrics over time, and a wrong answer fails its cell alone" {
