@@ -354,7 +354,7 @@ static void confirm_stored(struct gate *gate, struct bout *bout, const struct le
             bool red = strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0 &&
                        strcmp(json_string_value(json_object_get(verdict, "against")), "paired") != 0 && json_is_number(json_object_get(verdict, "ratio"));
             json_t *again = red ? bout_measure_again(bout, json_string_value(json_object_get(cell, "id"))) : NULL;
-            if (red && (!again || !levels_confirms(levels, again))) {
+            if (red && (!again || !levels_confirms(levels, json_string_value(json_object_get(verdict, "metric")), again))) {
                 json_object_set_new(verdict, "verdict", json_string("inconclusive"));
                 json_object_set_new(verdict, "reason", json_string("a suspected slowdown was not confirmed in fresh processes"));
             }

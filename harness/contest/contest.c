@@ -480,7 +480,7 @@ static size_t decide_all(struct course *course, bool last)
             continue;
         bool ends = last || cell->turn_ns >= cell_ns || is_throttled_out(cell);
         if (ends || decide_is_due(cell->decide))
-            cell->is_settled = decide_look(cell->decide, pools[i], ends) != DECISION_NONE;
+            cell->is_settled = decide_look(cell->decide, pools[i], ends) != DECISION_NONE && (ends || lane_metrics_is_enough(cell->lane_metrics));
         if (cell->is_settled && decide_verdict(cell->decide)->decision == DECISION_REGRESSION)
             tell_neighbours(course, cell);
         left += !cell->is_settled;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "contest/judge.h"
 #include "contest/levels.h"
+
+#include "contest/judge.h"
+#include "contest/level_metrics.h"
 
 #include "stats/stored.h"
 #include "stats/summary.h"
@@ -184,6 +186,7 @@ struct court {
     const struct levels *levels;
     struct drift drift;
     struct stored_pool pool;
+    double widen;
     size_t n_tests;
 };
 
@@ -228,6 +231,11 @@ static struct decide_verdict verdict_of(const struct court *court, const struct 
     return v;
 }
 
+static bool is_unfit(const struct levels *l)
+{
+    return l->crowded || json_is_false(json_object_get(json_object_get(l->head, "fitness"), "fit"));
+}
+
 /* The verdict of one cell against base's runs (or only its anchor's). New reference. */
 static json_t *judge_cell(const struct court *court, const json_t *base, const json_t *head, const char *only)
 {
@@ -240,12 +248,11 @@ static json_t *judge_cell(const struct court *court, const json_t *base, const j
         return NULL;
     struct stored_estimate e = stored_judge(&cell, &court->pool);
     struct decide_verdict v = verdict_of(court, &e, tolerance, cell.n_base, json_array_size(json_object_get(last_run(head), "samples_ns")));
-    bool unfit = l->crowded || json_is_false(json_object_get(json_object_get(l->head, "fitness"), "fit"));
     if (court->drift.spread > log1p(tolerance) && v.decision != DECISION_PASS) {
         v.decision = DECISION_INCONCLUSIVE;
         v.reason = "the yardsticks moved differently: the machine is in another state than the baseline's";
     }
-    if (unfit && v.decision == DECISION_REGRESSION) {
+    if (is_unfit(l) && v.decision == DECISION_REGRESSION) {
         v.decision = DECISION_UNFIT;
         v.reason = "the machine was not fit while head was measured";
     }
@@ -265,20 +272,21 @@ static size_t count_occasions(const struct levels *l)
 
 static struct court convene(const struct levels *l, json_t *notes)
 {
-    size_t n = 0, i;
+    size_t n = 0, others = 0, i;
     json_t *cell;
     const json_t *cells = json_object_get(l->base, "cells");
     struct stored_cell *all = calloc(json_array_size(cells) + 1, sizeof *all);
     double (*x)[MOST_RUNS] = calloc(json_array_size(cells) + 1, sizeof *x);
-    struct court court = {.levels = l, .drift = find_drift(l)};
+    struct court court = {.levels = l, .drift = find_drift(l), .widen = widening(l, notes)};
     json_array_foreach(cells, i, cell) {
         if (!all || !x)
             break;
         all[n] = (struct stored_cell){.base = x[n], .n_base = base_levels(l, cell, NULL, x[n])};
         n += all[n].n_base > 0;
+        others += level_metrics_count(cell);
     }
-    court.n_tests = n ? n : 1;
-    court.pool = stored_fit(all, all && x ? n : 0, count_occasions(l), widening(l, notes));
+    court.n_tests = n + others ? n + others : 1;
+    court.pool = stored_fit(all, all && x ? n : 0, count_occasions(l), court.widen);
     free(all);
     free(x);
     return court;
@@ -346,7 +354,10 @@ static void judge_pair(const struct court *court, const json_t *base, json_t *mi
         add_verdict(mine, judge_word("time", "stored", tolerance_of(l, mine), "not_comparable", "the base was measured on another card", differs));
         return;
     }
+    const struct level_metrics how = {.shift = has_drift(mine) ? court->drift.shift : 0, .moved = court->drift.spread, .widen = court->widen,
+                                      .unfit = is_unfit(l), .n_tests = court->n_tests};
     add_verdict(mine, judge_cell(court, base, mine, NULL));
+    level_metrics_judge(&how, base, mine);
     if (*anchor && json_array_size(json_object_get(base, "runs")) > 1)
         add_verdict(mine, judge_cell(court, base, mine, anchor));
 }
@@ -394,13 +405,17 @@ void levels_judge(const struct levels *l, json_t *notes)
     json_decref(differs);
 }
 
-bool levels_confirms(const struct levels *l, const json_t *again)
+bool levels_confirms(const struct levels *l, const char *metric, json_t *again)
 {
-    json_t *ignored = json_array();
+    json_t *ignored = json_array(), *base = judge_find(l->base, text_of(again, "id")), *verdict;
     struct court court = convene(l, ignored);
-    json_t *base = judge_find(l->base, text_of(again, "id")), *verdict = base && was_measured(again) ? judge_cell(&court, base, again, NULL) : NULL;
-    bool red = strcmp(text_of(verdict, "verdict"), "regression") == 0;
-    json_decref(verdict);
+    bool red = false;
+    size_t i;
+    if (base && was_measured(again))
+        judge_pair(&court, base, again);
+    json_array_foreach(json_object_get(again, "verdicts"), i, verdict)
+        red = red || (strcmp(text_of(verdict, "metric"), metric) == 0 && strcmp(text_of(verdict, "against"), "stored") == 0 &&
+                      strcmp(text_of(verdict, "verdict"), "regression") == 0);
     json_decref(ignored);
     return red;
 }

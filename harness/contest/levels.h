@@ -20,14 +20,14 @@ struct levels {
 };
 
 /*
- * Adds a verdict against "stored" to every cell of head that base has measured, and one against "anchor" where base keeps the
- * anchor's run beside later ones. Other hardware, other workload, an unfinished base: not comparable, each differing field named.
+ * Adds a verdict against "stored" to every cell of head that base has measured, for its time and for each metric that gates it
+ * (contest/level_metrics.h), and one of its time against "anchor" where base keeps the anchor's run beside later ones. Other hardware, other workload, an unfinished base: not comparable, each differing field named.
  * Cells that base has and head has not measured: missing. Notes (sentences) are appended to `notes`.
  */
 void levels_judge(const struct levels *levels, json_t *notes);
 
-/* Whether a second measurement of the same cell (fresh processes) is red too: for reds before they are said. */
-bool levels_confirms(const struct levels *levels, const json_t *cell);
+/* Whether a second measurement of the same cell (fresh processes) is red in this metric too: for reds before they are said. Its verdicts are added to `again`. */
+bool levels_confirms(const struct levels *levels, const char *metric, json_t *again);
 
 /* Log of the median over generations of a run's medians; NAN where it has none. `*error`: standard error, may be NULL. */
 double levels_of_run(const json_t *run, double *error);

@@ -13,6 +13,7 @@ struct metrics_row {
     const char *name;
     int worse;          /* +1: more is worse, -1: less is */
     double tolerance, between;
+    int drifts;         /* with the machine's speed as times do (+1), against it (-1), not at all (0) */
 };
 
 /* The row of a metric; NULL: it does not gate. */

@@ -270,6 +270,8 @@ json_t *record_cell(const json_t *planned, const json_t *generations, const stru
                      ok ? summary_json(measured) : json_null(), "metrics", metrics_of(measured), "work", work_of(first), "tolerance",
                      json_is_number(tolerance) ? json_number_value(tolerance) : run->tolerance, "tags", json_object_get(planned, "tags"), "compiled",
                      or_null(json_object_get(first, "compiled")), "paired", "verdicts");
+    if (json_object_size(json_object_get(planned, "metrics")) > 0)
+        json_object_set(cell, "gates", json_object_get(planned, "metrics"));
     derived_add(cell, measured);
     return cell;
 }

@@ -192,11 +192,12 @@ SHAPE paired = {.kind = SHAPE_RECORD, .nullable = true, .fields = LIST({"builds"
 SHAPE verdict = {.kind = SHAPE_RECORD, .fields = LIST({"metric", &name, 0}, {"against", &against, 0}, {"verdict", &verdict_word, 0}, {"ratio", &number_or_null, 0},
     {"low", &number_or_null, 0}, {"high", &number_or_null, 0}, {"tolerance", &not_negative, 0}, {"smallest_visible", &number_or_null, 0},
     {"rounds", &count, 0}, {"generations", &count, 0}, {"reason", &text_or_null, 0}, {"differs", &texts, 0}), .rule = verdict_rule};
+SHAPE gates = {.kind = SHAPE_MAP, .optional = true, .of = &not_negative};
 SHAPE verdicts = {.kind = SHAPE_LIST, .of = &verdict};
 SHAPE cell = {.kind = SHAPE_RECORD, .fields = LIST({"id", &name, 0}, {"suite", &name, 0}, {"bench", &name, 0}, {"params", &scalars, 0}, {"workload_hash", &sha256, 0},
     {"status", &status, 0}, {"reason", &text_or_null, 0}, {"backend", &text_or_null, 0}, {"runs", &cell_runs, 0}, {"summary", &summary, 0},
     {"metrics", &metrics, 0}, {"work", &work, 0}, {"tolerance", &not_negative, 0}, {"tags", &texts, 0}, {"compiled", &boolean_or_null, 0},
-    {"paired", &paired, 0}, {"verdicts", &verdicts, 0}), .rule = cell_rule};
+    {"gates", &gates, 0}, {"paired", &paired, 0}, {"verdicts", &verdicts, 0}), .rule = cell_rule};
 SHAPE cells = {.kind = SHAPE_LIST, .of = &cell};
 
 SHAPE anchor = {.kind = SHAPE_RECORD, .fields = LIST({"run_id", &uuid, 0}, {"commit", &commit_or_null, 0}, {"date", &date, 0})};

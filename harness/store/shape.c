@@ -160,6 +160,8 @@ static bool check_record(const json_t *value, const struct shape *shape, struct 
         if (field->kinds && !(field->kinds & walk->kind))
             continue;
         each = json_object_get(value, field->key);
+        if (!each && field->shape->optional)
+            continue;
         if (!each)
             return shape_fault(walk, field->key, "missing");
         size_t before = enter_key(walk, field->key);

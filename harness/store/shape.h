@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a JSON value must look like, as tables, and the one function that compares. A record has exactly the fields of its
- * table; nothing unknown, nothing missing. The tables of the result file are in store/runfile_shape.c.
+ * table; nothing unknown, nothing missing but what is optional. The tables of the result file are in store/runfile_shape.c.
  */
 #ifndef STORE_SHAPE_H
 #define STORE_SHAPE_H
@@ -26,6 +26,7 @@ struct shape_field {
 struct shape {
     enum shape_kind kind;
     bool nullable;
+    bool optional;                             /* a record may lack it */
     const char *name;                          /* what a fault says was expected; NULL: the kind's own name */
     bool (*text)(const char *text);            /* TEXT: what it must satisfy, or NULL */
     const char *const *words;                  /* TEXT: the only ones allowed, NULL-ended, or NULL */

@@ -64,3 +64,44 @@ L
   echo 'return { x = { command = { "true" }, metrics = { memory = -1 } } }' >bad.lua
   run "$TERNMARK" check bad.lua; [ "$status" -eq 2 ]; [[ $output == *"metrics.memory"* ]]
 }
+
+stored() {  # METRIC: the verdict of the first cell against stored runs, in a comparison's JSON on stdin
+  python3 -c "
+import json, sys
+print([v['verdict'] for v in json.load(sys.stdin)['cells'][0]['verdicts'] if v['metric'] == '$1' and v['against'] == 'stored'][0])"
+}
+
+@test "stored runs: memory and P99 that grew are red, the same ones are not, an absent one cannot be told" {
+  cat >serve.lua <<'L'
+local ffi = require "ffi"
+return { serve = {
+  setup = function() return ffi.new("double[?]", 4096, 3) end,
+  stream = { rate = 2000, requests = 400, request = function(s, n) for _ = 1, n do for i = 1, 4095 do s[i] = s[i] + s[i - 1] * 1e-9 end end end },
+  metrics = { p99 = "40%", memory = "5%", instructions = "1%" }, tolerance = 9,
+} }
+L
+  "$TERNMARK" run serve.lua --out run.json >/dev/null
+  [ "$("$TERNMARK" compare run.json run.json --json | stored memory)" = pass ]
+  [ "$("$TERNMARK" compare run.json run.json --json | stored p99)" != regression ]
+  cp run.json worse.json
+  reseal worse.json 'c = top["cells"][0]; c["metrics"]["memory"]["value"] *= 1.1; r = c["runs"][0]; r["samples_ns"] = [[3 * x for x in g] for g in r["samples_ns"]]
+c["metrics"]["instructions"] = {"absent": "no counter"}'
+  [ "$("$TERNMARK" compare run.json worse.json --json | stored memory)" = regression ]
+  [ "$("$TERNMARK" compare worse.json run.json --json | stored memory)" = improved ]
+  [ "$("$TERNMARK" compare run.json worse.json --json | stored p99)" = regression ]
+  [ "$("$TERNMARK" compare run.json worse.json --json | stored instructions)" = inconclusive ]
+  cp run.json silent.json; reseal silent.json 'del top["cells"][0]["gates"]; top["cells"][0]["metrics"]["memory"]["value"] *= 2'
+  run "$TERNMARK" compare run.json silent.json; [ "$status" -eq 1 ]; [[ $output == *memory* ]]
+}
+
+@test "a baseline holds what its metrics were: a command that takes more memory is red against it" {
+  cat >suites/sum.lua <<'L'
+return { eat = { command = { { artifact = "sum" } }, metrics = { memory = "5%" }, tolerance = 9, tags = { "ci" } } }
+L
+  printf 'libsum.so:\n\tgcc -O0 -o $@ eater.c\n' >Makefile
+  eater libsum.so 8; git add -A; git commit -qm eats
+  "$TERNMARK" baseline record >/dev/null; git add -A; git commit -qm recorded
+  eater libsum.so 16; git commit -qam "eats more"
+  run "$TERNMARK" gate --stored --json
+  [ "$(stored memory <<<"$output")" = regression ] || [ "$(stored memory <<<"$output")" = unfit ]
+}
