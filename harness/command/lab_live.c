@@ -9,6 +9,7 @@
 #include "gate/rounds.h"
 #include "measure/clock.h"
 #include "measure/interrupt.h"
+#include "plan/order.h"
 #include "probe/host.h"
 
 #include <errno.h>
@@ -20,6 +21,9 @@
 
 enum { RECORD_GENERATIONS = 16, RECORD_ROUNDS = 28 };
 
+/* Cells of a run with a known change, drawn anew for each: whole ones would take minutes where nothing can be decided. Runs in a row without a verdict end it. */
+enum { POWER_CELLS = 4, MOST_BARREN = 10 };
+
 struct lab {
     const struct options *options;
     struct plan_request request;
@@ -27,6 +31,7 @@ struct lab {
     json_t *history;        /* this hardware's baseline here, as the gate would read it, or NULL */
     FILE *out;              /* rounds, or NULL */
     bool records;           /* every cell as long as the others, to be judged later */
+    uint64_t deadline, random;
     size_t run;
     struct lab_counts counts;
 };
@@ -78,9 +83,42 @@ static void tell_cell(const struct lab *lab, const struct contest_cell *cell)
             v->rounds, v->generations, 1e-9 * cell->turn_ns, 100 * v->process_spread, v->null_ratio, v->inflation, cell->n_repeats, v->reason ? v->reason : "");
 }
 
+/* New array: the cells of the next run. */
+static json_t *draw_cells(struct lab *lab)
+{
+    size_t n = json_array_size(lab->cells), *order = calloc(n + 1, sizeof *order);
+    json_t *drawn = json_array();
+    for (size_t i = 0; order && i < n; i++)
+        order[i] = i;
+    if (order && lab->counts.change != 0)
+        order_shuffle(&lab->random, order, n);
+    for (size_t i = 0; order && i < n && (lab->counts.change == 0 || i < POWER_CELLS); i++)
+        json_array_append(drawn, json_array_get(lab->cells, order[i]));
+    free(order);
+    return drawn;
+}
+
+/* Counts and writes what a run gave. */
+static bool take_results(struct lab *lab, const struct contest_cell *results, size_t n, struct fault *fault)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (results[i].is_lost)
+            continue;
+        lab_count(&lab->counts, results[i].verdict.decision, 1e-9 * results[i].turn_ns);
+        if (lab->options->verbose)
+            tell_cell(lab, &results[i]);
+        if (lab->out && !write_rounds(lab, &results[i]))
+            return fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
+    }
+    return !lab->out || fflush(lab->out) == 0 || fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
+}
+
+/* All cells share the error rates, whichever are drawn. A run that the deadline cut short would count as undecided what it had no time for: it does not count. */
 static bool run_once(struct lab *lab, struct fault *fault)
 {
-    struct contest contest = {.cells = lab->cells, .history = lab->history, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
+    json_t *cells = draw_cells(lab);
+    size_t n = json_array_size(cells);
+    struct contest contest = {.cells = cells, .history = lab->history, .tolerance = lab->options->tolerance, .n_tests = json_array_size(lab->cells),
                               .seed = (uint64_t)lab->options->seed + lab->run, .change = lab->counts.change,
                               .progress = isatty(STDERR_FILENO) ? stderr : NULL};
     if (lab->records) {
@@ -91,23 +129,20 @@ static bool run_once(struct lab *lab, struct fault *fault)
     for (size_t i = 0; i < N_LANES; i++)
         contest.starts[i] = lab->request.worker;
     uint64_t began = clock_now_ns();
+    contest.budget_ns = lab->deadline == UINT64_MAX ? 0 : (double)(lab->deadline - began);
     struct lab_counts before = lab->counts;
     bool ok = contest_run(&contest, &results, fault);
     lab->counts.wall_s += 1e-9 * (double)(clock_now_ns() - began);
-    for (size_t i = 0; ok && i < json_array_size(lab->cells); i++) {
-        if (results[i].is_lost)
-            continue;
-        lab_count(&lab->counts, results[i].verdict.decision, 1e-9 * results[i].turn_ns);
-        if (lab->options->verbose)
-            tell_cell(lab, &results[i]);
-        if (lab->out && !write_rounds(lab, &results[i]))
-            ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
-    }
-    contest_clear(results, json_array_size(lab->cells));
-    if (ok && lab->out && fflush(lab->out) != 0)
-        ok = fault_set(fault, EXIT_CODE_USAGE, "%s: %s", lab->options->out, strerror(errno));
+    bool is_cut = clock_now_ns() >= lab->deadline && !lab->records;
+    if (is_cut)
+        lab->counts = before;
+    else
+        ok = ok && take_results(lab, results, n, fault);
+    contest_clear(results, n);
+    json_decref(cells);
     lab->run++;
-    lab_count_run(&lab->counts, &before);
+    if (!is_cut)
+        lab_count_run(&lab->counts, &before);
     return ok;
 }
 
@@ -132,17 +167,18 @@ enum exit_code lab_live(const struct options *options, double change, bool recor
 {
     struct options plain = *options;
     struct lab lab = {.options = options, .counts.change = change, .records = records};
-    uint64_t deadline = options->budget > 0 ? clock_now_ns() + (uint64_t)options->budget : UINT64_MAX;
+    lab.random = (uint64_t)options->seed;
+    lab.deadline = options->budget > 0 ? clock_now_ns() + (uint64_t)options->budget : UINT64_MAX;
     plain.operands.items++;
     plain.operands.n--;
     interrupt_install();
     lab.request = request_of(&plain);
     lab.history = load_history();
     bool ok = choose(&lab, fault) && open_out(&lab, fault);
-    size_t before = 1;
-    while (ok && lab.counts.cells < (size_t)options->cells && before != lab.counts.cells && clock_now_ns() < deadline) {
-        before = lab.counts.cells;
+    for (size_t barren = 0; ok && lab.counts.cells < (size_t)options->cells && barren < MOST_BARREN && clock_now_ns() < lab.deadline;) {
+        size_t before = lab.counts.cells;
         ok = run_once(&lab, fault);
+        barren = lab.counts.cells > before ? 0 : barren + 1;
     }
     lab_print(&lab.counts, options->json);
     if (lab.out && fclose(lab.out) != 0)

@@ -30,7 +30,7 @@ enum { FIRST_ROUNDS = 27, WIDE_ROUNDS = 12, LEAST_ROUNDS = 6, MOST_ROUNDS = 128,
 static const double wide_share = 0.15;
 static const double usual_turn_ns = 1e6;
 static const double generation_ns = 0.5e9;  /* of one cell, inside turns: long calls get fewer rounds a generation */
-static const double cell_ns = 5e9;          /* inside turns, all lanes: what a cell may use before it is called inconclusive */
+static const double cell_ns = 5e9;          /* inside turns, all lanes, less what was set aside: what a cell may use before it is called inconclusive */
 static const double most_voided = 0.01;
 /*
  * A cell's generation during which others used more than this many processors is measured again; which it was says nothing
@@ -94,6 +94,12 @@ static void lose(struct contest_cell *cell, enum lane lane, const struct fault *
 
 /* ---- one cell in one generation */
 
+/* Of cell_ns. */
+static double used_ns(const struct contest_cell *cell)
+{
+    return cell->turn_ns - cell->aside_ns;
+}
+
 static size_t rounds_wanted(const struct course *course, const struct contest_cell *cell, double round_ns)
 {
     if (course->contest->fixed_rounds)
@@ -104,7 +110,7 @@ static size_t rounds_wanted(const struct course *course, const struct contest_ce
         wanted = WIDE_ROUNDS;
     for (size_t g = SAME_GENERATIONS; !is_wide && g <= course->generation && wanted < MOST_ROUNDS; g++)
         wanted = fmin(MOST_ROUNDS, 1.4 * wanted);
-    double fits = fmin(generation_ns, cell_ns - cell->turn_ns) / fmax(round_ns, 1);
+    double fits = fmin(generation_ns, cell_ns - used_ns(cell)) / fmax(round_ns, 1);
     return (size_t)fmax(LEAST_ROUNDS, fmin(wanted, fits));
 }
 
@@ -126,6 +132,7 @@ struct tally {
     double round_ns;      /* of the latest whole round, all lanes, warm-up left out */
     struct decide_round *kept;
     size_t n_kept, room;
+    double turn_ns;       /* of all its turns */
     double others;        /* processors that others used meanwhile */
 };
 
@@ -183,6 +190,7 @@ static bool run_rounds(struct course *course, struct contest_cell *cell, struct 
         if (!keep_round(tally, &add))
             return fault_set(fault, EXIT_CODE_USAGE, "out of memory");
         cell->turn_ns += tally->round_ns;
+        tally->turn_ns += tally->round_ns;
         wanted = rounds_wanted(course, cell, tally->round_ns);
     }
     return true;
@@ -230,6 +238,7 @@ static bool take_rounds(const struct course *course, struct contest_cell *cell, 
 {
     if (tally->others > most_others && cell->n_repeats < MOST_REPEATS && !course->contest->fixed_rounds) {
         cell->n_repeats++;
+        cell->aside_ns += tally->turn_ns;
         return true;
     }
     for (size_t i = 0; i < tally->n_kept; i++) {
@@ -478,7 +487,7 @@ static size_t decide_all(struct course *course, bool last)
         struct contest_cell *cell = &course->cells[i];
         if (cell->is_settled)
             continue;
-        bool ends = last || cell->turn_ns >= cell_ns || is_throttled_out(cell);
+        bool ends = last || used_ns(cell) >= cell_ns || is_throttled_out(cell);
         if (ends || decide_is_due(cell->decide))
             cell->is_settled = decide_look(cell->decide, pools[i], ends) != DECISION_NONE && (ends || lane_metrics_is_enough(cell->lane_metrics));
         if (cell->is_settled && decide_verdict(cell->decide)->decision == DECISION_REGRESSION)

@@ -34,11 +34,12 @@ struct contest_cell {
     enum lane lost;           /* the lane that could not be measured; N_LANES: none */
     bool is_lost;
     char reason[600];         /* why it was lost */
-    double turn_ns;           /* inside turns, all lanes; */
+    double turn_ns;           /* inside turns, all lanes */
+    double aside_ns;          /* of it, in generations set aside because others were using the processors */
     size_t n_voided;          /* turns that the clock voided */
     size_t n_throttled;       /* rounds dropped because the card's clock was held down in one of their turns */
     json_t *lane_metrics;     /* what lane_metrics.h keeps of the metrics that gate it, NULL: none do; owned */
-    size_t n_repeats;         /* generations set aside because others were using the processors */
+    size_t n_repeats;         /* how many these were */
     /* inner state */
     struct decide *decide;
     struct { uint64_t iterations, warm, head; } turn;
