@@ -111,3 +111,14 @@ rounds() {
   echo 'no json' >f.json; run "$TERNMARK" lab table f.json; [ "$status" -eq 2 ]
   run "$TERNMARK" lab table none.json; [ "$status" -eq 2 ]
 }
+
+@test "live: a known change is looked for in four cells at a time, and a run that the deadline cuts counts for nothing" {
+  cat >six.lua <<'L'
+return { spin = { axes = { { "size", { 1, 2, 3, 4, 5, 6 } } }, setup = function(p) return { p.size } end,
+  run = function(s, n) local x = 1 for _ = 1, n do for i = 1, 100 do x = (x * 7 + i * s[1]) % 1000003 end end s.x = x end } }
+L
+  run "$TERNMARK" lab null six.lua --budget 300ms --json
+  [ "$status" -eq 3 ]; [ -z "$output" ]
+  "$TERNMARK" lab power six.lua --change 0.5 --cells 1 --json >four.json
+  [ "$(python3 -c 'import json; d = json.load(open("four.json")); print(d["cells"], d["runs"])')" = "4 1" ]
+}
