@@ -164,7 +164,8 @@ TERN_API void tern_memory_give(void *block);
  *   allocator "pool"     what take and give are: a name for reports, or, when both are null, one of the engine's own:
  *                        pool, arena, ring, and pool-uncounted, pool-unmarked (the pool without its counts, without its marks)
  *   pattern   "random"   pair: each block is given at once; lifo: `live` taken, given newest first; fifo: the oldest is replaced;
- *                        random: any one is replaced; cross: every second thread takes, its neighbour gives; trace: a recorded file
+ *                        random: any one is replaced; cross: every second thread takes, its neighbour gives; trace: a recorded file;
+ *                        open: pools of their own are opened and closed
  *   low, high 16, 4096   bytes of a block, log-uniform in between
  *   live      0          blocks alive at once in each thread; 0: 256, fewer of big ones
  *   threads   1          1, 2 or 4

@@ -118,6 +118,12 @@ return {
     setup = function(p) return exercise { allocator = "arena", low = ranges[p.size][1], high = ranges[p.size][2], live = 256, touch = "none" } end,
     run = body, check = check, work = { items = 1 }, teardown = close, observe = observe_takes,
   },
+  open = {
+    about = "a pool opened and closed",
+    setup = function() return exercise { pattern = "open" } end,
+    run = body, check = check, work = { items = 1 }, teardown = close, observe = observe_takes,
+    target = { p99 = "100us" },
+  },
   calls = {
     about = "single takes and gives, each timed by itself: call_p50_ns, call_p99_ns, call_p999_ns",
     axes = { { "size", { "16B-64B", "64B-4K", "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "random", "cross" } },

@@ -142,7 +142,7 @@ static enum tern_status set_pattern(struct tern_exercise *exercise, const struct
     while (row->name && strcmp(row->name, pattern))
         row++;
     if (!row->name)
-        return bad(request, "pattern", "pair, lifo, fifo, random, cross or trace");
+        return bad(request, "pattern", "pair, lifo, fifo, random, cross, trace or open");
     if (row->is_pairs && exercise->n_threads % 2)
         return bad(request, "threads", "an even number for the pattern cross");
     exercise->loop = row->loop;

@@ -267,7 +267,19 @@ void tern_exercise_drop(struct tern_exercise_part *part)
     part->at = 0;
 }
 
+static void open_pools(struct tern_exercise_part *part, uint64_t n)
+{
+    part->takes += n;
+    while (n--) {
+        struct tern_pool *pool;
+        if (tern_pool_open(NULL, &pool, NULL))
+            part->failures++;
+        else
+            tern_pool_close(pool);
+    }
+}
+
 const struct tern_exercise_pattern tern_exercise_patterns[] = {
     {"pair", pair, false}, {"lifo", lifo, false}, {"fifo", fifo, false}, {"random", random_one, false},
-    {"cross", cross, true}, {"trace", play_trace, false}, {NULL, NULL, false},
+    {"cross", cross, true}, {"trace", play_trace, false}, {"open", open_pools, false}, {NULL, NULL, false},
 };

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -290,24 +289,6 @@ static void reset_gives_everything_back_at_once(void **state)
     tern_pool_close(pool);
 }
 
-static void an_open_takes_less_than_100_us(void **state)
-{
-    (void)state;
-    double best = 1;
-    for (int i = 0; i < 200; i++) {
-        struct timespec from, to;
-        struct tern_pool *pool;
-        clock_gettime(CLOCK_MONOTONIC, &from);
-        tern_pool_open(NULL, &pool, NULL);
-        clock_gettime(CLOCK_MONOTONIC, &to);
-        tern_pool_close(pool);
-        const double s = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
-        best = s < best ? s : best;
-    }
-    print_message("pool opened in %.1f us\n", best * 1e6);
-    assert_true(best < 100e-6);
-}
-
 static void there_are_126_pools_and_then_an_error(void **state)
 {
     (void)state;
@@ -334,7 +315,6 @@ int main(void)
         cmocka_unit_test(a_ceiling_names_tag_and_size_and_loses_nothing),
         cmocka_unit_test(trim_returns_what_is_free),
         cmocka_unit_test(reset_gives_everything_back_at_once),
-        cmocka_unit_test(an_open_takes_less_than_100_us),
         cmocka_unit_test(there_are_126_pools_and_then_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
