@@ -13,7 +13,7 @@
  *   blocked      j R S + r S + k                             a slice of all rows is one stretch
  *   packed       r B' + i, B' = B up to whole cache lines    no row shares a line with its neighbours
  *
- * Which one a tensor gets is the first row of a table of measurements that fits its reader and its size.
+ * Which one a tensor gets is the first row of a table of measurements that fits its reader, the processor and the tensor's size.
  */
 #ifndef TERN_CORE_LAYOUT_H
 #define TERN_CORE_LAYOUT_H
@@ -32,6 +32,7 @@ enum tern_layout { TERN_LAYOUTS_OF(TERN_LAYOUT_VALUE) TERN_LAYOUTS };
 /* A row of the table. */
 struct tern_layout_choice {
     enum tern_reader reader;
+    const char *feature;     /* of the processors that it was measured on, where others differ (core/features.def); null: any */
     int beyond;              /* level of cache that the tensor does not fit in; 0: any size */
     enum tern_layout layout;
     size_t ahead;            /* bytes that a prefetching reader is ahead, counted in what it reads */
