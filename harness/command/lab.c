@@ -108,7 +108,16 @@ static bool is_recording(const struct options *options)
     return n > 4 && strcmp(options->operands.items[1] + n - 4, ".csv") == 0;
 }
 
-static bool count_run(const struct replay *replay, const struct rounds *recorded, size_t cells, uint64_t *random, struct lab_counts *counts)
+/* One line a red, for whoever asks which recorded cells it comes from. */
+static void tell_reds(const struct rounds *run, const struct decide_verdict *verdicts)
+{
+    for (size_t c = 0; c < run->n; c++)
+        if (verdicts[c].decision == DECISION_REGRESSION)
+            fprintf(stderr, "regression %s ratio %.4f [%.4f, %.4f] rounds %zu generations %zu processes %.2f %% null %.4f\n", run->cells[c].name, verdicts[c].ratio,
+                    verdicts[c].low, verdicts[c].high, verdicts[c].rounds, verdicts[c].generations, 100 * verdicts[c].process_spread, verdicts[c].null_ratio);
+}
+
+static bool count_run(const struct replay *replay, const struct rounds *recorded, size_t cells, bool verbose, uint64_t *random, struct lab_counts *counts)
 {
     struct rounds run;
     struct decide_verdict *verdicts = calloc(cells, sizeof *verdicts);
@@ -117,6 +126,8 @@ static bool count_run(const struct replay *replay, const struct rounds *recorded
     bool judged = ok && replay_run(replay, &run, verdicts);
     for (size_t c = 0; judged && c < cells; c++)
         lab_count(counts, verdicts[c].decision, 0);
+    if (judged && verbose)
+        tell_reds(&run, verdicts);
     lab_count_run(counts, &before);
     if (ok)
         rounds_clear(&run);
@@ -149,7 +160,7 @@ static enum exit_code resample(const struct options *options, double change, str
         return fault->code;
     bool ok = recorded.n > 0 || fault_set(fault, EXIT_CODE_CANNOT_JUDGE, "%s: no rounds", options->operands.items[1]);
     while (ok && counts.cells < (size_t)options->cells)
-        ok = count_run(&replay, &recorded, RUN, &random, &counts) || fault_set(fault, EXIT_CODE_USAGE, "out of memory");
+        ok = count_run(&replay, &recorded, RUN, options->verbose, &random, &counts) || fault_set(fault, EXIT_CODE_USAGE, "out of memory");
     rounds_clear(&recorded);
     lab_print(&counts, options->json);
     return ok ? EXIT_CODE_PASS : fault->code;
