@@ -122,7 +122,7 @@ return {
     about = "a pool opened and closed",
     setup = function() return exercise { pattern = "open" } end,
     run = body, check = check, work = { items = 1 }, teardown = close, observe = observe_takes,
-    target = { p99 = "100us" },
+    target = { time = "100us" },
   },
   calls = {
     about = "single takes and gives, each timed by itself: call_p50_ns, call_p99_ns, call_p999_ns",
