@@ -184,12 +184,15 @@ struct tern_exercise_report {
     double pool_live, pool_held;            /* of the engine's pool, when it is the subject: rounded bytes, and what it holds */
     double failures;                        /* takes that gave null */
     double takes, pool_held_peak;           /* all takes; the most that the pool held */
+    double untrimmed_bytes, trimmed_bytes;  /* what the pool held before and after the last trim of tern_exercise_trim */
 };
 
 TERN_API enum tern_status tern_exercise_open(const struct tern_param *params, size_t n, void *(*take)(size_t), void (*give)(void *),
                                              struct tern_exercise **out, struct tern_error *error);
 /* `exercise` is a struct tern_exercise *. */
 TERN_API void tern_exercise_run(void *exercise, uint64_t n);
+/* n times: four operations of the workload for each of its blocks, everything given back, and the engine's pool trimmed. */
+TERN_API void tern_exercise_trim(void *exercise, uint64_t n);
 /* Plays the workload with every byte of every block checked for its owner. TERN_WRONG: two blocks share a byte, or one is unaligned. */
 TERN_API enum tern_status tern_exercise_check(struct tern_exercise *exercise, struct tern_error *error);
 TERN_API void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_report *report);

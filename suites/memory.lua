@@ -177,6 +177,24 @@ return {
     end,
     compare = { axis = "allocator", base = "glibc" },
   },
+  trim = {
+    about = "blocks in random use with every page written, all given back, and what is then free returned to the system: held before and after",
+    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K", "64K-1M", "1M-64M" } } },
+    setup = function(p) return of_size({ allocator = "pool", pattern = "random", threads = 1, size = p.size }, { touch = "pages" }) end,
+    run = bench.native(lib.tern_exercise_trim), work = { items = 1 }, teardown = close,
+    observe = function(e)
+      local report = read(e)
+      return { held_before_trim_bytes = report.untrimmed_bytes, held_after_trim_bytes = report.trimmed_bytes }
+    end,
+    check = function(e)
+      lib.tern_exercise_trim(e, 1)
+      local report = read(e)
+      if report.trimmed_bytes > report.untrimmed_bytes / 2 then
+        return nil, ("%.0f bytes held before the trim, %.0f after it"):format(report.untrimmed_bytes, report.trimmed_bytes)
+      end
+      return true
+    end,
+  },
   cost = {
     about = "what the pool's own counts and marks cost",
     axes = { { "size", { "16B-64B", "64B-4K", "4K-64K" } }, { "pattern", { "pair", "random" } },

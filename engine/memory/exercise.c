@@ -19,6 +19,7 @@ struct tern_exercise {
     struct tern_trace_play trace;
     size_t low, high, live;
     double resident, ticks;
+    double untrimmed, trimmed;
     /* workers wait for `round` to change, and the last of them wakes the caller */
     pthread_mutex_t lock;
     pthread_cond_t go, done;
@@ -316,13 +317,41 @@ static void reset_peak(void)
     }
 }
 
+static struct tern_pool *pool_of(const struct tern_exercise *exercise)
+{
+    return exercise->part[0].allocator.take == tern_memory_take ? tern_pool_default() : own_pool;
+}
+
+static double held_by(struct tern_pool *pool)
+{
+    struct tern_pool_stats stats;
+    tern_pool_stats(pool, &stats);
+    return (double)stats.held;
+}
+
+void tern_exercise_trim(void *data, uint64_t n)
+{
+    struct tern_exercise *exercise = data;
+    struct tern_pool *pool = pool_of(exercise);
+    while (n--) {
+        tern_exercise_run(exercise, 4 * exercise->live);
+        for (unsigned t = 0; t < exercise->n_threads; t++)
+            tern_exercise_drop(&exercise->part[t]);
+        exercise->untrimmed = held_by(pool);
+        tern_pool_trim(pool);
+        exercise->trimmed = held_by(pool);
+    }
+}
+
 static void read_own(struct tern_exercise *exercise, struct tern_exercise_report *report)
 {
     struct tern_pool_stats stats;
-    tern_pool_stats(exercise->part[0].allocator.take == tern_memory_take ? NULL : own_pool, &stats);
+    tern_pool_stats(pool_of(exercise), &stats);
     report->pool_live = (double)stats.total.live;
     report->pool_held = (double)stats.held;
     report->pool_held_peak = (double)stats.held_peak;
+    report->untrimmed_bytes = exercise->untrimmed;
+    report->trimmed_bytes = exercise->trimmed;
 }
 
 void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_report *report)
