@@ -34,7 +34,7 @@
  *   given by another thread    0.7-4.8                             0.7-10; 64 KiB to 1 MiB 0.2-0.9
  *
  * Ahead by less than it seems above 64 KiB: it keeps up to 11 MiB (above 1 MiB: half of the peak) of free pages for that, see span.h. On
- * what models ask for while they load it is 1.0-1.4 times as fast as tcmalloc, the best there.
+ * what models ask for while they load it is 0.8-1.4 times as fast as tcmalloc, the best there (EPYC, with other work beside it).
  *
  * What it adds is accounting by tag, ceilings and refusal of wrong gives. suites/memory.lua measures all of this again.
  */
