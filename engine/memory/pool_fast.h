@@ -36,9 +36,10 @@ __attribute__((always_inline)) static inline void *tern_fast_take(struct tern_po
 {
     const struct tern_shelf *shelf = tern_shelf_at(tern_thread, pool_key, tag & (TERN_N_TAGS - 1));
     struct tern_bin *bin = tern_shelf_bin(shelf, tern_fast_class(bytes, align));
-    void *block = bin->top, **slot = bin->slot - 1;
+    void *block = bin->top;
     if (__builtin_expect(!block, 0))
         return tern_pool_take_slow(pool, bytes, align, tag, error);
+    void **slot = bin->slot - 1;
     bin->top = *slot;
     __atomic_store_n(&bin->slot, slot, __ATOMIC_RELAXED);
     if (is_marked)

@@ -16,6 +16,7 @@ static inline pair16 dot(pair16 a, uint8x16_t w, uint8x16_t x)
 #define A pair16
 #define A_ZERO ((pair16){ vdupq_n_s16(0), vdupq_n_s16(0) })
 #define A_DOT(a, w, x) dot(a, w, x)
+#define OPAQUE_A(a) __asm__ volatile("" : "+w"((a).low), "+w"((a).high))
 #define A_QUADS 120 /* 120 * 2 * 128 < 2^15 */
 #define S_ADD(s, a) vaddq_s32(s, vpaddq_s32(vpaddlq_s16((a).low), vpaddlq_s16((a).high)))
 #define TILE_R 1

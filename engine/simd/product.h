@@ -15,7 +15,7 @@
  *   S, S_ZERO, S_ADD(s, a)    sums per row, int32; adds what an accumulator holds
  *   S_SUM(a, b)               a + b
  *   S_OUT(s, x_sum, out)      s - x_sum to int32;   S_SCALE(s, x_sum, factor, out)   (float)(s - x_sum) * factor
- *   OPAQUE(v)                 an empty statement that may change v, as far as the compiler knows
+ *   OPAQUE(v)                 an empty statement that may change v, as far as the compiler knows; OPAQUE_A(a) where A is more than a vector
  *   TILE_R, TILE_C            groups (a divisor of 4) and columns of the largest tile that the registers hold
  * and where the accumulator takes any u8 (A_DOT_U8 defined, A the same as S):
  *   V_MASK(v, f)              v & (3 << 2 f), S_SHIFT(s, bits)  arithmetic shift right, S_PLUS, S_MINUS, TILE_FIELDS groups of a single row with a sum for each field
@@ -41,6 +41,9 @@
 #endif
 enum { NV = TERN_LINE / V_BYTES, LANES = V_BYTES / 4, ROW_R = TILE_FIELDS < 2 ? 2 : TERN_GROUPS };
 
+#ifndef OPAQUE_A
+#define OPAQUE_A(a) OPAQUE(a)
+#endif
 #ifndef PREFETCH_BYTES
 #define PREFETCH_BYTES 4096
 #endif
@@ -277,7 +280,7 @@ static void GLUE(peak_, ISA)(uint64_t n, const uint8_t *operands, int32_t *lanes
         UNROLL for (int i = 0; i < 12; i++) {
             OPAQUE(x);
             a[i] = A_DOT(a[i], w, x);
-            OPAQUE(a[i]);
+            OPAQUE_A(a[i]);
         }
     UNROLL for (int i = 0; i < 12; i++)
         total = S_SUM(total, S_ADD(S_ZERO, a[i]));
