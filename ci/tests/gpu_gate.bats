@@ -37,3 +37,21 @@ other_bytes() {
     rm -f "$BATS_TEST_TMPDIR/$half"
   done
 }
+
+@test "rounds at a throttled clock are dropped and counted; with none left the cells are unfit and say so" {
+  [ -e "$BUILD/harness/tests/stub_nvml.so" ] || skip "the stub of NVML is built by make test"
+  export TERNMARK_NVML=$BUILD/harness/tests/stub_nvml.so
+  other_bytes "$BUILD/libtern_cuda.so"
+  STUB_NVML_REASONS=0x40@4 gate --head "tern_cuda=$BATS_TEST_TMPDIR/libtern_cuda.so"
+  [ "$status" = 0 ] || [ "$status" = 3 ]
+  [[ "$output" != *"every round had a turn"* ]]
+  python3 - "$BATS_TEST_TMPDIR/gate.json" <<'END'
+import json, sys
+cells = [c for c in json.load(open(sys.argv[1]))["cells"] if c["status"] == "ok"]
+assert cells and all(c["paired"]["rounds"] for c in cells)
+assert sum(c["metrics"]["gpu_throttled"]["value"] for c in cells) >= 1, [c["metrics"]["gpu_throttled"] for c in cells]
+END
+  STUB_NVML_REASONS=0x40 gate --head "tern_cuda=$BATS_TEST_TMPDIR/libtern_cuda.so"
+  [ "$status" = 3 ]
+  [[ "$output" == *"every round had a turn at a throttled clock of the card"* ]]
+}
