@@ -48,6 +48,8 @@ struct decide_verdict {
 
 struct decide;
 
+enum { DECIDE_RED_GENERATIONS = 5 };  /* of processes that a live red takes */
+
 /*
  * tolerance > 0, n_tests >= 1. Red and improved need `red_generations` >= 1 of processes, fewer only when nothing follows: what
  * each process has by luck (a thread that the scheduler put badly, say) may be far beyond the tolerance, and only more processes

@@ -11,6 +11,7 @@
 struct replay {
     double tolerance;
     double inject;    /* factor on the times of head */
+    size_t red_generations;  /* of processes that a red takes; 0: 3, as files hold few of them */
 };
 
 /*

@@ -49,7 +49,7 @@ static void count_suites(const struct traces_kind *kind, uint64_t seed, int suit
 {
     enum { CELLS = 40 };
     struct decide_verdict verdicts[CELLS];
-    const struct replay replay = {0.05, factor};
+    const struct replay replay = {.tolerance = 0.05, .inject = factor};
     *counts = (struct counts){.suites = suites};
     for (int s = 0; s < suites; s++) {
         struct rounds rounds;

@@ -265,7 +265,7 @@ static void a_red_neighbour_is_heard_in_replays(void **state)
     for (int alone = 0; alone < 2; alone++) {
         struct rounds rounds = {calloc(CELLS, sizeof *rounds.cells), CELLS, CELLS};
         struct decide_verdict *verdicts = calloc(CELLS, sizeof *verdicts);
-        const struct replay replay = {0.05, 1};
+        const struct replay replay = {.tolerance = 0.05, .inject = 1};
         for (size_t c = 0; c < CELLS; c++) {
             char name[40];
             snprintf(name, sizeof name, "s/lone%zu", c);
