@@ -12,6 +12,8 @@
 static const double prior_rounds = 20;
 static const double near_scales = 4.685;  /* where robust_location stops counting */
 
+static const double quintiles_of_normal = 1.6832;  /* from the first to the last, in standard deviations */
+
 /* Rounds as contrasts: `width` values a round. */
 struct contrast {
     double *x, *influence, *work;
@@ -69,26 +71,64 @@ static double torn_variance(const struct contrast *c, size_t start, size_t n, do
 
 /*
  * A generation in which less than half of the contrasts lie around the location has none to speak of (the machine changed
- * between two states under it): its variance is that of one round. Where that holds for all generations together, those whose few
- * rounds happen to agree know no better than the worst.
+ * between two states under it): its variance is at least that of one round, else 0. Returns whether there is one. Where that holds for
+ * all generations together, those whose few rounds happen to agree know no better than the worst.
  */
-static void widen_torn(const struct contrast *c, const size_t *length, size_t n_generations, const double *centre, double scale, double *variance)
+static bool floor_torn(const struct contrast *c, const size_t *length, size_t n_generations, const double *centre, double scale, double *floor)
 {
     size_t at = 0, all = 0, all_near = 0;
     double worst = 0;
     for (size_t g = 0; g < n_generations; g++) {
         size_t n = length[g] * c->width, near = count_near(c, at, n, centre[g], scale);
-        if (2 * near < n) {
-            double torn = torn_variance(c, at, n, centre[g]);
-            variance[g] = fmax(variance[g], torn);
-            worst = fmax(worst, torn);
-        }
+        floor[g] = 2 * near < n ? torn_variance(c, at, n, centre[g]) : 0;
+        worst = fmax(worst, floor[g]);
         all += n;
         all_near += near;
         at += n;
     }
     for (size_t g = 0; 2 * all_near < all && g < n_generations; g++)
-        variance[g] = fmax(variance[g], worst);
+        floor[g] = worst;
+    return worst > 0;
+}
+
+/*
+ * Contrasts of lanes that differ by a factor are symmetric: what lies far from the location must lie on both sides. Where it does
+ * not, the locations sit on one of several modes. D sums the signs of far contrasts by round, V their squares: D^2 / V is about chi-square
+ * with one degree of freedom, for each generation and for all together.
+ */
+static bool is_lopsided(const struct contrast *c, const size_t *length, size_t n_generations, const double *centre, double scale)
+{
+    double chi = 0, all = 0, all_squares = 0, generations = (double)n_generations;
+    const double *x = c->x;
+    for (size_t g = 0; g < n_generations; g++) {
+        double sum = 0, squares = 0;
+        for (size_t r = 0; r < length[g]; r++, x += c->width) {
+            double score = 0;
+            for (size_t i = 0; i < c->width; i++)
+                score += fabs(x[i] - centre[g]) > near_scales * scale ? copysign(1, x[i] - centre[g]) : 0;
+            sum += score;
+            squares += score * score;
+        }
+        chi += squares > 0 ? sum * sum / squares : 0;
+        all += sum;
+        all_squares += squares;
+    }
+    return chi > generations + 3 * sqrt(2 * generations) || all * all > 6.6 * all_squares;
+}
+
+/* The scale of all but a fifth on each side, whatever lies between: no mode is narrow by it. */
+static double wide_scale(const struct contrast *c, size_t n)
+{
+    memcpy(c->work, c->x, n * sizeof *c->work);
+    summary_sort(c->work, n);
+    return (summary_quantile(c->work, n, 0.8) - summary_quantile(c->work, n, 0.2)) / quintiles_of_normal;
+}
+
+static void locate(const struct contrast *c, const size_t *length, size_t n_generations, double scale, double *centre)
+{
+    size_t at = 0;
+    for (size_t g = 0; g < n_generations; at += length[g++])
+        centre[g] = robust_location(c->x + at * c->width, length[g], c->width, scale, c->influence + at, c->work);
 }
 
 static void estimate(const struct contrast *c, const size_t *length, size_t n_generations, double *centre, double *variance,
@@ -96,17 +136,17 @@ static void estimate(const struct contrast *c, const size_t *length, size_t n_ge
 {
     double scale = common_scale(c, length, n_generations);
     size_t n = total_rounds(length, n_generations), at = 0;
-    for (size_t g = 0; g < n_generations; at += length[g++])
-        centre[g] = robust_location(c->x + at * c->width, length[g], c->width, scale, c->influence + at, c->work);
+    locate(c, length, n_generations, scale, centre);
+    bool is_torn = floor_torn(c, length, n_generations, centre, scale, variance);
+    if (is_torn || is_lopsided(c, length, n_generations, centre, scale))
+        locate(c, length, n_generations, fmax(scale, wide_scale(c, n * c->width)), centre);
     *inflation = series_inflation(c->influence, length, n_generations);
     double freedom = n > n_generations ? (double)(n - n_generations) : 1;
     double pooled = mean_square(c->influence, n) * (double)n / freedom;
-    at = 0;
     for (size_t g = 0; g < n_generations; at += length[g++]) {
         double rounds = (double)length[g], own = mean_square(c->influence + at, length[g]);
-        variance[g] = *inflation * (rounds * own + prior_rounds * pooled) / (rounds + prior_rounds) / rounds;
+        variance[g] = fmax(variance[g], *inflation * (rounds * own + prior_rounds * pooled) / (rounds + prior_rounds) / rounds);
     }
-    widen_torn(c, length, n_generations, centre, scale, variance);
 }
 
 static void head_contrast(const double (*x)[PAIRED_LANES], size_t n, double *out)

@@ -32,7 +32,9 @@ struct paired {
  * themselves and they stand out (paired_adjust below). Then per generation a biweight location of the contrasts
  * head-base and head-base2 together, and of base2-base, on a scale common to the generations; the variance of a round
  * is that of its influence, drawn towards the mean over generations with the weight of 20 rounds, times the inflation
- * by dependence; a generation that fell apart into two states gets the variance of a single round. False when memory is short (then there is nothing to clear).
+ * by dependence. A generation that fell apart into two states gets at least the variance of a single round; then, and where what lies
+ * far from the locations lies on one side of them, the scale is that of all but a fifth of the contrasts on each side, so that
+ * the locations are nearly means: a narrow scale leaves them at one of several modes. False when memory is short (then there is nothing to clear).
  */
 bool paired_estimate(const struct paired_round *rounds, const size_t *length, size_t n_generations, struct paired *paired);
 void paired_clear(struct paired *paired);

@@ -93,7 +93,7 @@ static void changes_are_seen_on_mild_machines(void **state)
     for (size_t k = 0; k < TRACES_KINDS; k++)
         for (size_t i = 0; traces_kinds[k].mild && i < sizeof rows / sizeof *rows; i++) {
             struct counts c;
-            count_suites(&traces_kinds[k], seed + k, 1, rows[i].generations, rows[i].rounds, rows[i].factor, &c);
+            count_suites(&traces_kinds[k], seed + k, 4, rows[i].generations, rows[i].rounds, rows[i].factor, &c);
             if (c.of[rows[i].wanted] * 100 < c.cells * rows[i].percent)
                 fail_msg("%s, factor %.2f: %d of %d cells %s", traces_kinds[k].name, rows[i].factor, c.of[rows[i].wanted], c.cells, decide_word(rows[i].wanted));
         }

@@ -43,8 +43,38 @@ static void short_generations_claim_no_more(void **state)
     }
 }
 
+/*
+ * A slice that is stolen once a round (its period is the round's) hits one lane each time: contrasts have three modes, and within a short
+ * generation most of them may lie at a wrong one.
+ */
+static void modes_do_not_catch_the_location(void **state)
+{
+    (void)state;
+    enum { TRIALS = 4000, G = 4, N = 12 };
+    struct traces_random r = traces_seed(seed_of_test("paired") + 1);
+    int beyond = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        struct paired_round rounds[G * N];
+        const size_t length[G] = {N, N, N, N};
+        struct paired p;
+        make_rounds(rounds, G * N, 0, &r);
+        for (size_t i = 0; i < G * N; i++)
+            rounds[i].log_ns[traces_next(&r) % PAIRED_LANES] += 0.27;
+        assert_true(paired_estimate(rounds, length, G, &p));
+        double weights = 0, sum = 0;
+        for (size_t g = 0; g < G; g++) {
+            weights += 1 / p.head_variance[g];
+            sum += p.head[g] / p.head_variance[g];
+        }
+        beyond += fabs(sum / weights) > 7 / sqrt(weights);
+        paired_clear(&p);
+    }
+    print_message("# beyond 7 errors: %d of %d\n", beyond, TRIALS);
+    assert_true(beyond <= TRIALS / 1000);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(short_generations_claim_no_more)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(short_generations_claim_no_more), cmocka_unit_test(modes_do_not_catch_the_location)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
