@@ -67,8 +67,9 @@ static const char *status_of(const json_t *planned, const json_t *generations, u
         return status;
     if (json_array_size(generations) >= wanted)
         return "ok";
-    *reason = "the run ended before this cell was measured";
-    return json_array_size(generations) ? "ok" : "not selected";
+    bool begun = json_array_size(generations) > 0;
+    *reason = begun ? "the run ended before all of this cell's processes were measured" : "the run ended before this cell was measured";
+    return begun ? "ok" : "not selected";
 }
 
 static json_t *runs_of(const json_t *generations, const struct record_run *run)

@@ -183,6 +183,18 @@ static void what_was_not_measured_says_why(void **state)
     }
 }
 
+static void a_cell_of_fewer_processes_than_wanted_is_kept_and_says_so(void **state)
+{
+    (void)state;
+    json_t *plan = planned("{}", "{}"), *one = read_json("[{\"number\":0,\"iterations\":1,\"samples_ns\":[7]}]"), *cell = record_cell(plan, one, &common);
+    assert_string_equal(text(cell, "status"), "ok");
+    assert_string_equal(text(cell, "reason"), "the run ended before all of this cell's processes were measured");
+    assert_near(json_number_value(json_object_get(json_object_get(cell, "summary"), "median")), 7, 0);
+    json_decref(plan);
+    json_decref(one);
+    json_decref(cell);
+}
+
 static void done_means_nothing_left_to_measure(void **state)
 {
     (void)state;
@@ -304,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_that_follow_from_others), cmocka_unit_test(energy_on_a_card), cmocka_unit_test(shares_of_ceilings_of_the_same_run), cmocka_unit_test(shares_on_a_card),
         cmocka_unit_test(a_measured_cell_holds_everything), cmocka_unit_test(what_was_not_measured_says_why),
+        cmocka_unit_test(a_cell_of_fewer_processes_than_wanted_is_kept_and_says_so),
         cmocka_unit_test(done_means_nothing_left_to_measure), cmocka_unit_test(speedups_are_against_the_base_of_the_same_parameters),
         cmocka_unit_test(targets_are_judged), cmocka_unit_test(targets_have_bounds), cmocka_unit_test(the_store_accepts_the_whole),
     };
