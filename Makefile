@@ -187,7 +187,7 @@ install: build ## to $(DESTDIR)$(PREFIX): program, engine, header, suites, manua
 	ci/manual man $(B)/ternmark | gzip -9n > $(INSTALL)/share/man/man1/ternmark.1.gz
 	ci/manual completion > $(INSTALL)/share/bash-completion/completions/ternmark
 FUZZ_TIME ?= 60
-FUZZ_SRC := engine/tests/fuzz_gguf.c $(wildcard engine/format/*.c) engine/model/config.c engine/model/config_tensors.c engine/core/error.c
+FUZZ_SRC := engine/tests/fuzz_gguf.c engine/tests/fuzz_memory.c $(wildcard engine/format/*.c) engine/model/config.c engine/model/config_tensors.c engine/core/error.c
 $(B)/fuzz_gguf: $(FUZZ_SRC) $(wildcard engine/format/*.h engine/format/*.def engine/model/config.*)
 	@mkdir -p $(@D)
 	$(Q)clang-14 -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -D_GNU_SOURCE -Iengine $(FUZZ_SRC) -lm -o $@
