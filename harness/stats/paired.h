@@ -22,7 +22,7 @@ struct paired {
     size_t n;
     double *head, *head_variance, *null, *null_variance;
     double inflation, null_inflation;
-    double carry[PAIRED_LANES];     /* what was taken off a turn that followed base, base2, head; sums to 0 */
+    double carry[PAIRED_LANES];     /* what was taken off a turn that followed base, base2, head, against one that opened a generation */
     double position[PAIRED_LANES];  /* what was taken off the first, second, third turn of a round; sums to 0 */
 };
 

@@ -12,9 +12,9 @@
 #include <stddef.h>
 
 /*
- * Normal-consistent scale about the median, 1.4826 * MAD, taken again from the values within 3 scales until none falls
- * out, so that even 40 % of disturbed rounds hardly widen it. Where more than half of the values are equal, the mean
- * absolute deviation times sqrt(pi/2); 0 only if all are equal. n >= 1; `work` holds n values.
+ * Normal-consistent scale about the median, 1.4826 * MAD, taken again from the values within 3 scales (about the same
+ * median) until none falls out or it would be 0, so that even 40 % of disturbed rounds hardly widen it. Where more than
+ * half of the values are equal, the mean absolute deviation times sqrt(pi/2); 0 only if all are equal. n >= 1; `work` holds n values.
  * Source: Hampel, JASA 69 (1974) 383-393 (MAD); clipping as in Yahil and Vidal, Astrophysical Journal 214 (1977) 347.
  */
 double robust_scale(const double *x, size_t n, double *work);

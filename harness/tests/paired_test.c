@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From rounds to one estimate a generation: what a generation may claim.
+ * From rounds to one estimate a generation: what a generation may claim, and that its steps agree with R.
  */
 #include "stats/paired.h"
+#include "stats/robust.h"
 
 #include "seed.h"
 #include "traces.h"
@@ -73,8 +74,72 @@ static void modes_do_not_catch_the_location(void **state)
     assert_true(beyond <= TRIALS / 1000);
 }
 
+/* What R says of the same values: harness/tests/r/paired.R. */
+enum { R_ROUNDS = 20, R_WIDTH = 2, R_GENERATIONS = 3 };
+#define LIST(...) {__VA_ARGS__}
+
+static void location_agrees_with_r(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t n;
+        double x[R_WIDTH * R_ROUNDS], scale, at, influence[R_ROUNDS];
+    } rows[] = {
+#define LOCATION(name, ...) {#name, __VA_ARGS__},
+#define ADJUST(...)
+#include "r/paired.def"
+#undef LOCATION
+#undef ADJUST
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double influence[R_ROUNDS], work[R_WIDTH * R_ROUNDS], scale = rows[i].scale;
+        print_message("# %s\n", rows[i].name);
+        assert_near(robust_scale(rows[i].x, R_WIDTH * rows[i].n, work), scale, 1e-12 * scale);
+        assert_near(robust_location(rows[i].x, rows[i].n, R_WIDTH, scale, influence, work), rows[i].at, 1e-7 * scale);
+        for (size_t r = 0; r < rows[i].n; r++)
+            assert_near(influence[r], rows[i].influence[r], 1e-6 * scale);
+    }
+}
+
+static void adjustment_agrees_with_r(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t n_generations, length[R_GENERATIONS];
+        unsigned char order[R_ROUNDS * PAIRED_LANES];
+        double log_ns[R_ROUNDS * PAIRED_LANES], carry[PAIRED_LANES], position[PAIRED_LANES], adjusted[R_ROUNDS * PAIRED_LANES];
+    } rows[] = {
+#define LOCATION(...)
+#define ADJUST(name, ...) {#name, __VA_ARGS__},
+#include "r/paired.def"
+#undef LOCATION
+#undef ADJUST
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct paired_round rounds[R_ROUNDS];
+        struct paired p;
+        double x[R_ROUNDS][PAIRED_LANES], work[15 * R_ROUNDS];
+        size_t n = rows[i].length[0] + rows[i].length[1] + rows[i].length[2];
+        for (size_t r = 0; r < n; r++) {
+            memcpy(rounds[r].order, rows[i].order + r * PAIRED_LANES, sizeof rounds[r].order);
+            memcpy(rounds[r].log_ns, rows[i].log_ns + r * PAIRED_LANES, sizeof rounds[r].log_ns);
+        }
+        print_message("# %s\n", rows[i].name);
+        paired_adjust(rounds, rows[i].length, rows[i].n_generations, x, work, &p);
+        for (size_t k = 0; k < PAIRED_LANES; k++) {
+            assert_near(p.carry[k], rows[i].carry[k], 1e-12);
+            assert_near(p.position[k], rows[i].position[k], 1e-12);
+        }
+        for (size_t k = 0; k < n * PAIRED_LANES; k++)
+            assert_near(x[k / PAIRED_LANES][k % PAIRED_LANES], rows[i].adjusted[k], 1e-12);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(short_generations_claim_no_more), cmocka_unit_test(modes_do_not_catch_the_location)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(short_generations_claim_no_more), cmocka_unit_test(modes_do_not_catch_the_location),
+                                       cmocka_unit_test(location_agrees_with_r), cmocka_unit_test(adjustment_agrees_with_r)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,76 @@
+# Independent values for harness/tests/paired_test.c, which includes them: Rscript paired.R > paired.def
+# What robust.h and paired.h state, by R's own mad, uniroot, D and qr instead of the steps that the C code takes.
+options(digits = 15)
+set.seed(5)
+list_of <- function(x) paste0("LIST(", paste(format(c(t(x)), trim = TRUE, digits = 15), collapse = ", "), ")")
+
+scale_of <- function(x) {
+  centre <- median(x); scale <- mad(x)
+  if (scale == 0) return(sqrt(pi / 2) * mean(abs(x - centre)))
+  repeat {
+    near <- x[abs(x - centre) <= 3 * scale]; smaller <- mad(near, centre)
+    if (length(near) == length(x) || smaller == 0) return(scale)
+    x <- near; scale <- smaller
+  }
+}
+
+psi <- quote(r * (1 - (r / cut)^2)^2)
+# The zero of sum psi next to the median, on the side to which the sum points.
+location_of <- function(x, scale) {
+  cut <- 4.685 * scale
+  inside <- function(what, at) { r <- x - at; ifelse(abs(r) < cut, eval(what), 0) }
+  total <- function(at) sum(inside(psi, at))
+  at <- median(x); step <- sign(total(at)) * scale / 1000
+  if (abs(total(at)) > 1e-12 * scale) {
+    while (total(at + step) * step > 0) at <- at + step
+    at <- uniroot(total, sort(c(at, at + step)), tol = 1e-14)$root
+  }
+  list(at = at, influence = inside(psi, at) / max(mean(inside(D(psi, "r"), at)), 0.25))
+}
+
+samples <- list(normal = rnorm(24), heavy_tails = rt(24, 1), ties = sample(1:4, 24, TRUE, c(8, 5, 3, 1)), mostly_equal = c(rep(2, 13), 1:11),
+                two_modes = c(rnorm(14), rnorm(10, 9)), two_near_modes = c(rnorm(13, 0, 0.3), rnorm(11, 2, 0.3)), outliers_of_one_value = c(1, 1, 1, 1.5, 0.5, 40, 50, 60),
+                two_values = c(0.3, 0.7), three_rounds = c(1, 1.2, 0.9, 1.1, 5, 1))
+for (name in names(samples)) {
+  x <- round(samples[[name]], 4); scale <- scale_of(x); t <- location_of(x, scale)
+  cat(sprintf("LOCATION(%s, %d, %s, %.15g, %.15g, %s)\n", name, length(x) / 2, list_of(x), scale, t$at, list_of(colMeans(matrix(t$influence, 2)))))
+}
+
+# Columns of a factor, one row a turn; turns come by round, then by lane.
+columns <- function(factor, levels) outer(factor, levels, function(a, b) as.numeric(!is.na(a) & a == b))
+
+group <- function(x, level, round, cell, lengths) {
+  within <- qr(cbind(columns(round, unique(round)), columns(cell, unique(cell))))
+  e <- qr.resid(within, x); cut <- 3 * scale_of(e); e <- pmin(pmax(e, -cut), cut)
+  n <- sum(lengths); ridge <- sqrt(0.02 * n) * diag(3)
+  all <- qr(rbind(qr.resid(within, columns(level, 0:2)), ridge)); left <- sum(qr.resid(all, c(e, 0, 0, 0))^2)
+  df <- 2 * (n - length(lengths)) - 2
+  if (df > 0 && (sum(e^2) - left) / 2 > 5 * left / df) qr.coef(all, c(e, 0, 0, 0)) else c(0, 0, 0)
+}
+
+take_off <- function(x, level, effect) x - ifelse(is.na(level), 0, effect[level + 1])
+
+adjust <- function(name, noise, order, lengths, carry, position) {
+  n <- sum(lengths); round <- rep(1:n, each = 3); generation <- rep(rep(seq_along(lengths), lengths), each = 3)
+  place <- c(apply(order, 1, function(o) match(0:2, o))) - 1
+  starts <- round %in% (cumsum(lengths) - lengths + 1)
+  before <- ifelse(place > 0, order[cbind(round, pmax(place, 1))], ifelse(starts, NA, order[cbind(pmax(round - 1, 1), 3)]))
+  x <- noise + rep(c(0, 0.01, 0.1), n) + rep(rnorm(n), each = 3) - take_off(0, before, carry) - take_off(0, place, position)
+  log_ns <- round(x, 4); cell <- 3 * generation + rep(0:2, n)
+  got_carry <- group(log_ns, before, round, cell, lengths); x <- take_off(log_ns, before, got_carry)
+  got_position <- group(x, place, round, cell, lengths); x <- take_off(x, place, got_position)
+  cat(sprintf("ADJUST(%s, %d, %s, %s, %s, %s, %s, %s)\n", name, length(lengths), list_of(lengths), list_of(order), list_of(log_ns), list_of(got_carry), list_of(got_position), list_of(x)))
+}
+
+orders <- function(n) t(replicate(n, sample(0:2)))
+c1 <- c(0.06, -0.04, -0.02); p1 <- c(0.05, 0, -0.05); none <- c(0, 0, 0)
+adjust("nothing_stands_out", rnorm(60, 0, 0.02), orders(20), c(8, 12), none, none)
+adjust("carry", rnorm(60, 0, 0.02), orders(20), c(8, 12), c1, none)
+adjust("position", rnorm(60, 0, 0.02), orders(20), c(8, 12), none, p1)
+adjust("both", rnorm(60, 0, 0.02), orders(20), c(7, 12, 1), c1, p1)
+adjust("heavy_tails", 0.004 * rt(60, 1), orders(20), 20, c1, p1)
+adjust("ties", sample(c(0, 0, 0, 0.01, 0.02), 60, TRUE), orders(20), c(10, 10), c1, p1)
+adjust("two_modes", sample(c(0, 0.27), 60, TRUE, c(4, 1)), orders(20), c(10, 10), 2 * c1, 2 * p1)
+adjust("fixed_order", rnorm(60, 0, 0.02), matrix(0:2, 20, 3, TRUE), c(8, 12), c1, p1)
+adjust("three_rounds", rnorm(9, 0, 0.001), orders(3), 3, c1, p1)
+adjust("single_rounds", rnorm(6, 0, 0.001), orders(2), c(1, 1), c1, p1)
