@@ -36,6 +36,8 @@
  * Ahead by less than it seems above 64 KiB: it keeps up to 11 MiB (above 1 MiB: half of the peak) of free pages for that, see span.h. On
  * what models ask for while they load it is 0.8-1.4 times as fast as tcmalloc, the best there (EPYC, with other work beside it).
  *
+ * The table is of 12 MiB kept and a peak of late that sank eight times more slowly; the Xeon's is the best quarter of each cell's windows.
+ *
  * What it adds is accounting by tag, ceilings and refusal of wrong gives. suites/memory.lua measures all of this again.
  */
 #ifndef TERN_MEMORY_POOL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/span.h"
 
-enum { DIRTY, CLEAN, SEARCH = 8, SLACK_LEAST = 2816, SLACK_MOST = 131072, FADE = 14 };
+enum { DIRTY, CLEAN, SEARCH = 8, SLACK_LEAST = 2816, SLACK_MOST = 131072, FADE = 11 };
 
 bool tern_held_add(struct tern_held *held, size_t n)
 {

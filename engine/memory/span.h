@@ -10,7 +10,7 @@
  * Pages are only taken clean when no dirty span fits. When that would lift what is held above what was in use at once of late by
  * more than the heap may spare, dirty spans are purged first, the shortest ones before the others: the heap holds little more than
  * its user's own peak, at the price of new page faults in that case. A share of the peak may be spared, from 11 MiB (as much as holes
- * take up in use at random) to 512 MiB. Of late: the peak sinks by 1/16384 of its distance with each span taken.
+ * take up in use at random) to 512 MiB. Of late: the peak sinks by 1/2048 of its distance with each span taken.
  *
  *   Source: lists by length with a bit map as in M. Masmano et al., "TLSF: a new dynamic memory allocator for real-time
  *   systems", ECRTS 2004, with exact lists for short spans.
