@@ -30,7 +30,8 @@ location_of <- function(x, scale) {
 
 samples <- list(normal = rnorm(24), heavy_tails = rt(24, 1), ties = sample(1:4, 24, TRUE, c(8, 5, 3, 1)), mostly_equal = c(rep(2, 13), 1:11),
                 two_modes = c(rnorm(14), rnorm(10, 9)), two_near_modes = c(rnorm(13, 0, 0.3), rnorm(11, 2, 0.3)), outliers_of_one_value = c(1, 1, 1, 1.5, 0.5, 40, 50, 60),
-                two_values = c(0.3, 0.7), three_rounds = c(1, 1.2, 0.9, 1.1, 5, 1))
+                two_values = c(0.3, 0.7), three_rounds = c(1, 1.2, 0.9, 1.1, 5, 1),
+                rest_is_equal = c(0, 0, 0, 1, -1, 100, -100, -100), at_the_cut = c(-0.5, 0.5, -1, 1, -4.4478, 4.4478))
 for (name in names(samples)) {
   x <- round(samples[[name]], 4); scale <- scale_of(x); t <- location_of(x, scale)
   cat(sprintf("LOCATION(%s, %d, %s, %.15g, %.15g, %s)\n", name, length(x) / 2, list_of(x), scale, t$at, list_of(colMeans(matrix(t$influence, 2)))))
