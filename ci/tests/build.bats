@@ -54,6 +54,12 @@ copy_tree() {  # to $1, without build output
   [ -z "$output" ]
 }
 
+@test "the fuzz target links, and its corpus replays without a finding" {
+  [[ "$BUILD" == */build ]] || skip "it has its own sanitizers"
+  make -s build/fuzz_gguf
+  build/fuzz_gguf -runs=0 -max_len=4096 engine/tests/corpus/gguf
+}
+
 @test "the tarball runs where there is nothing but glibc" {
   [[ "$BUILD" == */build ]] || skip "only the plain build is packed"
   [ "$(id -u)" = 0 ] || skip "chroot needs root"
