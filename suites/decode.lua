@@ -13,14 +13,14 @@ return {
     setup = token, run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
   },
   roof = {
-    about = "one token, against reading as many bytes from memory in order by the same threads",
+    about = "one token, against reading as many bytes from memory in order by the same threads, as far ahead as is fastest here",
     axes = { { "what", { "token", "read" } } },
     setup = function(p)
       local op = token {}
       if p.what == "token" then return op end
       local bytes = tern.work(op).bytes
       tern.close(op)
-      return tern.bind("read", { bytes = bytes, ahead = 1024, threads = 2 })
+      return tern.bind("read", { bytes = bytes, ahead = "auto", threads = 2 })
     end,
     run = tern.run, check = tern.check, work = tern.work, teardown = tern.close,
     compare = { axis = "what", base = "read" },

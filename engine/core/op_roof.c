@@ -3,10 +3,12 @@
  * on random operands, because data changes the clock. */
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/monitor.h"
 #include "core/op.h"
 #include "core/random.h"
 #include "core/threads.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,7 +159,7 @@ struct reader {
 
 static const struct tern_op_param read_params[] = {
     { "backend", "auto", "instruction set" },         { "bytes", "33554432", "footprint, shared out among the threads" },
-    { "ahead", "0", "bytes of software prefetch" },   { "threads", "1", "threads that read at once" },
+    { "ahead", "0", "bytes of software prefetch; auto: what is fastest at bind" },   { "threads", "1", "threads that read at once" },
     { "passes", "1", "of a run over them, odd" },     { "seed", "1", "of the bytes" },
     { NULL, NULL, NULL },
 };
@@ -191,15 +193,42 @@ static void run_read(struct tern_op *op)
     tern_team_run_together(s->threads, part_read, s);
 }
 
+static double nanoseconds_of_read(struct tern_op *op)
+{
+    const double begin = tern_monitor_clock();
+    run_read(op);
+    return tern_monitor_clock() - begin;
+}
+
+/* How far ahead pays differs by processor and by cache level, so each distance is tried in turn and the one with the shortest run is kept. */
+static void choose_ahead(struct tern_op *op)
+{
+    enum { ROUNDS = 5 };
+    static const size_t distances[] = { 0, 512, 1024, 4096, 8192 };
+    struct reader *s = op->state;
+    double shortest = HUGE_VAL;
+    size_t best = 0;
+    for (size_t i = 0; i < ROUNDS * sizeof distances / sizeof *distances; i++) {
+        s->ahead = distances[i % (sizeof distances / sizeof *distances)];
+        const double taken = nanoseconds_of_read(op);
+        if (taken < shortest) {
+            shortest = taken;
+            best = s->ahead;
+        }
+    }
+    s->ahead = best;
+}
+
 static enum tern_status bind_read(struct tern_op *op, struct tern_error *error)
 {
     struct reader *s = op->state = tern_array_open(1, sizeof *s);
+    const bool is_auto = !strcmp(tern_op_text(op, "ahead"), "auto");
     enum tern_status status;
     if (!s)
         return tern_error_memory(error, "read", sizeof *s);
     s->kernels = &op->backend->kernels;
     if ((status = tern_op_size(op, "bytes", UNIT, (size_t)1 << 40, &s->bytes, error)) ||
-        (status = tern_op_size(op, "passes", 1, (size_t)1 << 40, &s->passes, error)) || (status = tern_op_size(op, "ahead", 0, 1 << 20, &s->ahead, error)) ||
+        (status = tern_op_size(op, "passes", 1, (size_t)1 << 40, &s->passes, error)) || (!is_auto && (status = tern_op_size(op, "ahead", 0, 1 << 20, &s->ahead, error))) ||
         (status = tern_op_threads(op, "threads", tern_threads_allowed(), &s->threads, error)))
         return status;
     s->bytes = s->bytes / UNIT * UNIT;
@@ -209,6 +238,8 @@ static enum tern_status bind_read(struct tern_op *op, struct tern_error *error)
         return tern_error_memory(error, "footprint", s->bytes);
     tern_team_run_together(s->threads, part_fill, s);
     s->expected = tern_backend_scalar()->kernels.roof.read(s->data, s->bytes, 1, 0);
+    if (is_auto)
+        choose_ahead(op);
     snprintf(op->why, sizeof op->why, "eight registers of %s, prefetch %zu bytes ahead, %d thread%s", op->backend->name, s->ahead, s->threads,
              s->threads == 1 ? "" : "s");
     return TERN_OK;

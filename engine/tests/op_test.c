@@ -63,6 +63,7 @@ static const char *const cells[][2] = {
     { "peak", "threads=2 steps=100" },
     { "read", "bytes=1048576 threads=2 ahead=512" },
     { "read", "bytes=65536 passes=3" },
+    { "read", "bytes=65536 threads=2 ahead=auto" },
     { "rms_norm", "n=100 batch=3" },
     { "gate", "n=100 batch=3" },
     { "add", "n=33" },
