@@ -21,18 +21,7 @@ setup() {
 slow() { sed -i 's/r < rounds/r < rounds * 3/' sum.c; }
 commit() { git add -A; git commit -qm "${1:-change}"; }
 
-reseal() {  # PYTHON: edits the baseline and gives it a right checksum
-  python3 - baselines/*/sum.json "$1" <<'P'
-import hashlib, json, sys
-path, code = sys.argv[1], sys.argv[2]
-top = json.load(open(path))
-exec(code)
-top.pop("checksum", None)
-text = json.dumps(top, sort_keys=True, separators=(",", ":"))
-top["checksum"] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-json.dump(top, open(path, "w"))
-P
-}
+reseal_baseline() { reseal baselines/*/sum.json "$1"; }  # PYTHON
 
 # Times of every stored sample of a run, multiplied.
 scale='def scale(run, f): run["samples_ns"] = [[x * f for x in g] for g in run["samples_ns"]]'
@@ -66,17 +55,17 @@ try_rows() {  # N: reads so many rows from stdin; fails with every row that ende
 7 the subject is wrong|sed -i 's/tags = /check = function() return nil, "seven is not eight" end, tags = /' suites/sum.lua; slow; commit|--paired|3 4|seven is not eight
 8 other hardware|f=$(echo baselines/*); mv $f baselines/other-key-00000000; commit|--stored --base HEAD|3|other hardware
 9 another workload under the same name|sed -i 's/words, 3)/words, 5)/' suites/sum.lua; commit|--stored|3|not comparable
-10 the baseline changed in the same change|reseal 'for c in top["cells"]: c["runs"] = c["runs"][:2]'; commit||1|without a recorded reason
+10 the baseline changed in the same change|reseal_baseline 'for c in top["cells"]: c["runs"] = c["runs"][:2]'; commit||1|without a recorded reason
 11 better beyond the rule|slow; commit; sed -i 's/rounds \* 3/rounds/' sum.c; commit|--paired|0|improved
 11 better beyond the rule, two-sided|slow; commit; sed -i 's/rounds \* 3/rounds/' sum.c; commit|--paired --two-sided|1|improved
 12 a corrupt baseline|printf '{' >$(echo baselines/*/sum.json); commit|--base HEAD|5|sum.json
-12 a newer schema|reseal 'top["schema"] = 99'; commit|--base HEAD|5|schema
-12 a duplicate id|reseal 'top["cells"].append(top["cells"][0])'; commit|--base HEAD|5|twice
+12 a newer schema|reseal_baseline 'top["schema"] = 99'; commit|--base HEAD|5|schema
+12 a duplicate id|reseal_baseline 'top["cells"].append(top["cells"][0])'; commit|--base HEAD|5|twice
 12 a wrong checksum|sed -i 's/"checksum": *"sha256:...../"checksum":"sha256:00000/' $(echo baselines/*/sum.json); commit|--base HEAD|5|checksum
 12 NaN inside|sed -i 's/"schema": *1/"schema": NaN/' $(echo baselines/*/sum.json); commit|--base HEAD|5|sum.json
-13 stored runs scatter too much|reseal "$scale"$'\nfor c in top["cells"]:\n  for i, r in enumerate(c["runs"]): scale(r, 3.0 ** (i % 3))'; commit|--stored --base HEAD|3|CANNOT
-14 an old baseline|reseal 'top["anchor"]["date"] = "2020-01-01T00:00:00Z"; top["started_at"] = "2020-01-01T00:00:00Z"'; commit|--paired --base HEAD|0|pass
-15 many small losses against the anchor|reseal "$scale"$'\nfor c in top["cells"]:\n  for r in c["runs"]:\n    if r["run_id"] == top["anchor"]["run_id"]: scale(r, 0.3)'; commit|--stored --base HEAD|1 3|anchor
+13 stored runs scatter too much|reseal_baseline "$scale"$'\nfor c in top["cells"]:\n  for i, r in enumerate(c["runs"]): scale(r, 3.0 ** (i % 3))'; commit|--stored --base HEAD|3|CANNOT
+14 an old baseline|reseal_baseline 'top["anchor"]["date"] = "2020-01-01T00:00:00Z"; top["started_at"] = "2020-01-01T00:00:00Z"'; commit|--paired --base HEAD|0|pass
+15 many small losses against the anchor|reseal_baseline "$scale"$'\nfor c in top["cells"]:\n  for r in c["runs"]:\n    if r["run_id"] == top["anchor"]["run_id"]: scale(r, 0.3)'; commit|--stored --base HEAD|1 3|anchor
 ROWS
 }
 
@@ -104,13 +93,13 @@ ROWS
 20 hang|sed -i 's/uint64_t h\[4\]/for (volatile int k = 1; k;) ; uint64_t h[4]/' sum.c; commit|--paired --cell-timeout 1s|4|hung
 21 eat memory|sed -i 's/uint64_t h\[4\] = /for (;;) *(volatile char *)malloc(1 << 26) = 1; uint64_t h[4] = /; s/#include <stddef.h>/#include <stdlib.h>/' sum.c; commit|--paired --memory-limit 300MiB|4|failed
 22 do not build|echo '#error no' >>sum.c; commit|--paired|2|build
-23 make every baseline slower|reseal "$scale"$'\nfor c in top["cells"]:\n  for r in c["runs"]: scale(r, 5)'; slow; commit||1|without a recorded reason
-24 widen the baseline's noise|reseal "$scale"$'\nfor c in top["cells"]:\n  for i, r in enumerate(c["runs"]): scale(r, 2.0 ** (i % 3))'; slow; commit||1|without a recorded reason
+23 make every baseline slower|reseal_baseline "$scale"$'\nfor c in top["cells"]:\n  for r in c["runs"]: scale(r, 5)'; slow; commit||1|without a recorded reason
+24 widen the baseline's noise|reseal_baseline "$scale"$'\nfor c in top["cells"]:\n  for i, r in enumerate(c["runs"]): scale(r, 2.0 ** (i % 3))'; slow; commit||1|without a recorded reason
 25 delete the baseline|git rm -qr baselines; slow; commit|--stored|1 3|
 26 break the baseline|echo '{}' >$(echo baselines/*/sum.json); slow; commit||1 5|
-27 edit the hardware key|reseal 'top["hardware"]["key"] = "another-00000000"'; slow; commit|--base HEAD|5|key
+27 edit the hardware key|reseal_baseline 'top["hardware"]["key"] = "another-00000000"'; slow; commit|--base HEAD|5|key
 28 edit the baseline without its checksum|sed -i 's/"schema": *1/"schema":  1/; s/samples_ns": *\[\[[0-9.]*/samples_ns":[[99999/' $(echo baselines/*/sum.json); commit|--base HEAD|5|checksum
-29 move the anchor|reseal 'top["anchor"]["run_id"] = "00000000-0000-4000-8000-000000000000"; [c.__setitem__("runs", c["runs"][1:]) for c in top["cells"]]'; slow; commit||1|without a recorded reason
+29 move the anchor|reseal_baseline 'top["anchor"]["run_id"] = "00000000-0000-4000-8000-000000000000"; [c.__setitem__("runs", c["runs"][1:]) for c in top["cells"]]'; slow; commit||1|without a recorded reason
 30 cut the history of commits|slow; commit; git checkout -q --orphan new; git commit -qm new; git branch -D main -q|--strict|1 3|
 ROWS
 }
