@@ -27,7 +27,8 @@ static inline __attribute__((always_inline)) void add_2bit(const uint8_t *w, con
     }
 }
 
-/* Five codes of every byte, by storage: looking up is as fast as the loads of a plain loop over int8, dividing is not. */
+/* Five codes of every byte, by storage: looking up is as fast as the loads of a plain loop over int8, dividing is not, and neither is a loop
+ * around the five. */
 static uint8_t base3_codes[256][5], table3_codes[256][5];
 
 static void base3_digits(uint8_t byte, uint8_t codes[5])
@@ -43,6 +44,7 @@ static inline __attribute__((always_inline)) void add_five(const uint8_t codes_o
 {
     for (int j = 0; j < 4; j++) {
         const uint8_t *codes = codes_of[w[j]];
+#pragma GCC unroll 5
         for (int f = 0; f < 5; f++)
             sum[0] += codes[f] * x[4 * f + j];
     }
