@@ -56,7 +56,7 @@ HARNESS_LIBS := $(call libs,luajit) $(call libs,jansson) $(call libs,nettle) $(c
 
 # ---- what is built: every .c file of a room, per-backend flags from the table
 backends = $(shell sed -n 's/^BACKEND.\([a-z0-9]*\), *\($(1)\), *"\([^"]*\)".*/\1/p' engine/core/backends.def 2>/dev/null)
-backend_flags = $(shell sed -n 's/^BACKEND.$(1), *[a-z0-9]*, *"\([^"]*\)".*/\1/p' engine/core/backends.def)
+backend_flags = $(shell sed -n 's/^BACKEND.$(1), *[a-z0-9]*, *"\([^"]*\)".*/\1/p' engine/core/backends.def 2>/dev/null)
 MY_ARCH      := $(if $(filter x86_64,$(ARCH)),x86,$(if $(filter aarch64,$(ARCH)),arm,none))
 BACKENDS     := $(call backends,any) $(call backends,$(MY_ARCH))
 ENGINE_SRC   := $(sort $(wildcard engine/core/*.c engine/memory/*.c engine/format/*.c engine/model/*.c) $(foreach b,$(BACKENDS),$(wildcard engine/simd/$(b).c engine/simd/$(b)_*.c)))

@@ -30,23 +30,26 @@ $4 == "\"ok\"" && $2 == "\"gpu_decode\"" { passes[++n_passes] = sprintf("decode 
 $4 == "\"ok\"" && $2 == "\"gpu_prefill\"" { passes[++n_passes] = sprintf("prefill %s %s tokens  %5s: %9.1f us, %8.0f tokens/s", field(id, "model"), field(id, "cache"), field(id, "tokens"), $6 / 1e3, field(id, "tokens") * 1e9 / $6) }
 $4 == "\"ok\"" && $2 == "\"gpu_transfer\"" && field(id, "bytes") == 268435456 { link[field(id, "kind") (field(id, "pinned") == 1 ? " pinned" : " pageable")] = 268435456 / $6 * (field(id, "kind") == "both" ? 2 : 1) }
 
-function print_row(key,   part, size, ours, bytes, ops, by) {
+# "most": how often faster than w2a8 a product could be that reads its weights at the read ceiling, after an empty launch
+function print_row(key,   part, size, ours, bytes, ops, by, floor, group) {
   split(key, part, " "); split(part[2], size, "x"); ours = time[key, "ternary"]
   if (!ours) return
   bytes = size[1] * size[2] / 4; ops = 2 * size[1] * size[2] * part[3]
-  printf "%-5s %-12s %5d %s %s %s %s | %s %s %s | %s %s\n", part[1], part[2], part[3], show(ours), show(time[key, "int8"]), show(time[key, "bf16"]), show(time[key, "w2a8"]),
-    ratio(time[key, "int8"], ours), ratio(time[key, "bf16"], ours), ratio(time[key, "w2a8"], ours), share(bytes / ours, read), share(ops / ours / 1e3, int8)
+  floor = part[1] == "cold" && part[3] == 1 && read ? bytes / read + ceiling["launch"] : 0
+  printf "%-5s %-12s %5d %s %s %s %s | %s %s %s %s | %s %s\n", part[1], part[2], part[3], show(ours), show(time[key, "int8"]), show(time[key, "bf16"]), show(time[key, "w2a8"]),
+    ratio(time[key, "int8"], ours), ratio(time[key, "bf16"], ours), ratio(time[key, "w2a8"], ours), ratio(time[key, "w2a8"], floor), share(bytes / ours, read), share(ops / ours / 1e3, int8)
   if (part[1] != "cold") return
   by = part[3] == 1 ? "w2a8" : "int8"
   group = part[3] == 1 ? "batch 1 against w2a8" : part[3] <= 32 ? "batch 8-32 against int8" : part[3] <= 128 ? "batch 64-128 against int8" : "batch 512 and more against int8"
   if (time[key, by] && (part[3] == 1 || part[2] ~ /^(13824x2560|20480x3200|8192x8192)$/)) count(group, time[key, by] / ours)
+  if (floor && time[key, "w2a8"]) count("batch 1, the most that this card allows against w2a8", time[key, "w2a8"] / floor)
 }
 
 END {
   read = ceiling["read"] ? 2147483648 / ceiling["read"] : 0; int8 = ceiling["int8"] ? 2 * 8192 ^ 3 / ceiling["int8"] / 1e3 : 0
   printf "ceilings: read %.0f GB/s, copy %.0f GB/s, cuBLAS int8 %.0f Tops, bf16 %.0f Tops, empty launch %.2f us\n", read, ceiling["copy"] ? 2 * 2147483648 / ceiling["copy"] : 0, int8,
     ceiling["bf16"] ? 2 * 8192 ^ 3 / ceiling["bf16"] / 1e3 : 0, ceiling["launch"] / 1e3
-  printf "%-5s %-12s %5s %9s %9s %9s %9s | %6s %6s %6s | %6s %6s\n", "state", "N x K", "batch", "ternary", "int8 us", "bf16 us", "w2a8 us", "/int8", "/bf16", "/w2a8", "%read", "%int8"
+  printf "%-5s %-12s %5s %9s %9s %9s %9s | %6s %6s %6s %6s | %6s %6s\n", "state", "N x K", "batch", "ternary", "int8 us", "bf16 us", "w2a8 us", "/int8", "/bf16", "/w2a8", "most", "%read", "%int8"
   for (i = 1; i <= rows; i++) print_row(order[i])
   for (group in counts) printf "geometric mean, %s: %.2f (least %.2f, %d cells)\n", group, exp(logs[group] / counts[group]), least[group], counts[group]
   for (i = 1; i <= n_passes; i++) print passes[i]
