@@ -92,7 +92,7 @@ static float output_row(const void *data, size_t r, int8_t *row)
 static void angles(const void *data, size_t position, float *cosine, float *sine)
 {
     const struct tern_config *c = &((const struct tern_accelerated *)data)->model->config;
-    tern_layer_angles((double)position * (double)c->rope_scale, (double)c->rope_base, c->head_size, cosine, sine);
+    tern_layer_angles((double)position * c->rope_scale, (double)c->rope_base, c->head_size, cosine, sine);
 }
 
 static const struct cuda_model_source source = {trits, scale, norm, embedding, output_row, angles};

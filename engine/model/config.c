@@ -148,7 +148,7 @@ static enum tern_status read_rope_scaling(const struct tern_gguf *gguf, struct t
             return refuse(gguf, err, &key, "is neither none nor linear");
     }
     float factor = c->rope_factor > 0 ? c->rope_factor : c->rope_factor_old;
-    c->rope_scale = is_linear && factor > 0 ? 1 / factor : 1;
+    c->rope_scale = is_linear && factor > 0 ? 1 / (double)factor : 1;
     return TERN_OK;
 }
 

@@ -31,7 +31,7 @@ struct tern_config {
 #undef IGNORED
     uint32_t vocabulary; /* rows of the embedding */
     uint32_t head_size;  /* width / n_heads; even */
-    float rope_scale;    /* positions are multiplied by it: 1, or 1 / the linear scaling factor */
+    double rope_scale;   /* positions are multiplied by it: 1, or 1 / the linear scaling factor */
     bool is_tied;        /* there is no output.weight: the embedding is the output matrix too */
 };
 

@@ -2,58 +2,35 @@
 #include "model/forward.h"
 
 #include "model/layers.h"
+#include "model/steps.h"
 #include "model/stream.h"
 
 #include <string.h>
 
-/* What the steps of one pass share. `position` of a row is found by counting its sequence's rows before it. */
-struct work {
-    struct tern_session *s;
-    const struct tern_plan *plan;
-    const struct tern_config *c;
-    const struct tern_pass *pass;
-    const size_t *positions;
-    size_t n, n_last;
-    const struct tern_vector_kernels *vector;
-    uint32_t layer;
-    bool use_int8;
-};
-
-typedef void step_fn(const struct work *w, int id, int n);
-
-static uint32_t sequence_of(const struct work *w, size_t row)
-{
-    return w->pass->sequences ? w->pass->sequences[row] : 0;
-}
-
-static const struct tern_bound_matrix *matrix(const struct work *w, enum tern_role role)
+static const struct tern_bound_matrix *matrix(const struct tern_step_work *w, enum tern_role role)
 {
     return &w->plan->layers[w->layer][role];
 }
 
-static float *own(const struct work *w, int id)
+static float *own(const struct tern_step_work *w, int id)
 {
     return w->s->own + (size_t)id * w->s->own_floats;
 }
 
-/* The normalised row, in the form that products take: int8 in `a`, or floats in h. */
-static void norm_row(const struct work *w, const float *x, const float *weights, size_t width, size_t row, struct tern_activations *a)
+/* The normalised row, in the form that products take. */
+static void norm_row(const struct tern_step_work *w, const float *x, const float *weights, size_t width, size_t row, struct tern_activations *a)
 {
-    if (w->use_int8)
-        a->scale[row] = w->vector->rms_norm_quantize(x + row * width, weights, width, w->c->eps, a->q + row * a->stride, a->stride, &a->sum[row]);
-    else
-        w->vector->rms_norm(x + row * width, weights, width, w->c->eps, w->s->h + row * width);
+    a->scale[row] = w->vector->rms_norm_quantize(x + row * width, weights, width, w->c->eps, a->q + row * a->stride, a->stride, &a->sum[row]);
 }
 
-static void product(const struct work *w, enum tern_role role, const struct tern_activations *a, float *y, int id, int n)
+static void product(const struct tern_step_work *w, enum tern_role role, const struct tern_activations *a, float *y, int id, int n)
 {
-    struct tern_input in = {w->s->h, w->use_int8 ? a : NULL};
-    tern_bound_matrix_part(matrix(w, role), in, w->n, y, own(w, id), id, n);
+    tern_bound_matrix_part(matrix(w, role), (struct tern_input){NULL, a}, w->n, y, own(w, id), id, n);
 }
 
 /* ---- steps */
 
-static void step_embed(const struct work *w, int id, int n)
+static void step_embed(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to;
     const struct tern_matrix *embedding = &w->plan->model->embedding.matrix;
@@ -66,7 +43,7 @@ static void step_embed(const struct work *w, int id, int n)
     }
 }
 
-static void step_attention_input(const struct work *w, int id, int n)
+static void step_attention_input(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to;
     tern_share(w->n, id, n, &from, &to);
@@ -77,14 +54,14 @@ static void step_attention_input(const struct work *w, int id, int n)
     }
 }
 
-static void step_qkv(const struct work *w, int id, int n)
+static void step_qkv(const struct tern_step_work *w, int id, int n)
 {
     product(w, TERN_ROLE_attn_q, &w->s->wide, w->s->q, id, n);
     product(w, TERN_ROLE_attn_k, &w->s->wide, w->s->k, id, n);
     product(w, TERN_ROLE_attn_v, &w->s->wide, w->s->v, id, n);
 }
 
-static void rotate(const struct work *w, float *x, size_t heads, size_t position)
+static void rotate(const struct tern_step_work *w, float *x, size_t heads, size_t position)
 {
     size_t d = w->c->head_size;
     for (size_t h = 0; h < heads; h++)
@@ -92,12 +69,12 @@ static void rotate(const struct work *w, float *x, size_t heads, size_t position
 }
 
 /* Row by row within a group: the lines of its panel of keys stay in the first cache. */
-static void remember(const struct work *w, size_t from, size_t to)
+static void remember(const struct tern_step_work *w, size_t from, size_t to)
 {
     size_t d = w->c->head_size, kv = w->c->n_kv_heads * d;
     for (size_t g = 0; g < w->c->n_kv_heads; g++) {
         for (size_t r = from; r < to; r++) {
-            uint32_t sequence = sequence_of(w, r);
+            uint32_t sequence = tern_step_sequence(w, r);
             w->s->attention->keep(w->vector, &(struct tern_kept){
                 .keys = tern_session_cache(w->s, w->s->keys, w->layer, sequence, g), .values = tern_session_cache(w->s, w->s->values, w->layer, sequence, g),
                 .position = w->positions[r], .length = w->s->lengths[sequence], .d = d, .k = w->s->k + r * kv + g * d, .v = w->s->v + r * kv + g * d});
@@ -105,7 +82,7 @@ static void remember(const struct work *w, size_t from, size_t to)
     }
 }
 
-static void step_rotate(const struct work *w, int id, int n)
+static void step_rotate(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to, kv = (size_t)w->c->n_kv_heads * w->c->head_size;
     tern_share(w->n, id, n, &from, &to);
@@ -121,10 +98,10 @@ struct unit {
     size_t from, to, group, head, heads;
 };
 
-static void attend(const struct work *w, const struct unit *u, float *room)
+static void attend(const struct tern_step_work *w, const struct unit *u, float *room)
 {
     size_t d = w->c->head_size, at = u->from * w->c->width + (u->group * (w->c->n_heads / w->c->n_kv_heads) + u->head) * d;
-    uint32_t sequence = sequence_of(w, u->from);
+    uint32_t sequence = tern_step_sequence(w, u->from);
     w->s->attention->attend(w->vector, &(struct tern_attend){
         .tokens = u->to - u->from, .before = w->positions[u->from], .heads = u->heads, .d = d, .q = w->s->q + at, .q_stride = w->c->width,
         .keys = tern_session_cache(w->s, w->s->keys, w->layer, sequence, u->group),
@@ -133,17 +110,17 @@ static void attend(const struct work *w, const struct unit *u, float *room)
 }
 
 /* The end of the rows of one sequence that begin at `from`. */
-static size_t run_end(const struct work *w, size_t from)
+static size_t run_end(const struct tern_step_work *w, size_t from)
 {
     size_t to = from + 1;
-    while (to < w->n && sequence_of(w, to) == sequence_of(w, from))
+    while (to < w->n && tern_step_sequence(w, to) == tern_step_sequence(w, from))
         to++;
     return to;
 }
 
 /* Units of the rows of one sequence, group by group, block by block of rows, heads of a group in `parts`: those of numbers [mine, end) are done;
  * returns how many there are. */
-static size_t attend_run(const struct work *w, size_t from, size_t to, size_t parts, size_t number, size_t mine, size_t end, float *room)
+static size_t attend_run(const struct tern_step_work *w, size_t from, size_t to, size_t parts, size_t number, size_t mine, size_t end, float *room)
 {
     size_t most = tern_session_block(w->s), heads = w->c->n_heads / w->c->n_kv_heads / parts, before = number;
     for (size_t g = 0; g < w->c->n_kv_heads; g++)
@@ -156,7 +133,7 @@ static size_t attend_run(const struct work *w, size_t from, size_t to, size_t pa
 
 /* Each thread takes neighbours, so that it reads the keys of few groups. Where units are few, two halves of a group's heads make two of one:
  * five groups for two threads would leave one waiting. */
-static void step_attend(const struct work *w, int id, int n)
+static void step_attend(const struct tern_step_work *w, int id, int n)
 {
     size_t units = 0, parts = 1, mine, end, number = 0;
     for (size_t from = 0; from < w->n; from = run_end(w, from))
@@ -168,7 +145,7 @@ static void step_attend(const struct work *w, int id, int n)
         number += attend_run(w, from, run_end(w, from), parts, number, mine, end, own(w, id));
 }
 
-static void step_attention_norm(const struct work *w, int id, int n)
+static void step_attention_norm(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to;
     tern_share(w->n, id, n, &from, &to);
@@ -176,12 +153,12 @@ static void step_attention_norm(const struct work *w, int id, int n)
         norm_row(w, w->s->mixed, tern_plan_norm(w->plan, w->layer, TERN_ROLE_attn_sub_norm), w->c->width, r, &w->s->wide);
 }
 
-static void step_attention_output(const struct work *w, int id, int n)
+static void step_attention_output(const struct tern_step_work *w, int id, int n)
 {
     product(w, TERN_ROLE_attn_output, &w->s->wide, w->s->added, id, n);
 }
 
-static void step_ffn_input(const struct work *w, int id, int n)
+static void step_ffn_input(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to;
     tern_share(w->n, id, n, &from, &to);
@@ -191,7 +168,7 @@ static void step_ffn_input(const struct work *w, int id, int n)
     }
 }
 
-static void activate(const struct work *w, float *gate, const float *up, size_t n)
+static void activate(const struct tern_step_work *w, float *gate, const float *up, size_t n)
 {
     if (w->c->activation == TERN_ACTIVATION_RELU2)
         w->vector->gate(gate, up, n, gate);
@@ -200,12 +177,12 @@ static void activate(const struct work *w, float *gate, const float *up, size_t 
 }
 
 /* Whether a thread's outputs of gate are those of up, so that it has both at hand when it is done with them. */
-static bool is_activated_at_once(const struct work *w)
+static bool is_activated_at_once(const struct tern_step_work *w)
 {
     return matrix(w, TERN_ROLE_ffn_gate)->kind == matrix(w, TERN_ROLE_ffn_up)->kind;
 }
 
-static void step_gate_up(const struct work *w, int id, int n)
+static void step_gate_up(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to, ffn = w->c->ffn;
     product(w, TERN_ROLE_ffn_gate, &w->s->wide, w->s->gate, id, n);
@@ -217,7 +194,7 @@ static void step_gate_up(const struct work *w, int id, int n)
         activate(w, w->s->gate + r * ffn + from, w->s->up + r * ffn + from, to - from);
 }
 
-static void step_ffn_norm(const struct work *w, int id, int n)
+static void step_ffn_norm(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to, ffn = w->c->ffn;
     tern_share(w->n, id, n, &from, &to);
@@ -228,13 +205,13 @@ static void step_ffn_norm(const struct work *w, int id, int n)
     }
 }
 
-static void step_down(const struct work *w, int id, int n)
+static void step_down(const struct tern_step_work *w, int id, int n)
 {
     product(w, TERN_ROLE_ffn_down, &w->s->tall, w->s->added, id, n);
 }
 
 /* The rows whose logits are wanted, side by side; shared by their number among the wanted. */
-static void step_last(const struct work *w, int id, int n)
+static void step_last(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to, k = 0, width = w->c->width;
     tern_share(w->n_last, id, n, &from, &to);
@@ -254,16 +231,16 @@ static void step_last(const struct work *w, int id, int n)
     }
 }
 
-static void step_logits(const struct work *w, int id, int n)
+static void step_logits(const struct tern_step_work *w, int id, int n)
 {
     struct tern_input in = {w->s->last_x, &w->s->last};
     tern_output_part(&w->plan->output, in, w->s->last_groups, w->n_last, w->pass->logits, own(w, id), id, n);
 }
 
-/* The steps of a pass in order: one of the start, those of each layer, those of the end. */
+/* The steps of a pass in order: one of the start, those of each layer, those of the end. What runs here is for int8 activations. */
 static const struct step_row {
     const char *name;
-    step_fn *run;
+    tern_step_fn *run;
     enum tern_role from, to; /* of its matrices */
 } rows[TERN_STEPS] = {
     {"embedding", step_embed, 0, 0},
@@ -294,7 +271,7 @@ void tern_step_roles(size_t step, enum tern_role *from, enum tern_role *to)
 }
 
 /* Adds the time since *at to a step's; 0 in *at starts the clock. The caller's thread alone keeps times. */
-static void note_time(const struct work *w, size_t step, uint64_t *at)
+static void note_time(const struct tern_step_work *w, size_t step, uint64_t *at)
 {
     if (!w->s->times)
         return;
@@ -307,14 +284,19 @@ static void note_time(const struct work *w, size_t step, uint64_t *at)
 /* ---- a pass: one region for all steps, or one for each */
 
 struct step {
-    const struct work *work;
-    step_fn *run;
+    const struct tern_step_work *work;
+    tern_step_fn *run;
 };
 
-static void run_steps(const struct work *w, size_t from, size_t to, int id, int n, uint64_t *at)
+static tern_step_fn *step_of(const struct tern_step_work *w, size_t i)
+{
+    return w->plan->options.precision == TERN_PRECISION_F32 ? tern_exact_steps[i] : rows[i].run;
+}
+
+static void run_steps(const struct tern_step_work *w, size_t from, size_t to, int id, int n, uint64_t *at)
 {
     for (size_t i = from; i < to; i++) {
-        rows[i].run(w, id, n);
+        step_of(w, i)(w, id, n);
         tern_team_barrier(n);
         if (id == 0)
             note_time(w, i, at);
@@ -329,7 +311,7 @@ static void step_part(void *data, int id, int n)
 
 static void whole_part(void *data, int id, int n)
 {
-    struct work w = *(const struct work *)data; /* each thread counts layers for itself */
+    struct tern_step_work w = *(const struct tern_step_work *)data; /* each thread counts layers for itself */
     uint64_t at = 0;
     if (id == 0)
         note_time(&w, START, &at);
@@ -340,15 +322,15 @@ static void whole_part(void *data, int id, int n)
         run_steps(&w, END, TERN_STEPS, id, n, &at);
 }
 
-static void region_a_step(const struct work *w, size_t from, size_t to, int threads, uint64_t *at)
+static void region_a_step(const struct tern_step_work *w, size_t from, size_t to, int threads, uint64_t *at)
 {
     for (size_t i = from; i < to; i++) {
-        tern_team_run(threads, step_part, &(struct step){w, rows[i].run});
+        tern_team_run(threads, step_part, &(struct step){w, step_of(w, i)});
         note_time(w, i, at);
     }
 }
 
-static void run_apart(struct work *w, int threads)
+static void run_apart(struct tern_step_work *w, int threads)
 {
     uint64_t at = 0;
     note_time(w, START, &at);
@@ -367,8 +349,8 @@ static void take_positions(struct tern_session *s, const struct tern_pass *pass,
 
 size_t tern_forward(struct tern_session *s, const struct tern_pass *pass)
 {
-    struct work w = {.s = s, .plan = s->plan, .c = &s->plan->model->config, .pass = pass, .positions = s->positions, .n = pass->n,
-                     .vector = &s->plan->backend->kernels.vector, .use_int8 = s->plan->options.precision == TERN_PRECISION_INT8};
+    struct tern_step_work w = {.s = s, .plan = s->plan, .c = &s->plan->model->config, .pass = pass, .positions = s->positions, .n = pass->n,
+                          .vector = &s->plan->backend->kernels.vector};
     take_positions(s, pass, s->positions);
     for (size_t r = 0; r < pass->n && pass->logits; r++)
         w.n_last += pass->wants[r] != 0;

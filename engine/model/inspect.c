@@ -61,7 +61,7 @@ static void print_model(FILE *out, const struct tern_model *m)
             c->activation == TERN_ACTIVATION_RELU2 ? "squared ReLU" : "SiLU", c->width, c->n_layers, c->ffn, c->n_heads, c->head_size,
             c->n_kv_heads, c->vocabulary, c->context);
     fprintf(out, "        eps %g, rope base %g, scale %g, output matrix %s; %.1f million weights, %.1f million of them in layers\n", (double)c->eps,
-            (double)c->rope_base, (double)c->rope_scale, c->is_tied ? "tied" : "its own", (double)tern_model_weights(c) * 1e-6,
+            (double)c->rope_base, c->rope_scale, c->is_tied ? "tied" : "its own", (double)tern_model_weights(c) * 1e-6,
             (double)tern_model_layer_weights(c) * 1e-6);
 }
 

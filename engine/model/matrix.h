@@ -3,8 +3,7 @@
  * A matrix of a model, bound: how its product is computed.
  *
  *   TERNARY   int8 activations, weights -1, 0, +1 with one scale: packed for the backend, exact in the integer part (core/linear.h)
- *   DECODED   rows are decoded from the file at each use; activations float32, or int8 and their scale. Serves every type, and
- *             is what f32 activations use: nothing is rounded that the file did not round
+ *   DECODED   rows are decoded from the file at each use; activations float32, or int8 and their scale. Serves every type
  */
 #ifndef TERN_MATRIX_H
 #define TERN_MATRIX_H

@@ -94,7 +94,7 @@ struct tern_plan_options tern_plan_defaults(void)
     return (struct tern_plan_options){.level = TERN_LEVEL_BASIC, .output = TERN_OUTPUT_AUTO, .storage = TERN_STORAGES, .batch = 1};
 }
 
-static void resolve(struct tern_plan *p)
+static enum tern_status resolve(struct tern_plan *p, struct tern_error *err)
 {
     struct tern_plan_options *o = &p->options;
     p->features = tern_level_features(o->level);
@@ -108,6 +108,9 @@ static void resolve(struct tern_plan *p)
         o->output = !p->features.use_packed_output ? TERN_OUTPUT_EXACT : p->features.use_small_output ? TERN_OUTPUT_INT4 : TERN_OUTPUT_INT8;
     if (o->storage == TERN_STORAGES && !p->features.use_small_weights)
         o->storage = TERN_STORAGE_2BIT;
+    if (o->precision == TERN_PRECISION_F32 && o->output != TERN_OUTPUT_EXACT)
+        return tern_error_set(err, TERN_INVALID, "float activations read the output matrix as the file has it; output %s is for int8", output_names[o->output]);
+    return TERN_OK;
 }
 
 /* Norms are small: decoded once, so that a pass reads plain floats. */
@@ -183,8 +186,9 @@ enum tern_status tern_plan_open(const struct tern_model *model, const struct ter
         return tern_error_memory(err, "a plan", sizeof *p);
     p->model = model;
     p->options = options ? *options : tern_plan_defaults();
-    resolve(p);
-    enum tern_status status = tern_backend_find(p->options.backend, &p->backend, err);
+    enum tern_status status = resolve(p, err);
+    if (status == TERN_OK)
+        status = tern_backend_find(p->options.backend, &p->backend, err);
     if (status == TERN_OK)
         status = decode_norms(p, err);
     choose_embedding(p);
@@ -282,8 +286,8 @@ static void say_savings(const struct tern_plan *p, struct tern_page *page)
         asked.asked ? 100 * (1 - (double)asked.refused / (double)asked.asked) : 100.0);
 }
 
-/* Which layout each kind of tensor has, by how it is read, and the figures that decided. */
-static void say_layouts(const struct tern_plan *p, struct tern_page *page)
+/* Which layout each kind of tensor has, by how it is read, and the figures that decided; and what is fused. */
+static void say_ways(const struct tern_plan *p, struct tern_page *page)
 {
     const struct tern_config *c = &p->model->config;
     const struct tern_bound_matrix *up = &p->layers[0][TERN_ROLE_ffn_up];
@@ -293,6 +297,8 @@ static void say_layouts(const struct tern_plan *p, struct tern_page *page)
     tern_page_say(page, "layout of keys and values, read in strides: %s, a group's together: %s\n", tern_layout_name(TERN_LAYOUT_BLOCKED), group->why);
     tern_page_say(page, "layout of the embedding, read at random: the file's rows%s: %s\n",
         p->embedding->layout == TERN_LAYOUT_PREFETCH ? ", asked for ahead" : "", p->embedding->why);
+    tern_page_say(page, "fused: %s; norm, quantisation and the addition before them in one step; gate and up, and q, k and v, in one step each\n",
+        p->features.use_one_region ? "a pass is one region" : "nothing across steps");
 }
 
 size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
@@ -312,9 +318,10 @@ size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
             tern_type_find(up->matrix.type)->name);
     tern_page_say(&page, "output matrix: %s, %.1f MB, weights off by %.2f %% (rms of their own)\n", output_names[p->output.kind],
         (double)tern_output_bytes(&p->output) * 1e-6, p->output.error * 100);
-    say_layouts(p, &page);
-    tern_page_say(&page, "fused: %s; norm, quantisation and the addition before them in one step; gate and up, and q, k and v, in one step each\n",
-        p->features.use_one_region ? "a pass is one region" : "nothing across steps");
+    if (p->options.precision == TERN_PRECISION_F32)
+        tern_page_say(&page, "activations, sums, keys and values are in double precision\n");
+    else
+        say_ways(p, &page);
     tern_page_say(&page, "a decoded token reads %.1f MB of weights\n", (double)tern_plan_bytes(p) * 1e-6);
     say_savings(p, &page);
     return page.used;

@@ -52,29 +52,63 @@ static size_t own_floats(const struct tern_session *s, const struct tern_config 
     return ((attention > decoded ? attention : decoded) + 15) / 16 * 16;
 }
 
-/* The KV cache first: it is what a decoded token reads. */
-static void lay_out(struct tern_session *s, struct cutter *c)
+static bool is_exact(const struct tern_session *s)
+{
+    return s->plan->options.precision == TERN_PRECISION_F32;
+}
+
+static uint64_t kv_width(const struct tern_config *m)
+{
+    return (uint64_t)m->n_kv_heads * m->head_size;
+}
+
+/* Of float activations. */
+static void lay_out_exact(struct tern_session *s, struct cutter *c)
 {
     const struct tern_config *m = &s->plan->model->config;
-    uint64_t kv = (uint64_t)m->n_kv_heads * m->head_size, groups = 0;
+    struct tern_exact *e = &s->exact;
+    uint64_t kv = kv_width(m), tall = m->ffn > m->width ? m->ffn : m->width, positions = 0;
+    if (!tern_checked_mul(s->sequences, s->context, &positions) || !tern_checked_mul(positions, m->n_layers, &positions))
+        c->is_too_large = true;
+    e->keys = cut(c, positions, kv, sizeof(double));
+    e->values = cut(c, positions, kv, sizeof(double));
+    const struct { double **at; uint64_t width; } scratch[] = {
+        {&e->x, m->width}, {&e->h, tall}, {&e->q, m->width}, {&e->k, kv}, {&e->v, kv}, {&e->mixed, m->width}, {&e->gate, m->ffn}, {&e->up, m->ffn},
+    };
+    for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
+        *scratch[i].at = cut(c, s->rows, scratch[i].width, sizeof(double));
+    e->scores = cut(c, (uint64_t)s->plan->options.threads, s->context, sizeof(double));
+    s->own_floats = (tall + 15) / 16 * 16; /* a decoded row of weights */
+}
+
+/* Of int8 activations. The KV cache first: it is what a decoded token reads. */
+static void lay_out_int8(struct tern_session *s, struct cutter *c)
+{
+    const struct tern_config *m = &s->plan->model->config;
+    uint64_t kv = kv_width(m), groups = 0;
     if (!tern_checked_mul(s->sequences, m->n_kv_heads, &groups) || !tern_checked_mul(groups, m->n_layers, &groups))
         c->is_too_large = true;
     s->group_bytes = s->attention->bytes(s->context, m->head_size);
     s->keys = cut(c, groups, s->group_bytes, 1);
     s->values = cut(c, groups, s->group_bytes, 1);
-    s->lengths = cut(c, s->sequences, 1, sizeof *s->lengths);
-    s->positions = cut(c, s->rows, 1, sizeof *s->positions);
-    s->wants = cut(c, s->rows, 1, 1);
     s->cosine = cut(c, s->context, m->head_size / 2, sizeof(float));
     s->sine = cut(c, s->context, m->head_size / 2, sizeof(float));
     const struct { float **at; uint64_t width; } scratch[] = {
-        {&s->x, m->width}, {&s->h, m->ffn > m->width ? m->ffn : m->width}, {&s->q, m->width}, {&s->k, kv}, {&s->v, kv},
+        {&s->x, m->width}, {&s->q, m->width}, {&s->k, kv}, {&s->v, kv},
         {&s->mixed, m->width}, {&s->added, m->width}, {&s->gate, m->ffn}, {&s->up, m->ffn}, {&s->last_x, m->width},
     };
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         *scratch[i].at = cut(c, s->rows, scratch[i].width, sizeof(float));
     s->last_groups = cut(c, s->rows, m->width / 32 + 1, sizeof *s->last_groups);
     s->own_floats = own_floats(s, m);
+}
+
+static void lay_out(struct tern_session *s, struct cutter *c)
+{
+    (is_exact(s) ? lay_out_exact : lay_out_int8)(s, c);
+    s->lengths = cut(c, s->sequences, 1, sizeof *s->lengths);
+    s->positions = cut(c, s->rows, 1, sizeof *s->positions);
+    s->wants = cut(c, s->rows, 1, 1);
     s->own = cut(c, (uint64_t)s->plan->options.threads, s->own_floats, sizeof(float));
 }
 
@@ -105,7 +139,7 @@ static enum tern_status take_memory(struct tern_session *s, struct tern_error *e
         return status;
     lay_out(s, &(struct cutter){.arena = &s->arena});
     memset(s->lengths, 0, s->sequences * sizeof *s->lengths);
-    if (s->plan->options.precision == TERN_PRECISION_F32 && s->plan->output.kind == TERN_OUTPUT_EXACT)
+    if (is_exact(s))
         return TERN_OK;
     status = tern_activations_open(&s->wide, s->rows, m->width, err);
     if (status == TERN_OK)
@@ -121,7 +155,7 @@ enum tern_status tern_session_open(const struct tern_plan *plan, const struct te
     if (!s)
         return tern_error_memory(err, "a session", sizeof *s);
     s->plan = plan;
-    s->attention = options && options->attention ? options->attention : plan->options.precision == TERN_PRECISION_INT8 ? &tern_attend_bf16 : &tern_attend_f32;
+    s->attention = options && options->attention ? options->attention : &tern_attend_bf16;
     enum tern_status status = choose_sizes(s, options, err);
     if (status == TERN_OK)
         status = take_memory(s, err);
@@ -130,8 +164,8 @@ enum tern_status tern_session_open(const struct tern_plan *plan, const struct te
         return status;
     }
     const struct tern_config *c = &plan->model->config;
-    for (size_t p = 0; p < s->context; p++)
-        tern_layer_angles((double)p * (double)c->rope_scale, (double)c->rope_base, c->head_size, s->cosine + p * (c->head_size / 2),
+    for (size_t p = 0; p < s->context && s->cosine; p++)
+        tern_layer_angles((double)p * c->rope_scale, (double)c->rope_base, c->head_size, s->cosine + p * (c->head_size / 2),
                           s->sine + p * (c->head_size / 2));
     *out = s;
     return TERN_OK;

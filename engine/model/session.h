@@ -6,8 +6,8 @@
  *
  * Rows of one sequence in a pass come one after another in time; each sees what its sequence saw before it, and no other.
  *
- * KV cache, per layer, sequence and group of heads: `context` positions of head size values, keys and values apart (model/attend.h): float32 with
- * float activations, bfloat16 with int8.
+ * KV cache, per layer, sequence and group of heads: `context` positions of head size values, keys and values apart (model/attend.h). With
+ * float activations a pass is computed in double precision (steps_exact.c) and has scratch and cache of its own.
  * Threads: a session is used by one thread at a time; it runs on the plan's threads. Results are the same bits for any number.
  */
 #ifndef TERN_SESSION_H
@@ -21,7 +21,7 @@ struct tern_session_options {
     size_t sequences; /* 0: 1 */
     size_t context;   /* positions of each; 0: the model's, at most 4096 */
     size_t rows;      /* of a pass; 0: 256 or the context, whichever is less */
-    const struct tern_attend_way *attention; /* NULL: bfloat16 beside int8 activations, floats else */
+    const struct tern_attend_way *attention; /* of int8 activations; NULL: bfloat16 */
 };
 
 /* Where the time of passes goes: wall time of each step by the caller's clock, its barrier included. */
@@ -29,6 +29,12 @@ enum { TERN_STEPS = 13 };
 struct tern_step_times {
     uint64_t ns[TERN_STEPS];
     size_t passes, rows;
+};
+
+/* What a pass with float activations has in place of the floats below: scratch, row-major, `rows` rows each, h as wide as the widest; keys
+ * and values [layer][sequence][position][kv]; a thread's scores. */
+struct tern_exact {
+    double *x, *h, *q, *k, *v, *mixed, *gate, *up, *keys, *values, *scores;
 };
 
 struct tern_session {
@@ -41,8 +47,9 @@ struct tern_session {
     char *keys, *values;
     size_t group_bytes;  /* of the keys of a group of a sequence in a layer, and of its values */
     float *cosine, *sine; /* context x head_size / 2 */
+    struct tern_exact exact;
     /* scratch of a pass, row-major: `rows` rows each */
-    float *x, *h, *q, *k, *v, *mixed, *added, *gate, *up;
+    float *x, *q, *k, *v, *mixed, *added, *gate, *up;
     float *own;          /* threads x own_floats: a thread's scores or decoded row */
     size_t own_floats;
     struct tern_activations wide, tall, last; /* of width, ffn; of the rows whose logits are wanted */

@@ -72,7 +72,7 @@ static void reference_rotate(const struct tern_config *c, double *x, size_t head
     size_t d = c->head_size;
     for (size_t h = 0; h < heads; h++) {
         for (size_t i = 0; i < d / 2; i++) {
-            double angle = (double)position * (double)c->rope_scale * pow((double)c->rope_base, -2.0 * (double)i / (double)d);
+            double angle = (double)position * c->rope_scale * pow((double)c->rope_base, -2.0 * (double)i / (double)d);
             double a = x[h * d + i], b = x[h * d + i + d / 2];
             x[h * d + i] = a * cos(angle) - b * sin(angle);
             x[h * d + i + d / 2] = a * sin(angle) + b * cos(angle);
