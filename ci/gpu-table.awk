@@ -3,6 +3,8 @@
 # and per cents of the ceilings of the same run.
 # Usage: awk -F, -f ci/gpu-table.awk gpu.txt gpu.csv
 
+BEGIN { OVERLAP_READS = 80 }  # how often the kernel beside a copy reads as much (engine/cuda/stretch.c)
+
 function field(id, name,   s) { if (!match(id, "/" name "=[^/\"]*")) return ""; return substr(id, RSTART + length(name) + 2, RLENGTH - length(name) - 2) }
 function label(line, name,   s) { if (!match(line, name "=\"[^\"]*\"")) return ""; return substr(line, RSTART + length(name) + 2, RLENGTH - length(name) - 3) }
 function show(ns) { return ns ? sprintf("%9.2f", ns / 1e3) : "        -" }
@@ -54,6 +56,11 @@ END {
   for (group in counts) printf "geometric mean, %s: %.2f (least %.2f, %d cells)\n", group, exp(logs[group] / counts[group]), least[group], counts[group]
   for (i = 1; i <= n_passes; i++) print passes[i]
   for (kind in link) printf "link, 256 MiB, %-14s: %5.1f GB/s\n", kind, link[kind]
+  if (link["overlap pinned"] && read) {
+    reading = OVERLAP_READS * 268435456 / read; copying = 268435456 / link["up pinned"]
+    printf "overlap, 256 MiB up beside a kernel: %.1f %% of the slower alone (copy %.2f ms, kernel %.2f ms, both %.2f ms)\n",
+      100 * (reading > copying ? reading : copying) * link["overlap pinned"] / 268435456, copying / 1e6, reading / 1e6, 268.435456 / link["overlap pinned"]
+  }
   for (suite in suites)
     printf "%-14s busy %s %%, memory %s %%, power %s W, up to %.0f W and %2.0f C, clock %s MHz, %d samples dropped at a throttled clock\n", suite, mean(suite, "gpu_utilisation", 100),
       mean(suite, "gpu_memory_utilisation", 100), mean(suite, "gpu_power", 1), most[suite, "gpu_power"], most[suite, "gpu_temperature"], mean(suite, "gpu_clock", 1), sum[suite, "gpu_throttled"]
