@@ -47,6 +47,15 @@ function print_row(key,   part, size, ours, bytes, ops, by, floor, group) {
   if (floor && time[key, "w2a8"]) count("batch 1, the most that this card allows against w2a8", time[key, "w2a8"] / floor)
 }
 
+# A copy up beside a kernel against the slower of the two alone; `alone`: the same copy by itself.
+function print_overlap(memory, alone,   both, reading, copying) {
+  both = link["overlap " memory]
+  if (!both || !link[alone] || !read) return
+  reading = OVERLAP_READS * 268435456 / read; copying = 268435456 / link[alone]
+  printf "overlap, 256 MiB %s beside a kernel: %.1f %% of the slower alone (copy %.2f ms, kernel %.2f ms, both %.2f ms)\n", alone,
+    100 * (reading > copying ? reading : copying) * both / 268435456, copying / 1e6, reading / 1e6, 268.435456 / both
+}
+
 END {
   read = ceiling["read"] ? 2147483648 / ceiling["read"] : 0; int8 = ceiling["int8"] ? 2 * 8192 ^ 3 / ceiling["int8"] / 1e3 : 0
   printf "ceilings: read %.0f GB/s, copy %.0f GB/s, cuBLAS int8 %.0f Tops, bf16 %.0f Tops, empty launch %.2f us\n", read, ceiling["copy"] ? 2 * 2147483648 / ceiling["copy"] : 0, int8,
@@ -56,11 +65,8 @@ END {
   for (group in counts) printf "geometric mean, %s: %.2f (least %.2f, %d cells)\n", group, exp(logs[group] / counts[group]), least[group], counts[group]
   for (i = 1; i <= n_passes; i++) print passes[i]
   for (kind in link) printf "link, 256 MiB, %-14s: %5.1f GB/s\n", kind, link[kind]
-  if (link["overlap pinned"] && read) {
-    reading = OVERLAP_READS * 268435456 / read; copying = 268435456 / link["up pinned"]
-    printf "overlap, 256 MiB up beside a kernel: %.1f %% of the slower alone (copy %.2f ms, kernel %.2f ms, both %.2f ms)\n",
-      100 * (reading > copying ? reading : copying) * link["overlap pinned"] / 268435456, copying / 1e6, reading / 1e6, 268.435456 / link["overlap pinned"]
-  }
+  print_overlap("pinned", "up pinned")
+  print_overlap("pageable", "staged pageable")
   for (suite in suites)
     printf "%-14s busy %s %%, memory %s %%, power %s W, up to %.0f W and %2.0f C, clock %s MHz, %d samples dropped at a throttled clock\n", suite, mean(suite, "gpu_utilisation", 100),
       mean(suite, "gpu_memory_utilisation", 100), mean(suite, "gpu_power", 1), most[suite, "gpu_power"], most[suite, "gpu_temperature"], mean(suite, "gpu_clock", 1), sum[suite, "gpu_throttled"]

@@ -17,7 +17,7 @@ struct stretch {
 };
 
 static const struct tern_op_param stretch_params[] = {
-    { "kind", "read", "read, copy, up, down, both, overlap or launch" },
+    { "kind", "read", "read, copy, up, down, both, staged, overlap or launch" },
     { "bytes", "268435456", "of one stretch" },
     { "pinned", "1", "host memory that is locked" },
     { NULL, NULL, NULL },
@@ -66,7 +66,7 @@ static void work_stretch(const struct tern_op *op, struct tern_work *work)
 {
     static const double moved[CUDA_STRETCHES] = {
         [CUDA_STRETCH_read] = 1, [CUDA_STRETCH_copy] = 2, [CUDA_STRETCH_up] = 1, [CUDA_STRETCH_down] = 1, [CUDA_STRETCH_both] = 2,
-        [CUDA_STRETCH_overlap] = 1,
+        [CUDA_STRETCH_staged] = 1, [CUDA_STRETCH_overlap] = 1,
     };
     const struct stretch *s = op->state;
     work->bytes = moved[s->spec.kind] * (double)s->spec.bytes;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cuda/stretch.h"
 #include "cuda/kernels/arguments.h"
+#include "cuda/transfer.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { PIECE = 4 << 20, CHECK_PIECE = 32 << 20 };
 
 struct cuda_stretch {
     struct cuda_device *device;
@@ -12,12 +15,19 @@ struct cuda_stretch {
     void *source, *target;             /* host */
     void *read, *nothing;              /* functions */
     void *side, *forked, *joined;      /* a second stream and its events */
+    struct cuda_transfer ring;
     struct cuda_loop loop;
 };
 
 static bool uses_host(const struct cuda_stretch *s)
 {
-    return s->spec.kind == CUDA_STRETCH_up || s->spec.kind == CUDA_STRETCH_down || s->spec.kind == CUDA_STRETCH_both || s->spec.kind == CUDA_STRETCH_overlap;
+    return s->spec.kind == CUDA_STRETCH_up || s->spec.kind == CUDA_STRETCH_down || s->spec.kind == CUDA_STRETCH_both || s->spec.kind == CUDA_STRETCH_overlap ||
+           s->spec.kind == CUDA_STRETCH_staged;
+}
+
+static bool is_staged(const struct cuda_stretch *s)
+{
+    return s->spec.kind == CUDA_STRETCH_staged || (s->spec.kind == CUDA_STRETCH_overlap && !s->spec.is_pinned);
 }
 
 static enum cuda_outcome start_read(struct cuda_stretch *s, struct cuda_fault *fault)
@@ -53,16 +63,35 @@ static enum cuda_outcome call_down(struct cuda_stretch *s, struct cuda_fault *fa
     return cuda_try(d, d->driver.download_later(s->target, s->from.at, s->spec.bytes, d->stream), "fetching", fault);
 }
 
-/* Runs `here` on the device's stream and the copy up on the side stream, both within the call. */
+/* The copy up on the side stream, or through the ring: after the event `forked`, before `joined`. */
+static enum cuda_outcome upload_aside(struct cuda_stretch *s, struct cuda_fault *fault)
+{
+    struct cuda_device *d = s->device;
+    const struct cuda_request request = {.to = s->to.at, .from = s->source, .bytes = s->spec.bytes, .after = s->forked, .ready = s->joined};
+    enum cuda_outcome o;
+    if (is_staged(s)) {
+        o = cuda_transfer_ask(&s->ring, &request, fault);
+        return o ? o : cuda_transfer_issue(&s->ring, NULL, fault);
+    }
+    if ((o = cuda_try(d, d->driver.wait_event(s->side, s->forked, 0), "forking", fault)) ||
+        (o = cuda_try(d, d->driver.upload_later(s->to.at, s->source, s->spec.bytes, s->side), "uploading", fault)))
+        return o;
+    return cuda_try(d, d->driver.record(s->joined, s->side), "joining", fault);
+}
+
+/* Runs `here` (null: nothing) on the device's stream and the copy up beside it, both within the call. */
 static enum cuda_outcome beside(struct cuda_stretch *s, enum cuda_outcome (*here)(struct cuda_stretch *, struct cuda_fault *), struct cuda_fault *fault)
 {
     struct cuda_device *d = s->device;
     enum cuda_outcome o;
-    if ((o = cuda_try(d, d->driver.record(s->forked, d->stream), "forking", fault)) || (o = cuda_try(d, d->driver.wait_event(s->side, s->forked, 0), "forking", fault)) ||
-        (o = cuda_try(d, d->driver.upload_later(s->to.at, s->source, s->spec.bytes, s->side), "uploading", fault)) || (o = here(s, fault)) ||
-        (o = cuda_try(d, d->driver.record(s->joined, s->side), "joining", fault)))
+    if ((o = cuda_try(d, d->driver.record(s->forked, d->stream), "forking", fault)) || (here && (o = here(s, fault))) || (o = upload_aside(s, fault)))
         return o;
     return cuda_try(d, d->driver.wait_event(d->stream, s->joined, 0), "joining", fault);
+}
+
+static enum cuda_outcome call_staged(struct cuda_stretch *s, struct cuda_fault *fault)
+{
+    return beside(s, NULL, fault);
 }
 
 static enum cuda_outcome call_both(struct cuda_stretch *s, struct cuda_fault *fault)
@@ -148,9 +177,9 @@ static enum cuda_outcome open_all(struct cuda_stretch *s, struct cuda_fault *fau
     if ((o = cuda_take(d, s->spec.bytes, "a stretch", &s->from, fault)) || (o = cuda_take(d, s->spec.bytes, "a stretch", &s->to, fault)) ||
         (o = cuda_take(d, 4, "a flag", &s->flag, fault)) || (o = cuda_fill(d, &s->flag, 0, "clearing the flag", fault)) || (o = take_host(s, fault)) ||
         (o = cuda_kernel(d, "read_all", 0, &s->read, fault)) || (o = cuda_kernel(d, "nothing", 0, &s->nothing, fault)) || (o = open_side(s, fault)) ||
-        (o = fill(s, fault)) || (o = cuda_finish(d, 20, fault)))
+        (is_staged(s) && (o = cuda_transfer_open(d, PIECE, &s->ring, fault))) || (o = fill(s, fault)) || (o = cuda_finish(d, 20, fault)))
         return o;
-    return cuda_loop_open(d, 1, record, s, &s->loop, fault);
+    return is_staged(s) ? cuda_loop_open_plain(d, record, s, &s->loop, fault) : cuda_loop_open(d, 1, record, s, &s->loop, fault);
 }
 
 enum cuda_outcome cuda_stretch_bind(struct cuda_device *device, const struct cuda_stretch_spec *spec, struct cuda_stretch **out, struct cuda_fault *fault)
@@ -183,6 +212,7 @@ void cuda_stretch_close(struct cuda_stretch *s)
     const struct cuda_driver *driver = &s->device->driver;
     struct cuda_memory *const all[] = {&s->from, &s->to, &s->flag};
     cuda_loop_close(&s->loop);
+    cuda_transfer_close(&s->ring);
     if (s->forked)
         driver->close_event(s->forked);
     if (s->joined)
@@ -202,8 +232,6 @@ enum cuda_outcome cuda_stretch_run(struct cuda_stretch *s, uint64_t n, double *n
 }
 
 /* ---- check */
-
-enum { PIECE = 32 << 20 };
 
 /* What arrived against what was sent, one piece; `a` and `b` have room for it. */
 static enum cuda_outcome check_piece(struct cuda_stretch *s, size_t from, size_t bytes, unsigned char *a, unsigned char *b, struct cuda_fault *fault)
@@ -225,7 +253,7 @@ static enum cuda_outcome check_piece(struct cuda_stretch *s, size_t from, size_t
 enum cuda_outcome cuda_stretch_check(struct cuda_stretch *s, struct cuda_fault *fault)
 {
     struct cuda_device *d = s->device;
-    size_t all = s->spec.bytes, piece = all < PIECE ? all : PIECE;
+    size_t all = s->spec.bytes, piece = all < CHECK_PIECE ? all : CHECK_PIECE;
     double ns;
     enum cuda_outcome o = cuda_fill(d, &s->to, 0x5a5a5a5a, "clearing", fault);
     if (o || (o = cuda_stretch_run(s, 1, &ns, fault)))

@@ -11,6 +11,7 @@
     ROW(up, "host to device")                                                    \
     ROW(down, "device to host")                                                  \
     ROW(both, "host to device and device to host, side by side")                 \
+    ROW(staged, "host to device through a ring of locked memory")                \
     ROW(overlap, "host to device beside a kernel that reads as long")            \
     ROW(launch, "an empty kernel")
 
@@ -24,7 +25,7 @@ enum cuda_stretch_kind {
 struct cuda_stretch_spec {
     enum cuda_stretch_kind kind;
     size_t bytes;
-    bool is_pinned; /* host memory locked; pageable memory is copied outside graphs, call by call */
+    bool is_pinned; /* host memory is locked; where it is not, overlap takes the ring too */
 };
 struct cuda_stretch;
 

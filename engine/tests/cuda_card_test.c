@@ -170,10 +170,10 @@ static void unpacked_products_of_real_shapes(void **state)
 
 static void stretches(void **state)
 {
-    static const char *const kinds[] = {"read", "copy", "up", "down", "both", "overlap", "launch"};
+    static const char *const kinds[] = {"read", "copy", "up", "down", "both", "staged", "overlap", "launch"};
     (void)state;
     need_card();
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i < 8; i++)
         for (int pinned = 0; pinned < 2; pinned++) {
             const struct tern_param params[] = {{"kind", kinds[i]}, {"bytes", "1000064"}, {"pinned", pinned ? "1" : "0"}};
             if (check("gpu_stretch", params, 3))

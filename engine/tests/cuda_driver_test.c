@@ -198,8 +198,8 @@ static enum cuda_outcome scenario(struct cuda_fault *fault)
         o = use_session(d, CUDA_CACHE_i8, CUDA_FUSING_always, fault);
     if (!o)
         o = use_session(d, CUDA_CACHE_f16, CUDA_FUSING_never, fault);
-    for (int kind = 0; kind < CUDA_STRETCHES && !o; kind++)
-        o = use_stretch(d, (enum cuda_stretch_kind)kind, kind & 1, fault);
+    for (int i = 0; i < 2 * CUDA_STRETCHES && !o; i++)
+        o = use_stretch(d, (enum cuda_stretch_kind)(i / 2), i & 1, fault);
     if (!o)
         assert_int_equal(d->pool.stats.total.live, 0);
     cuda_device_close(d);
