@@ -238,7 +238,7 @@ static void part_embedding(void *data, int id, int n)
     size_t from, to;
     tern_share(s->batch, id, n, &from, &to);
     for (size_t b = from; b < to; b++)
-        tern_row_to_floats(&s->k.rows, b * 2654435761u % s->vocabulary, s->d, s->y + b * s->d);
+        s->kernels->vector.widen(&s->k.rows, b * 2654435761u % s->vocabulary, s->d, s->y + b * s->d);
 }
 
 static enum tern_status bind_table(struct tern_op *op, tern_part_fn *part, size_t batch, struct tern_error *error)

@@ -83,6 +83,9 @@ struct tern_vector_kernels {
     /* x[i] = e[i] / sum e,  e[i] = exp(x[i] - max x)  by the engine's own exp: relative error below 2e-7, 0 below -87. In place. */
     void (*softmax)(float *x, size_t n);
 
+    /* y[i] = row[i], or scale * row[i] for int8: one row of a table as floats, as an embedding is looked up. Halves widen exactly; of a NaN only that it is one. */
+    void (*widen)(const struct tern_rows *rows, size_t row, size_t d, float *y);
+
     /* y[t] = sum_i x[i] rows[t][i], of n rows; for int8 rows the scale multiplies the sum. Rows of the f16 and int8 types widen exactly (format/quants.h has the halves). */
     void (*dots)(const float *x, size_t d, const struct tern_rows *rows, size_t n, float *y);
 
@@ -103,8 +106,5 @@ struct tern_vector_kernels {
 
     void (*multiply_pairs)(const struct tern_multiply_pairs *m);
 };
-
-/* One row of a table to floats: embedding look-up and the slow path of everything. */
-void tern_row_to_floats(const struct tern_rows *rows, size_t row, size_t d, float *out);
 
 #endif

@@ -101,6 +101,13 @@ static float element(const struct tern_rows *rows, const char *row, size_t i)
     return f;
 }
 
+static void widen(const struct tern_rows *rows, size_t row, size_t d, float *y)
+{
+    const char *at = (const char *)rows->data + row * rows->stride;
+    for (size_t i = 0; i < d; i++)
+        y[i] = rows->type == TERN_I8 ? rows->scale[row * rows->scale_stride] * element(rows, at, i) : element(rows, at, i);
+}
+
 static void dots(const float *x, size_t d, const struct tern_rows *rows, size_t n, float *y)
 {
     for (size_t t = 0; t < n; t++) {
@@ -238,7 +245,7 @@ void tern_scalar_vector_overlay(struct tern_vector_kernels *t)
 {
     *t = (struct tern_vector_kernels){
         .rms_norm = rms_norm, .rms_norm_quantize = quantize_norm, .gate = gate, .gate_quantize = quantize_gate, .add = add, .rope = rope,
-        .softmax = softmax, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+        .softmax = softmax, .widen = widen, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
         .multiply_add = multiply_add, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .multiply_pairs = multiply_pairs,
     };
 }

@@ -390,6 +390,38 @@ INL size_t width_of(enum tern_element type)
     return type == TERN_F32 ? 4 : type == TERN_F16 ? 2 : 1;
 }
 
+/* The same as what they stand for: scaled where the type is int8. */
+INL vf value_of(const char *row, float scale, enum tern_element type, size_t i)
+{
+    vf v = widened(row, type, i);
+    if (type == TERN_I8)
+        v *= splat(scale);
+    return v;
+}
+
+INL void widen_type(const char *row, float scale, size_t d, enum tern_element type, float *y)
+{
+    size_t i = 0;
+    float room[VL];
+    char raw[64] = { 0 };
+    for (; i + VL <= d; i += VL)
+        STOREF(y + i, value_of(row, scale, type, i));
+    memcpy(raw, row + i * width_of(type), (d - i) * width_of(type));
+    STOREF(room, value_of(raw, scale, type, 0));
+    memcpy(y + i, room, (d - i) * sizeof *y);
+}
+
+static void widen(const struct tern_rows *rows, size_t row, size_t d, float *y)
+{
+    const char *at = (const char *)rows->data + row * rows->stride;
+    if (rows->type == TERN_F32)
+        widen_type(at, 1, d, TERN_F32, y);
+    else if (rows->type == TERN_F16)
+        widen_type(at, 1, d, TERN_F16, y);
+    else
+        widen_type(at, rows->scale[row * rows->scale_stride], d, TERN_I8, y);
+}
+
 /* Sums of R rows at once: their chains of additions run side by side. */
 INL void dots_of(const float *x, size_t d, const struct tern_rows *rows, size_t t, const int R, enum tern_element type, float *y)
 {
@@ -542,6 +574,6 @@ static void overlay_vectors(struct tern_kernels *kernels)
     kernels->vector = (struct tern_vector_kernels){
         .multiply_add = kernels->vector.multiply_add, .multiply_pairs = kernels->vector.multiply_pairs, /* where there is no fused multiply-add */
         .rms_norm = rms_norm, .rms_norm_quantize = rms_norm_quantize, .gate = gate, .gate_quantize = gate_quantize, .add = add, .rope = rope,
-        .softmax = softmax, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+        .softmax = softmax, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .widen = widen, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
     };
 }

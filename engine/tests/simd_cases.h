@@ -330,6 +330,11 @@ static void test_tables(const struct tern_backend *backend)
         tern_backend_scalar()->kernels.vector.mix(p, &rows, n, d, (float *)(void *)c.inside);
         backend->kernels.vector.mix(p, &rows, n, d, (float *)(void *)e.inside);
         expect(!memcmp(c.inside, e.inside, d * 4) && !guards_broken(&e), backend->name, "mix", "differs from scalar", d, n, rows.type);
+        for (size_t t = 0; t < n; t++) {
+            tern_backend_scalar()->kernels.vector.widen(&rows, t, d, (float *)(void *)c.inside);
+            backend->kernels.vector.widen(&rows, t, d, (float *)(void *)e.inside);
+            expect(!memcmp(c.inside, e.inside, d * 4) && !guards_broken(&e), backend->name, "widen", "differs from scalar", d, t, rows.type);
+        }
         guarded_close(&a), guarded_close(&b), guarded_close(&c), guarded_close(&e);
         tern_block_close(data, n * rows.stride + 64), tern_block_close(q, d + 64);
         tern_block_close(scale, (2 * n + 4) * 4), tern_block_close(x, (d + 4) * 4), tern_block_close(p, (n + 4) * 4);
