@@ -177,7 +177,7 @@ static enum exit_code lab_power(const struct options *options, struct fault *fau
     char *end;
     change = strtod(options->change, &end);
     if (!*options->change || *end || !(change > -0.9) || !(change < 10) || change == 0) {
-        fault_set(fault, EXIT_CODE_USAGE, "--change: expected a share of work like 0.10 or -0.10, found '%s'", options->change);
+        fault_set(fault, EXIT_CODE_USAGE, "--change: expected a share of time like 0.10 or -0.10, found '%s'", options->change);
         return fault->code;
     }
     return is_recording(options) ? resample(options, change, fault) : lab_live(options, change, false, fault);

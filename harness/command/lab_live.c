@@ -36,7 +36,7 @@ struct lab {
     struct lab_counts counts;
 };
 
-/* Main cells that can run; a change of work needs enough iterations to be that change to a tenth of a per cent. */
+/* Main cells that can run. */
 static bool choose(struct lab *lab, struct fault *fault)
 {
     size_t i;
@@ -102,8 +102,10 @@ static json_t *draw_cells(struct lab *lab)
 static bool take_results(struct lab *lab, const struct contest_cell *results, size_t n, struct fault *fault)
 {
     for (size_t i = 0; i < n; i++) {
-        if (results[i].is_lost)
+        if (results[i].is_lost) {
+            fprintf(stderr, "ternmark: left out: %s: %s\n", json_string_value(json_object_get(results[i].planned, "id")), results[i].reason);
             continue;
+        }
         lab_count(&lab->counts, results[i].verdict.decision, 1e-9 * results[i].turn_ns);
         if (lab->options->verbose)
             tell_cell(lab, &results[i]);

@@ -172,7 +172,7 @@ static void count_round(struct tally *tally, const struct lanes_round *round, do
 
 static bool run_rounds(struct course *course, struct contest_cell *cell, struct tally *tally, enum lane *lost, struct fault *fault)
 {
-    struct lanes_turn turn = {cell->turn.iterations, cell->turn.warm, cell->turn.head};
+    struct lanes_turn turn = {cell->turn.iterations, cell->turn.warm, course->contest->change};
     size_t wanted = LEAST_ROUNDS;
     for (size_t r = 0; r < wanted; r++) {
         struct lanes_round round;
@@ -257,23 +257,6 @@ static struct load load_of(const struct course *course)
     return load_now(pids, N_LANES);
 }
 
-/*
- * Iterations of which the laboratory's share is a whole number, for head; turns may grow by half for it. False: the calls are too
- * long for so small a change.
- */
-static bool make_exact(double change, struct contest_cell *cell)
-{
-    uint64_t step = 1;
-    while (step < 1000 && fabs((double)step * change - round((double)step * change)) > 1e-9)
-        step++;
-    uint64_t exact = (cell->turn.iterations + step - 1) / step * step;
-    if (2 * exact > 3 * cell->turn.iterations)
-        return false;
-    cell->turn.iterations = exact;
-    cell->turn.head = (uint64_t)llround((double)exact * (1 + change));
-    return true;
-}
-
 /* Opens, measures and closes a cell in all lanes. False: the contest ends; a cell that is lost is no reason to end it. */
 static bool measure_cell(struct course *course, struct contest_cell *cell, struct fault *fault)
 {
@@ -286,8 +269,6 @@ static bool measure_cell(struct course *course, struct contest_cell *cell, struc
     bool ok = lanes_open(course->lanes, cell->planned, opened, &lost, fault) && lanes_warm(course->lanes, aim, &turn, &lost, fault);
     cell->turn.iterations = turn.iterations;
     cell->turn.warm = turn.warm;
-    if (ok && course->contest->change != 0 && !make_exact(course->contest->change, cell))
-        ok = fault_set(fault, EXIT_CODE_FAILED, "its calls are too long to change their number by %g %%", 100 * course->contest->change);
     struct load before = load_of(course);
     ok = ok && run_rounds(course, cell, &tally, &lost, fault);
     struct load after = load_of(course);

@@ -21,7 +21,7 @@ struct contest {
     double budget_ns;                     /* of the whole contest; 0: only the limit per cell */
     double turn_ns;                       /* aimed-at length of a turn; 0: 1 ms */
     size_t fixed_generations, fixed_rounds;  /* for recording: so many of each cell, whatever the decision would be; 0: until decided */
-    double change;                        /* share of work added in head's lane, for the laboratory; -0.1: taken away */
+    double change;                        /* of head's time, for the laboratory (struct lanes_turn); 0: none */
     FILE *progress;                       /* a terminal, or NULL */
 };
 
@@ -42,7 +42,7 @@ struct contest_cell {
     size_t n_repeats;         /* how many these were */
     /* inner state */
     struct decide *decide;
-    struct { uint64_t iterations, warm, head; } turn;
+    struct { uint64_t iterations, warm; } turn;
     bool is_settled;
 };
 

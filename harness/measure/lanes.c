@@ -94,12 +94,19 @@ bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES],
     return ok;
 }
 
+/* How much longer a lane's turn has to be for a change of head against base. */
+static double stretch_of(enum lane lane, double change)
+{
+    if (lane == LANE_HEAD)
+        return fmax(change, 0);
+    return change < 0 ? 1 / (1 + change) - 1 : 0;
+}
+
 /* One sample in one lane, ns of the whole of it. */
 static bool turn_in(struct lanes *lanes, enum lane lane, enum worker_verb verb, const struct lanes_turn *turn, double *ns,
                     struct worker_usage *usage, enum lane *lost, struct fault *fault)
 {
-    uint64_t iterations = lane == LANE_HEAD && turn->head ? turn->head : turn->iterations;
-    struct worker_turn request = {.verb = verb, .warm = turn->warm, .iterations = iterations, .samples = 1};
+    struct worker_turn request = {.verb = verb, .warm = turn->warm, .iterations = turn->iterations, .samples = 1, .stretch = stretch_of(lane, turn->change)};
     *lost = lane;
     return worker_turn(lanes->workers[lane], &request, ns, usage, fault);
 }

@@ -31,7 +31,7 @@ struct lanes_round {
 struct lanes_turn {
     uint64_t iterations;  /* 0: not known yet */
     uint64_t warm;
-    uint64_t head;        /* iterations of head where they differ: a known change of work, for the laboratory; 0: the same */
+    double change;        /* of head's time against base's, made by a spin in the slower lanes' turns, for the laboratory; 0: none */
 };
 
 /* Starts a worker per lane; `seed` orders the rounds. NULL with `fault`, as worker_start. */

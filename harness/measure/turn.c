@@ -18,6 +18,7 @@ struct call {
     struct subject *subject;
     struct spawn_usage spawned;
     uint64_t n;
+    double stretch;
     bool empty;
 };
 
@@ -47,11 +48,14 @@ static bool call_command(struct call *call, struct fault *fault)
 static body_call *const calls[] = {[BODY_NATIVE] = call_native, [BODY_LUA] = call_lua, [BODY_COMMAND] = call_command};
 
 /* Work that a device did is timed by the device. */
-static bool take_device_time(const struct body *body, double *ns, struct fault *fault)
+static bool take_device_time(const struct call *call, double *ns, struct fault *fault)
 {
+    const struct body *body = &call->subject->body;
     double device_ns = body->elapsed(body->state);
     if (device_ns < 0)
         return fault_set(fault, EXIT_CODE_FAILED, "the device failed while it was timed");
+    if (device_ns > 0 && call->stretch > 0)
+        return fault_set(fault, EXIT_CODE_FAILED, "its time is taken by a device, and cannot be stretched");
     if (device_ns > 0 && *ns > 0)
         *ns = device_ns;
     return true;
@@ -64,15 +68,25 @@ bool turn_body(struct call *call, struct fault *fault)
     return calls[call->subject->body.kind](call, fault);
 }
 
+/* Spins until what began at `begin` and took until now has taken (1 + share) times as long; returns the time then. */
+static uint64_t spin_on(uint64_t begin, double share)
+{
+    uint64_t now = clock_now_ns();
+    const double until = (1 + share) * clock_delta_ns(begin, now);
+    while (clock_delta_ns(begin, now) < until)
+        now = clock_now_ns();
+    return now;
+}
+
 /* One timed call of n iterations; *ns is 0 where the clock voided it. */
 static bool time_call(struct call *call, double *ns, struct fault *fault)
 {
     uint64_t begin = clock_now_ns();
     bool ok = turn_body(call, fault);
-    uint64_t end = clock_now_ns();
+    uint64_t end = call->stretch > 0 ? spin_on(begin, call->stretch) : clock_now_ns();
     *ns = clock_delta_ns(begin, end);
     if (ok && !call->empty && call->subject->body.kind == BODY_NATIVE && call->subject->body.elapsed)
-        return take_device_time(&call->subject->body, ns, fault);
+        return take_device_time(call, ns, fault);
     return ok;
 }
 
@@ -89,6 +103,7 @@ static bool run_samples(struct call *call, struct worker_page *page, struct faul
     if (page->warm && !time_call(call, &ignored, fault))
         return false;
     call->n = page->iterations;
+    call->stretch = page->stretch;
     uint32_t n = page->samples < WORKER_SAMPLES ? page->samples : WORKER_SAMPLES;
     for (uint32_t i = 0; i < n; i++) {
         if (!time_call(call, &page->ns[i], fault))

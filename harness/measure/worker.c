@@ -396,6 +396,7 @@ void worker_turn_begin(struct worker *w, const struct worker_turn *turn)
     page->verb = turn->verb;
     page->warm = turn->warm;
     page->iterations = turn->iterations;
+    page->stretch = turn->stretch;
     page->samples = w->wanted;
     page->failed = 0;
     w->begun_ns = clock_now_ns();

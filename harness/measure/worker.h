@@ -66,6 +66,7 @@ struct worker_page {
     uint32_t samples;     /* 1..WORKER_SAMPLES */
     uint64_t warm;        /* iterations before the first sample, outside its time */
     uint64_t iterations;  /* of each sample */
+    double stretch;       /* as in struct worker_turn */
     uint32_t failed;      /* set by the worker: the body failed, the reason follows as a frame */
     int32_t parent;       /* process id of the harness */
     _Atomic uint64_t crash_bytes;  /* address space added until a crash, set by the dying worker; 0 otherwise */
@@ -138,6 +139,7 @@ struct worker_turn {
     enum worker_verb verb;
     uint64_t warm, iterations;
     uint32_t samples;
+    double stretch;  /* a known change, for the laboratory: each sample spins for this share of what its body took; 0: not */
 };
 bool worker_turn(struct worker *worker, const struct worker_turn *turn, double *ns, struct worker_usage *usage, struct fault *fault);
 

@@ -29,6 +29,6 @@ bool picture_power(const struct picture_source *source, size_t index, struct pic
     }
     fprintf(job->constants, "SERIES = %zu\nLEFT = %.6g\nRIGHT = %.6g\nTOLERANCE = %.6g\n", source->n_sheets, least - 1, most + 1, tolerance);
     snprintf(job->heading, sizeof job->heading, "The gate's operating curve");
-    snprintf(job->alt, sizeof job->alt, "Share of cells called a regression over the true change of work, from %.3g to %.3g %%; the tolerance is %.3g %%", least, most, tolerance);
+    snprintf(job->alt, sizeof job->alt, "Share of cells called a regression over the true change, from %.3g to %.3g %%; the tolerance is %.3g %%", least, most, tolerance);
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lanes in lock-step: balanced order, one iteration count, only one worker running at a time; and a contest over them, with an
- * unchanged cell, one with more work, one that crashes in head, one that base cannot run.
+ * unchanged cell, one that is slower, one that crashes in head, one that base cannot run.
  */
 #include "contest/contest.h"
 #include "measure/lanes.h"
@@ -19,12 +19,13 @@
 /* Whether `lost` is fixed by an artifact: a lane whose file says "broken" fails in setup, "crash" in the body. */
 static const char suite_text[] =
     "local bench, ffi = require 'bench', require 'ffi'\n"
-    "ffi.cdef 'int raise(int); void *fopen(const char *, const char *); size_t fread(void *, size_t, size_t, void *);'\n"
+    "ffi.cdef 'int raise(int); int usleep(unsigned); void *fopen(const char *, const char *); size_t fread(void *, size_t, size_t, void *);'\n"
     "local file = ffi.C.fopen(bench.artifact 'word', 'r')\n"
     "local buffer = ffi.new('char[64]')\n"
     "local word = ffi.string(buffer, ffi.C.fread(buffer, 1, 63, file))\n"
     "local function spin(_, n) local x = 1; for i = 1, n * 100 do x = (x * 1103515245 + 12345) % 2147483648 end; return x end\n"
     "return { steady = { run = spin },\n"
+    "  rest = { run = function(_, n) ffi.C.usleep(500 * n) end },\n"
     "  odd = { setup = function() if word == 'broken' then error('cannot set up') end end,\n"
     "          run = function(s, n) if word == 'crash' then ffi.C.raise(11) end; return spin(s, n) end } }\n";
 
@@ -118,6 +119,28 @@ static void order_is_balanced(void **state)
         json_decref(infos[i]);
     lanes_close(lanes, infos);
     assert_true(lanes_alive(lanes));
+    for (int i = 0; i < N_LANES; i++)
+        json_decref(infos[i]);
+    json_decref(cell);
+    lanes_stop(lanes);
+}
+
+/* A body that rests for half a millisecond: what is slower lasts as much longer at least, and no lane is cut short. */
+static void changes_are_known(void **state)
+{
+    (void)state;
+    static const struct { double change, base, head; } rows[] = {{0, 1, 1}, {3, 1, 4}, {-0.75, 4, 1}};
+    enum lane lost;
+    struct lanes *lanes = open_lanes(&lost);
+    struct fault fault = {0};
+    json_t *cell = cell_of("rest"), *infos[N_LANES];
+    assert_true(lanes_open(lanes, cell, infos, &lost, &fault));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct lanes_round round;
+        assert_true(lanes_run(lanes, &(struct lanes_turn){.iterations = 1, .change = rows[i].change}, &round, &lost, &fault));
+        assert_true(round.ns[LANE_BASE] >= rows[i].base * 500e3 && round.ns[LANE_BASE2] >= rows[i].base * 500e3);
+        assert_true(round.ns[LANE_HEAD] >= rows[i].head * 500e3);
+    }
     for (int i = 0; i < N_LANES; i++)
         json_decref(infos[i]);
     json_decref(cell);
@@ -218,7 +241,7 @@ static void lost_lanes_are_named(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(order_is_balanced), cmocka_unit_test(waiting_lanes_sleep),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(order_is_balanced), cmocka_unit_test(changes_are_known), cmocka_unit_test(waiting_lanes_sleep),
                                        cmocka_unit_test(contests_end_as_they_should), cmocka_unit_test(lost_lanes_are_named)};
     if (worker_is_child(argc, argv))
         return worker_main();
