@@ -2,6 +2,7 @@
 #include "core/linear.h"
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/layout.h"
 #include "core/memory.h"
 #include "core/places.h"
 #include "core/sums.h"
@@ -311,11 +312,19 @@ static void part(const struct tern_linear *l, const struct tern_activations *a, 
         tern_linear_kernel(l, batch)->run(&p, from, from + again);
 }
 
-void tern_linear_share(const struct tern_linear *l, int id, int n, size_t *from, size_t *to)
+void tern_linear_ask(const struct tern_linear *l, int id, int n)
 {
-    tern_share(l->panels, id, n, from, to);
+    size_t from, to;
+    tern_share(l->panels, id, n, &from, &to);
+    size_t bytes = (to - from) * l->panel_bytes;
+    tern_layout_ask(l->w + from * l->panel_bytes, bytes < TERN_AHEAD ? bytes : TERN_AHEAD);
+}
+
+void tern_share_panels(size_t rows, int id, int n, size_t *from, size_t *to)
+{
+    tern_share((rows + TERN_PANEL - 1) / TERN_PANEL, id, n, from, to);
     *from *= TERN_PANEL;
-    *to = *to * TERN_PANEL < l->n ? *to * TERN_PANEL : l->n;
+    *to = *to * TERN_PANEL < rows ? *to * TERN_PANEL : rows;
 }
 
 void tern_linear_part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, float *y, int id, int n)

@@ -79,8 +79,12 @@ void tern_linear_close(struct tern_linear *l);
 /* Part id of n of y = (W q) s_w s_x over the first `batch` rows of a; copy < copies chooses the weights' address. y: B x N floats. */
 void tern_linear_part(const struct tern_linear *l, const struct tern_activations *a, size_t batch, size_t copy, float *y, int id, int n);
 
-/* The outputs [*from, *to) of each row that part id of n computes. */
-void tern_linear_share(const struct tern_linear *l, int id, int n, size_t *from, size_t *to);
+/* Asks for the first TERN_AHEAD bytes of part id of n, which the kernel's own prefetch comes too late for: a thread does so when it is done with other
+ * weights, before it waits. */
+void tern_linear_ask(const struct tern_linear *l, int id, int n);
+
+/* The outputs [*from, *to), of `rows`, that part id of n of a product computes: whole panels. */
+void tern_share_panels(size_t rows, int id, int n, size_t *from, size_t *to);
 
 /* Rows [from, to) of the same, all outputs of each: y is that of row 0. */
 void tern_linear_rows(const struct tern_linear *l, const struct tern_activations *a, size_t from, size_t to, size_t copy, float *y);

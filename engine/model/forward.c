@@ -17,6 +17,17 @@ static float *own(const struct tern_step_work *w, int id)
     return w->s->own + (size_t)id * w->s->own_floats;
 }
 
+static struct tern_made *made(const struct tern_step_work *w, int id)
+{
+    return &w->s->made[w->is_single ? 1 + id : 0];
+}
+
+/* The rows, of so many, that a thread makes. */
+static void share_rows(const struct tern_step_work *w, size_t rows, int id, int n, size_t *from, size_t *to)
+{
+    tern_share(rows, w->is_single ? 0 : id, w->is_single ? 1 : n, from, to);
+}
+
 /* The normalised row, in the form that products take. */
 static void norm_row(const struct tern_step_work *w, const float *x, const float *weights, size_t width, size_t row, struct tern_activations *a)
 {
@@ -35,30 +46,32 @@ static void step_embed(const struct tern_step_work *w, int id, int n)
     size_t from, to;
     const struct tern_matrix *embedding = &w->plan->model->embedding.matrix;
     const size_t row = w->plan->embedding->layout == TERN_LAYOUT_PREFETCH ? w->plan->embedding_row : 0;
-    tern_share(w->n, id, n, &from, &to);
+    share_rows(w, w->n, id, n, &from, &to);
     for (size_t r = from; r < to; r++) {
         if (row && r + 1 < to)
             tern_layout_ask(embedding->bytes + w->pass->tokens[r + 1] * row, row);
-        tern_matrix_row(embedding, w->pass->tokens[r], w->s->x + r * w->c->width);
+        tern_matrix_row(embedding, w->pass->tokens[r], made(w, id)->x + r * w->c->width);
     }
 }
 
 static void step_attention_input(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to;
-    tern_share(w->n, id, n, &from, &to);
+    struct tern_made *m = made(w, id);
+    share_rows(w, w->n, id, n, &from, &to);
     for (size_t r = from; r < to; r++) {
         if (w->layer) /* what the layer before added */
-            w->vector->add(w->s->added + r * w->c->width, w->c->width, w->s->x + r * w->c->width);
-        norm_row(w, w->s->x, tern_plan_norm(w->plan, w->layer, TERN_ROLE_attn_norm), w->c->width, r, &w->s->wide);
+            w->vector->add(w->s->added + r * w->c->width, w->c->width, m->x + r * w->c->width);
+        norm_row(w, m->x, tern_plan_norm(w->plan, w->layer, TERN_ROLE_attn_norm), w->c->width, r, &m->wide);
     }
 }
 
 static void step_qkv(const struct tern_step_work *w, int id, int n)
 {
-    product(w, TERN_ROLE_attn_q, &w->s->wide, w->s->q, id, n);
-    product(w, TERN_ROLE_attn_k, &w->s->wide, w->s->k, id, n);
-    product(w, TERN_ROLE_attn_v, &w->s->wide, w->s->v, id, n);
+    const struct tern_activations *in = &made(w, id)->wide;
+    product(w, TERN_ROLE_attn_q, in, w->s->q, id, n);
+    product(w, TERN_ROLE_attn_k, in, w->s->k, id, n);
+    product(w, TERN_ROLE_attn_v, in, w->s->v, id, n);
 }
 
 static void rotate(const struct tern_step_work *w, float *x, size_t heads, size_t position)
@@ -68,12 +81,17 @@ static void rotate(const struct tern_step_work *w, float *x, size_t heads, size_
         w->vector->rope(x + h * d, w->s->cosine + position * (d / 2), w->s->sine + position * (d / 2), d);
 }
 
+/* Rows [from, to) of groups of heads [first, last). */
+struct span {
+    size_t from, to, first, last;
+};
+
 /* Row by row within a group: the lines of its panel of keys stay in the first cache. */
-static void remember(const struct tern_step_work *w, size_t from, size_t to)
+static void remember(const struct tern_step_work *w, const struct span *s)
 {
     size_t d = w->c->head_size, kv = w->c->n_kv_heads * d;
-    for (size_t g = 0; g < w->c->n_kv_heads; g++) {
-        for (size_t r = from; r < to; r++) {
+    for (size_t g = s->first; g < s->last; g++) {
+        for (size_t r = s->from; r < s->to; r++) {
             uint32_t sequence = tern_step_sequence(w, r);
             w->s->attention->keep(w->vector, &(struct tern_kept){
                 .keys = tern_session_cache(w->s, w->s->keys, w->layer, sequence, g), .values = tern_session_cache(w->s, w->s->values, w->layer, sequence, g),
@@ -82,15 +100,25 @@ static void remember(const struct tern_step_work *w, size_t from, size_t to)
     }
 }
 
+/* Whether all that a thread attends to is what it rotates. */
+static bool has_own_groups(const struct tern_step_work *w, int n)
+{
+    return w->is_single && w->c->n_kv_heads % (size_t)n == 0;
+}
+
 static void step_rotate(const struct tern_step_work *w, int id, int n)
 {
-    size_t from, to, kv = (size_t)w->c->n_kv_heads * w->c->head_size;
-    tern_share(w->n, id, n, &from, &to);
-    for (size_t r = from; r < to; r++) {
-        rotate(w, w->s->q + r * w->c->width, w->c->n_heads, w->positions[r]);
-        rotate(w, w->s->k + r * kv, w->c->n_kv_heads, w->positions[r]);
+    size_t d = w->c->head_size, kv = w->c->n_kv_heads * d, heads = w->c->n_heads / w->c->n_kv_heads;
+    struct span s = {0, w->n, 0, w->c->n_kv_heads};
+    if (has_own_groups(w, n))
+        tern_share(w->c->n_kv_heads, id, n, &s.first, &s.last);
+    else
+        tern_share(w->n, id, n, &s.from, &s.to);
+    for (size_t r = s.from; r < s.to; r++) {
+        rotate(w, w->s->q + r * w->c->width + s.first * heads * d, (s.last - s.first) * heads, w->positions[r]);
+        rotate(w, w->s->k + r * kv + s.first * d, s.last - s.first, w->positions[r]);
     }
-    remember(w, from, to);
+    remember(w, &s);
 }
 
 /* What one thread does at once: rows [from, to), one sequence's, one position after another, for some heads of a group. */
@@ -148,23 +176,24 @@ static void step_attend(const struct tern_step_work *w, int id, int n)
 static void step_attention_norm(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to;
-    tern_share(w->n, id, n, &from, &to);
+    share_rows(w, w->n, id, n, &from, &to);
     for (size_t r = from; r < to; r++)
-        norm_row(w, w->s->mixed, tern_plan_norm(w->plan, w->layer, TERN_ROLE_attn_sub_norm), w->c->width, r, &w->s->wide);
+        norm_row(w, w->s->mixed, tern_plan_norm(w->plan, w->layer, TERN_ROLE_attn_sub_norm), w->c->width, r, &made(w, id)->wide);
 }
 
 static void step_attention_output(const struct tern_step_work *w, int id, int n)
 {
-    product(w, TERN_ROLE_attn_output, &w->s->wide, w->s->added, id, n);
+    product(w, TERN_ROLE_attn_output, &made(w, id)->wide, w->s->added, id, n);
 }
 
 static void step_ffn_input(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to;
-    tern_share(w->n, id, n, &from, &to);
+    struct tern_made *m = made(w, id);
+    share_rows(w, w->n, id, n, &from, &to);
     for (size_t r = from; r < to; r++) {
-        w->vector->add(w->s->added + r * w->c->width, w->c->width, w->s->x + r * w->c->width);
-        norm_row(w, w->s->x, tern_plan_norm(w->plan, w->layer, TERN_ROLE_ffn_norm), w->c->width, r, &w->s->wide);
+        w->vector->add(w->s->added + r * w->c->width, w->c->width, m->x + r * w->c->width);
+        norm_row(w, m->x, tern_plan_norm(w->plan, w->layer, TERN_ROLE_ffn_norm), w->c->width, r, &m->wide);
     }
 }
 
@@ -176,19 +205,13 @@ static void activate(const struct tern_step_work *w, float *gate, const float *u
         tern_layer_silu(gate, up, n);
 }
 
-/* Whether a thread's outputs of gate are those of up, so that it has both at hand when it is done with them. */
-static bool is_activated_at_once(const struct tern_step_work *w)
-{
-    return matrix(w, TERN_ROLE_ffn_gate)->kind == matrix(w, TERN_ROLE_ffn_up)->kind;
-}
-
+/* A thread's outputs of gate are those of up, so it has both at hand when it is done with them. */
 static void step_gate_up(const struct tern_step_work *w, int id, int n)
 {
+    const struct tern_activations *in = &made(w, id)->wide;
     size_t from, to, ffn = w->c->ffn;
-    product(w, TERN_ROLE_ffn_gate, &w->s->wide, w->s->gate, id, n);
-    product(w, TERN_ROLE_ffn_up, &w->s->wide, w->s->up, id, n);
-    if (!is_activated_at_once(w))
-        return;
+    product(w, TERN_ROLE_ffn_gate, in, w->s->gate, id, n);
+    product(w, TERN_ROLE_ffn_up, in, w->s->up, id, n);
     tern_bound_matrix_share(matrix(w, TERN_ROLE_ffn_up), id, n, &from, &to);
     for (size_t r = 0; r < w->n && from < to; r++)
         activate(w, w->s->gate + r * ffn + from, w->s->up + r * ffn + from, to - from);
@@ -197,35 +220,31 @@ static void step_gate_up(const struct tern_step_work *w, int id, int n)
 static void step_ffn_norm(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to, ffn = w->c->ffn;
-    tern_share(w->n, id, n, &from, &to);
-    for (size_t r = from; r < to; r++) {
-        if (!is_activated_at_once(w))
-            activate(w, w->s->gate + r * ffn, w->s->up + r * ffn, ffn);
-        norm_row(w, w->s->gate, tern_plan_norm(w->plan, w->layer, TERN_ROLE_ffn_sub_norm), ffn, r, &w->s->tall);
-    }
+    share_rows(w, w->n, id, n, &from, &to);
+    for (size_t r = from; r < to; r++)
+        norm_row(w, w->s->gate, tern_plan_norm(w->plan, w->layer, TERN_ROLE_ffn_sub_norm), ffn, r, &made(w, id)->tall);
 }
 
 static void step_down(const struct tern_step_work *w, int id, int n)
 {
-    product(w, TERN_ROLE_ffn_down, &w->s->tall, w->s->added, id, n);
+    product(w, TERN_ROLE_ffn_down, &made(w, id)->tall, w->s->added, id, n);
 }
 
 /* The rows whose logits are wanted, side by side; shared by their number among the wanted. */
 static void step_last(const struct tern_step_work *w, int id, int n)
 {
     size_t from, to, k = 0, width = w->c->width;
-    tern_share(w->n_last, id, n, &from, &to);
+    struct tern_made *m = made(w, id);
+    share_rows(w, w->n_last, id, n, &from, &to);
     for (size_t r = 0; r < w->n; r++) {
         if (!w->pass->wants[r])
             continue;
         if (k >= from && k < to) {
-            float *x = w->s->x + r * width;
+            float *x = m->x + r * width;
             w->vector->add(w->s->added + r * width, width, x);
-            w->vector->rms_norm(x, tern_plan_output_norm(w->plan), width, w->c->eps, w->s->last_x + k * width);
-            if (w->s->last.q) {
-                tern_activations_fill(&w->s->last, &w->plan->backend->kernels, w->s->last_x, k, k + 1);
-                tern_output_sum_groups(&w->plan->output, w->s->last.q + k * w->s->last.stride, w->s->last_groups + k * (width / 32));
-            }
+            w->vector->rms_norm(x, tern_plan_output_norm(w->plan), width, w->c->eps, m->last_x + k * width);
+            tern_activations_fill(&m->last, &w->plan->backend->kernels, m->last_x, k, k + 1);
+            tern_output_sum_groups(&w->plan->output, m->last.q + k * m->last.stride, m->last_groups + k * (width / 32));
         }
         k++;
     }
@@ -233,29 +252,34 @@ static void step_last(const struct tern_step_work *w, int id, int n)
 
 static void step_logits(const struct tern_step_work *w, int id, int n)
 {
-    struct tern_input in = {w->s->last_x, &w->s->last};
-    tern_output_part(&w->plan->output, in, w->s->last_groups, w->n_last, w->pass->logits, own(w, id), id, n);
+    const struct tern_made *m = made(w, id);
+    struct tern_input in = {m->last_x, &m->last};
+    tern_output_part(&w->plan->output, in, m->last_groups, w->n_last, w->pass->logits, own(w, id), id, n);
 }
+
+/* What the steps after one need of it: all that threads did, the rows, or groups of heads. */
+enum hand { ALL, ROWS, GROUPS };
 
 /* The steps of a pass in order: one of the start, those of each layer, those of the end. What runs here is for int8 activations. */
 static const struct step_row {
     const char *name;
     tern_step_fn *run;
+    enum hand hand;
     enum tern_role from, to; /* of its matrices */
 } rows[TERN_STEPS] = {
-    {"embedding", step_embed, 0, 0},
-    {"add, norm", step_attention_input, 0, 0},
-    {"q, k, v", step_qkv, TERN_ROLE_attn_q, TERN_ROLE_attn_v + 1},
-    {"rotate, cache", step_rotate, 0, 0},
-    {"attention", step_attend, 0, 0},
-    {"attention norm", step_attention_norm, 0, 0},
-    {"attention output", step_attention_output, TERN_ROLE_attn_output, TERN_ROLE_attn_output + 1},
-    {"ffn: add, norm", step_ffn_input, 0, 0},
-    {"gate, up, act", step_gate_up, TERN_ROLE_ffn_gate, TERN_ROLE_ffn_up + 1},
-    {"ffn: norm", step_ffn_norm, 0, 0},
-    {"down", step_down, TERN_ROLE_ffn_down, TERN_ROLE_ffn_down + 1},
-    {"output norm", step_last, 0, 0},
-    {"output", step_logits, 0, 0},
+    {"embedding", step_embed, ROWS, 0, 0},
+    {"add, norm", step_attention_input, ROWS, 0, 0},
+    {"q, k, v", step_qkv, ALL, TERN_ROLE_attn_q, TERN_ROLE_attn_v + 1},
+    {"rotate, cache", step_rotate, GROUPS, 0, 0},
+    {"attention", step_attend, ALL, 0, 0},
+    {"attention norm", step_attention_norm, ROWS, 0, 0},
+    {"attention output", step_attention_output, ALL, TERN_ROLE_attn_output, TERN_ROLE_attn_output + 1},
+    {"ffn: add, norm", step_ffn_input, ROWS, 0, 0},
+    {"gate, up, act", step_gate_up, ALL, TERN_ROLE_ffn_gate, TERN_ROLE_ffn_up + 1},
+    {"ffn: norm", step_ffn_norm, ROWS, 0, 0},
+    {"down", step_down, ALL, TERN_ROLE_ffn_down, TERN_ROLE_ffn_down + 1},
+    {"output norm", step_last, ROWS, 0, 0},
+    {"output", step_logits, ALL, 0, 0},
 };
 enum { START = 0, LAYER = 1, END = 11 };
 
@@ -293,11 +317,41 @@ static tern_step_fn *step_of(const struct tern_step_work *w, size_t i)
     return w->plan->options.precision == TERN_PRECISION_F32 ? tern_exact_steps[i] : rows[i].run;
 }
 
+static bool is_product(size_t step)
+{
+    return rows[step].from < rows[step].to;
+}
+
+/* After the products of a step: asks for the first weights of those that come next, which are on their way while threads meet and make rows. Several rows
+ * read weights slower than memory gives them. */
+static void ask_next(const struct tern_step_work *w, size_t step, int id, int n)
+{
+    uint32_t layer = w->layer;
+    if (!w->is_single || !is_product(step))
+        return;
+    do {
+        step = step + 1 < END ? step + 1 : LAYER;
+        layer += step == LAYER;
+    } while (!is_product(step));
+    if (layer == w->c->n_layers)
+        tern_output_ask(&w->plan->output, id, n);
+    for (enum tern_role r = rows[step].from; r < rows[step].to && layer < w->c->n_layers; r++)
+        tern_bound_matrix_ask(&w->plan->layers[layer][r], id, n);
+}
+
+/* Whether the next step takes what its own thread made. */
+static bool is_handed_to_itself(const struct tern_step_work *w, size_t step, int n)
+{
+    return rows[step].hand == ROWS ? w->is_single : rows[step].hand == GROUPS && has_own_groups(w, n);
+}
+
 static void run_steps(const struct tern_step_work *w, size_t from, size_t to, int id, int n, uint64_t *at)
 {
     for (size_t i = from; i < to; i++) {
         step_of(w, i)(w, id, n);
-        tern_team_barrier(n);
+        ask_next(w, i, id, n);
+        if (!is_handed_to_itself(w, i, n))
+            tern_team_barrier(n);
         if (id == 0)
             note_time(w, i, at);
     }
@@ -350,7 +404,8 @@ static void take_positions(struct tern_session *s, const struct tern_pass *pass,
 size_t tern_forward(struct tern_session *s, const struct tern_pass *pass)
 {
     struct tern_step_work w = {.s = s, .plan = s->plan, .c = &s->plan->model->config, .pass = pass, .positions = s->positions, .n = pass->n,
-                          .vector = &s->plan->backend->kernels.vector};
+                          .vector = &s->plan->backend->kernels.vector,
+                          .is_single = pass->n == 1 && s->plan->features.use_one_region && s->plan->options.precision == TERN_PRECISION_INT8};
     take_positions(s, pass, s->positions);
     for (size_t r = 0; r < pass->n && pass->logits; r++)
         w.n_last += pass->wants[r] != 0;

@@ -136,7 +136,7 @@ static void row_sums(const struct tern_bound_matrix *m, struct tern_input in, si
 static void decoded_part(const struct tern_bound_matrix *m, struct tern_input in, size_t batch, float *y, float *room, int id, int n)
 {
     size_t from, to, n_rows = m->matrix.n_rows, k = m->matrix.n_columns;
-    tern_share(n_rows, id, n, &from, &to);
+    tern_share_panels(n_rows, id, n, &from, &to);
     for (size_t r = from; r < to; r++) {
         tern_matrix_row(&m->matrix, r, room);
         row_sums(m, in, batch, room, room + k, room + 2 * k);
@@ -153,12 +153,15 @@ void tern_bound_matrix_part(const struct tern_bound_matrix *m, struct tern_input
         decoded_part(m, in, batch, y, room, id, n);
 }
 
-void tern_bound_matrix_share(const struct tern_bound_matrix *m, int id, int n, size_t *from, size_t *to)
+void tern_bound_matrix_ask(const struct tern_bound_matrix *m, int id, int n)
 {
     if (m->kind == TERN_MATRIX_TERNARY)
-        tern_linear_share(m->linear, id, n, from, to);
-    else
-        tern_share(m->matrix.n_rows, id, n, from, to);
+        tern_linear_ask(m->linear, id, n);
+}
+
+void tern_bound_matrix_share(const struct tern_bound_matrix *m, int id, int n, size_t *from, size_t *to)
+{
+    tern_share_panels(m->matrix.n_rows, id, n, from, to);
 }
 
 size_t tern_bound_matrix_bytes(const struct tern_bound_matrix *m)

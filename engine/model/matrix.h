@@ -49,7 +49,10 @@ void tern_bound_matrix_close(struct tern_bound_matrix *m);
 /* Part id of n of y = W x; y: batch x N floats. `room` is this thread's: 2 K + batch floats (DECODED only). */
 void tern_bound_matrix_part(const struct tern_bound_matrix *m, struct tern_input in, size_t batch, float *y, float *room, int id, int n);
 
-/* The outputs [*from, *to) that part id of n computes. */
+/* Asks for what part id of n of a single row reads first (tern_linear_ask). */
+void tern_bound_matrix_ask(const struct tern_bound_matrix *m, int id, int n);
+
+/* The outputs [*from, *to) that part id of n computes: the same of every matrix with as many. */
 void tern_bound_matrix_share(const struct tern_bound_matrix *m, int id, int n, size_t *from, size_t *to);
 
 /* Bytes of weights that one product reads. */

@@ -2,6 +2,7 @@
 #include "model/output.h"
 
 #include "core/error.h"
+#include "core/layout.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -160,6 +161,14 @@ void tern_output_part(const struct tern_output *o, struct tern_input in, const i
     h.y = y;
     tern_share(o->groups, id, n, &from, &to);
     (o->kind == TERN_OUTPUT_INT8 ? o->kernels->head.int8 : o->kernels->head.int4)(&h, from, to);
+}
+
+void tern_output_ask(const struct tern_output *o, int id, int n)
+{
+    size_t from, to;
+    tern_share(o->groups, id, n, &from, &to);
+    if (o->w && from < to)
+        tern_layout_ask(o->w + from * o->head.group_bytes, TERN_AHEAD);
 }
 
 size_t tern_output_bytes(const struct tern_output *o)

@@ -44,6 +44,9 @@ void tern_output_sum_groups(const struct tern_output *o, const int8_t *q, int32_
 void tern_output_part(const struct tern_output *o, struct tern_input in, const int32_t *groups, size_t batch, float *y, float *room, int id,
                       int n);
 
+/* Asks for what part id of n reads first, where it is packed. */
+void tern_output_ask(const struct tern_output *o, int id, int n);
+
 /* Bytes that one product reads. */
 size_t tern_output_bytes(const struct tern_output *o);
 

@@ -81,6 +81,24 @@ static void lay_out_exact(struct tern_session *s, struct cutter *c)
     s->own_floats = (tall + 15) / 16 * 16; /* a decoded row of weights */
 }
 
+static size_t made_count(const struct tern_session *s)
+{
+    return 1 + (size_t)s->plan->options.threads;
+}
+
+/* Rows of s->made[i]. */
+static size_t made_rows(const struct tern_session *s, size_t i)
+{
+    return i ? 1 : s->rows;
+}
+
+static void lay_out_made(const struct tern_config *m, struct cutter *c, struct tern_made *made, size_t rows)
+{
+    made->x = cut(c, rows, m->width, sizeof(float));
+    made->last_x = cut(c, rows, m->width, sizeof(float));
+    made->last_groups = cut(c, rows, m->width / 32 + 1, sizeof *made->last_groups);
+}
+
 /* Of int8 activations. The KV cache first: it is what a decoded token reads. */
 static void lay_out_int8(struct tern_session *s, struct cutter *c)
 {
@@ -94,12 +112,12 @@ static void lay_out_int8(struct tern_session *s, struct cutter *c)
     s->cosine = cut(c, s->context, m->head_size / 2, sizeof(float));
     s->sine = cut(c, s->context, m->head_size / 2, sizeof(float));
     const struct { float **at; uint64_t width; } scratch[] = {
-        {&s->x, m->width}, {&s->q, m->width}, {&s->k, kv}, {&s->v, kv},
-        {&s->mixed, m->width}, {&s->added, m->width}, {&s->gate, m->ffn}, {&s->up, m->ffn}, {&s->last_x, m->width},
+        {&s->q, m->width}, {&s->k, kv}, {&s->v, kv}, {&s->mixed, m->width}, {&s->added, m->width}, {&s->gate, m->ffn}, {&s->up, m->ffn},
     };
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         *scratch[i].at = cut(c, s->rows, scratch[i].width, sizeof(float));
-    s->last_groups = cut(c, s->rows, m->width / 32 + 1, sizeof *s->last_groups);
+    for (size_t i = 0; i < made_count(s); i++)
+        lay_out_made(m, c, &s->made[i], made_rows(s, i));
     s->own_floats = own_floats(s, m);
 }
 
@@ -123,6 +141,14 @@ static enum tern_status choose_sizes(struct tern_session *s, const struct tern_s
     return TERN_OK;
 }
 
+static enum tern_status open_activations(const struct tern_config *m, struct tern_made *made, size_t rows, struct tern_error *err)
+{
+    enum tern_status status = tern_activations_open(&made->wide, rows, m->width, err);
+    if (status == TERN_OK)
+        status = tern_activations_open(&made->tall, rows, m->ffn, err);
+    return status == TERN_OK ? tern_activations_open(&made->last, rows, m->width, err) : status;
+}
+
 static enum tern_status take_memory(struct tern_session *s, struct tern_error *err)
 {
     const struct tern_config *m = &s->plan->model->config;
@@ -141,10 +167,9 @@ static enum tern_status take_memory(struct tern_session *s, struct tern_error *e
     memset(s->lengths, 0, s->sequences * sizeof *s->lengths);
     if (is_exact(s))
         return TERN_OK;
-    status = tern_activations_open(&s->wide, s->rows, m->width, err);
-    if (status == TERN_OK)
-        status = tern_activations_open(&s->tall, s->rows, m->ffn, err);
-    return status == TERN_OK ? tern_activations_open(&s->last, s->rows, m->width, err) : status;
+    for (size_t i = 0; i < made_count(s) && status == TERN_OK; i++)
+        status = open_activations(m, &s->made[i], made_rows(s, i), err);
+    return status;
 }
 
 enum tern_status tern_session_open(const struct tern_plan *plan, const struct tern_session_options *options, struct tern_session **out,
@@ -156,7 +181,8 @@ enum tern_status tern_session_open(const struct tern_plan *plan, const struct te
         return tern_error_memory(err, "a session", sizeof *s);
     s->plan = plan;
     s->attention = options && options->attention ? options->attention : &tern_attend_bf16;
-    enum tern_status status = choose_sizes(s, options, err);
+    s->made = tern_array_open(made_count(s), sizeof *s->made);
+    enum tern_status status = s->made ? choose_sizes(s, options, err) : tern_error_memory(err, "a session", made_count(s) * sizeof *s->made);
     if (status == TERN_OK)
         status = take_memory(s, err);
     if (status != TERN_OK) {
@@ -175,9 +201,12 @@ void tern_session_close(struct tern_session *s)
 {
     if (!s)
         return;
-    tern_activations_close(&s->wide);
-    tern_activations_close(&s->tall);
-    tern_activations_close(&s->last);
+    for (size_t i = 0; s->made && i < made_count(s); i++) {
+        tern_activations_close(&s->made[i].wide);
+        tern_activations_close(&s->made[i].tall);
+        tern_activations_close(&s->made[i].last);
+    }
+    tern_array_close(s->made);
     tern_arena_close(&s->arena);
     tern_array_close(s);
 }

@@ -37,6 +37,13 @@ struct tern_exact {
     double *x, *h, *q, *k, *v, *mixed, *gate, *up, *keys, *values, *scores;
 };
 
+/* Rows that steps make for the products after them: `x` is what layers add to, the others are its norms as the products take them. */
+struct tern_made {
+    float *x, *last_x;
+    struct tern_activations wide, tall, last; /* of width, ffn; of the rows whose logits are wanted */
+    int32_t *last_groups; /* of the quantised last_x: width / 32 a row */
+};
+
 struct tern_session {
     const struct tern_plan *plan;
     size_t sequences, context, rows;
@@ -49,13 +56,11 @@ struct tern_session {
     float *cosine, *sine; /* context x head_size / 2 */
     struct tern_exact exact;
     /* scratch of a pass, row-major: `rows` rows each */
-    float *x, *q, *k, *v, *mixed, *added, *gate, *up;
+    float *q, *k, *v, *mixed, *added, *gate, *up;
+    struct tern_made *made; /* of the rows of a pass, then a single row for each thread: one row is sooner made by all than handed over */
     float *own;          /* threads x own_floats: a thread's scores or decoded row */
     size_t own_floats;
-    struct tern_activations wide, tall, last; /* of width, ffn; of the rows whose logits are wanted */
-    float *last_x;
-    int32_t *last_groups; /* of the quantised last_x: width / 32 a row */
-    struct tern_arena arena; /* holds all of the above */
+    struct tern_arena arena; /* holds all of the above but `made` and its activations */
     size_t bytes;
     struct tern_step_times *times; /* the caller's, passes add to it; NULL: none wanted */
 };

@@ -17,6 +17,7 @@ struct tern_step_work {
     size_t n, n_last;
     const struct tern_vector_kernels *vector;
     uint32_t layer;
+    bool is_single; /* one row with int8 activations in one region: each thread makes it for itself */
 };
 
 /* Part id of n of a step. */

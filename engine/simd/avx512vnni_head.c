@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 
-enum { TILE = 4, AHEAD = 2048 }; /* AHEAD: bytes of prefetch; 1 to 4 KiB measured alike on Zen 4 */
+enum { TILE = 4 };
 
 static inline __m512i four(const int8_t *x)
 {
@@ -31,8 +31,8 @@ static inline __attribute__((always_inline)) void int8_tile(const struct tern_he
     size_t lines = h->k / 4, j = 0;
     for (; j + 2 <= lines; j += 2) {
         __m512i v = _mm512_load_si512(w + j * TERN_HEAD_LINE), u = _mm512_load_si512(w + (j + 1) * TERN_HEAD_LINE);
-        _mm_prefetch((const char *)w + j * TERN_HEAD_LINE + AHEAD, _MM_HINT_T0);
-        _mm_prefetch((const char *)w + (j + 1) * TERN_HEAD_LINE + AHEAD, _MM_HINT_T0);
+        _mm_prefetch((const char *)w + j * TERN_HEAD_LINE + TERN_AHEAD, _MM_HINT_T0);
+        _mm_prefetch((const char *)w + (j + 1) * TERN_HEAD_LINE + TERN_AHEAD, _MM_HINT_T0);
 #pragma GCC unroll 4
         for (int t = 0; t < rows; t++) {
             sums[t] = _mm512_dpbusd_epi32(sums[t], v, four(x + (size_t)t * h->x_stride + 4 * j));
@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) void int4_tile(const struct tern_he
         for (int j = 0; j < 4; j++) {
             __m512i v = _mm512_load_si512(w + j * TERN_HEAD_LINE);
             __m512i low = _mm512_and_si512(v, nibbles), high = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibbles);
-            _mm_prefetch((const char *)w + j * TERN_HEAD_LINE + AHEAD, _MM_HINT_T0);
+            _mm_prefetch((const char *)w + j * TERN_HEAD_LINE + TERN_AHEAD, _MM_HINT_T0);
 #pragma GCC unroll 4
             for (int t = 0; t < rows; t++) {
                 sums[t] = _mm512_dpbusd_epi32(sums[t], low, four(x + (size_t)t * h->x_stride + 4 * j));

@@ -44,9 +44,6 @@ enum { NV = TERN_LINE / V_BYTES, LANES = V_BYTES / 4, ROW_R = TILE_FIELDS < 2 ? 
 #ifndef OPAQUE_A
 #define OPAQUE_A(a) OPAQUE(a)
 #endif
-#ifndef PREFETCH_BYTES
-#define PREFETCH_BYTES 4096
-#endif
 
 /* One vector of sums to the outputs of LANES rows from row n of column b. */
 INLINE void put(const struct tern_product *p, size_t n, size_t b, S s)
@@ -103,7 +100,7 @@ INLINE void tile_steps(const struct tern_product *p, size_t panel, size_t g, siz
         V whole[TILE_R][NV];
         UNROLL for (int r = 0; r < R; r++) {
             const uint8_t *at = w + step * TERN_STEP + (size_t)r * TERN_LINE;
-            __builtin_prefetch(at + PREFETCH_BYTES);
+            __builtin_prefetch(at + TERN_AHEAD);
             UNROLL for (int v = 0; v < NV; v++)
                 whole[r][v] = V_LOAD(at + v * V_BYTES);
         }
@@ -192,7 +189,7 @@ INLINE void row_2bit(const struct tern_product *p, size_t panel, size_t g, const
         V x0 = V_X4(x), x1 = V_X4(x + 4), x2 = V_X4(x + 8), x3 = V_X4(x + 12);
         UNROLL for (int r = 0; r < R; r++) {
             const uint8_t *at = w + step * TERN_STEP + (size_t)r * TERN_LINE;
-            __builtin_prefetch(at + PREFETCH_BYTES);
+            __builtin_prefetch(at + TERN_AHEAD);
             UNROLL for (int v = 0; v < NV; v++) {
                 V whole = V_LOAD(at + v * V_BYTES);
                 s[r][v][0] = A_DOT_U8(s[r][v][0], V_MASK(whole, 0), x0);
@@ -225,7 +222,7 @@ INLINE void row_base3(const struct tern_product *p, size_t panel, size_t g, cons
         V q[ROW_R][NV];
         UNROLL for (int r = 0; r < R; r++) {
             const uint8_t *at = w + step * TERN_STEP + (size_t)r * TERN_LINE;
-            __builtin_prefetch(at + PREFETCH_BYTES);
+            __builtin_prefetch(at + TERN_AHEAD);
             UNROLL for (int v = 0; v < NV; v++)
                 q[r][v] = V_LOAD(at + v * V_BYTES);
         }

@@ -57,10 +57,10 @@ static void close_session(struct tern_session *s)
     tern_plan_close(plan);
 }
 
-/* Logits of every position of one prompt. */
-static float *logits_of(const struct tern_model *model, struct tern_plan_options options, const uint32_t *tokens, size_t n)
+/* Logits of every position of one prompt, which goes in pieces of `rows`; 0: at once. */
+static float *logits_of(const struct tern_model *model, struct tern_plan_options options, const uint32_t *tokens, size_t n, size_t rows)
 {
-    struct tern_session *s = open_session(model, options, (struct tern_session_options){.context = n});
+    struct tern_session *s = open_session(model, options, (struct tern_session_options){.context = n, .rows = rows});
     float *logits = malloc(n * model->config.vocabulary * sizeof *logits);
     uint8_t *wants = malloc(n);
     struct tern_error err;
@@ -121,7 +121,7 @@ static void test_against_reference(void **state)
         double *exact = reference_room(n), *quantised = reference_room(n), *apart = reference_room(n);
         reference_forward(model, false, prompt, N, exact);
         reference_forward(model, true, prompt, N, quantised);
-        float *got = logits_of(model, f32(), prompt, N);
+        float *got = logits_of(model, f32(), prompt, N, 0);
         double d = distance(got, exact, n);
         if (!(d <= 1e-6))
             fail_msg("%s: f32 logits off by %g of their range", s.architecture, d);
@@ -131,7 +131,7 @@ static void test_against_reference(void **state)
             got[k] = (float)quantised[k];
         double reference = distance(got, exact, n);
         free(got);
-        got = logits_of(model, tern_plan_defaults(), prompt, N);
+        got = logits_of(model, tern_plan_defaults(), prompt, N, 0);
         d = distance(got, exact, n);
         if (!(d <= 1.15 * reference))
             fail_msg("%s: int8 logits off by %g of their range, the reference by %g", s.architecture, d, reference);
@@ -248,17 +248,19 @@ static void test_same_bits(void **state)
         options.output = ways[way].output;
         options.backend = "scalar";
         options.threads = 1;
-        float *right = logits_of(model, options, prompt, N);
+        float *right = logits_of(model, options, prompt, N, 0);
         for (size_t b = 0; b < n_backends; b++) {
             for (int threads = 1; threads < 4; threads++) {
                 for (int level = 0; level < (threads == 2 ? TERN_LEVELS : 1); level++) {
                     options.backend = backends[b];
                     options.threads = threads;
                     options.level = (enum tern_level)level;
-                    float *got = logits_of(model, options, prompt, N);
-                    if (memcmp(got, right, bytes))
-                        fail_msg("backend %s, %d threads, level %d: other bits", backends[b], threads, level);
-                    free(got);
+                    for (size_t rows = 0; rows < 2; rows++) {
+                        float *got = logits_of(model, options, prompt, N, rows);
+                        if (memcmp(got, right, bytes))
+                            fail_msg("backend %s, %d threads, level %d, %s: other bits", backends[b], threads, level, rows ? "one by one" : "at once");
+                        free(got);
+                    }
                 }
             }
         }
@@ -280,7 +282,7 @@ static void test_batches(void **state)
     for (size_t k = 0; k < 3; k++) {
         for (size_t i = 0; i < N; i++)
             prompts[k][i] = (prompt[i] + (uint32_t)k * 101) % 640;
-        alone[k] = logits_of(model, options, prompts[k], N);
+        alone[k] = logits_of(model, options, prompts[k], N, 0);
     }
     struct tern_session *session = open_session(model, options, (struct tern_session_options){.sequences = 3, .context = N, .rows = 7});
     for (size_t i = 0; i < N; i++) { /* decode: one token of each */
