@@ -9,6 +9,7 @@ local theirs = { ["2560x2560"] = true, ["3840x2560"] = true, ["13824x2560"] = tr
 local single = { ["3840x2560"] = true, ["2560x6912"] = true, ["16384x8192"] = true }
 
 local function find_w2a8()
+  if not os.getenv "TERN_W2A8" then return false end
   local ok, op = pcall(tern.bind, "gpu_rival", { type = "w2a8", shape = "2560x2560", batch = 1 })
   if ok then tern.close(op) end
   return ok

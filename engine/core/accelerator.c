@@ -9,9 +9,9 @@
 #include <string.h>
 
 static struct tern_accelerator opened;
-static enum cuda_outcome outcome = CUDA_OUTCOME_mismatch;
-static struct cuda_fault fault;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static enum cuda_outcome loading, opening = CUDA_OUTCOME_mismatch;
+static struct cuda_fault load_fault, open_fault;
+static pthread_once_t load_at = PTHREAD_ONCE_INIT, open_at = PTHREAD_ONCE_INIT;
 
 /* The library's path: named by the environment, else in the folder of the file that this function is in. */
 static void library_path(char *path, size_t size)
@@ -29,11 +29,11 @@ static void library_path(char *path, size_t size)
 
 static void fail(const char *what, const char *detail)
 {
-    fault.outcome = outcome = CUDA_OUTCOME_mismatch;
-    snprintf(fault.text, sizeof fault.text, "%.60s: %.170s", what, detail);
+    load_fault.outcome = loading = CUDA_OUTCOME_mismatch;
+    snprintf(load_fault.text, sizeof load_fault.text, "%.60s: %.170s", what, detail);
 }
 
-static void open_once(void)
+static void load_once(void)
 {
     char path[4096];
     library_path(path, sizeof path);
@@ -43,20 +43,39 @@ static void open_once(void)
         return;
     }
     const struct cuda_face *face = dlsym(library, CUDA_FACE_SYMBOL);
-    if (!face || face->abi != CUDA_FACE_ABI) {
+    if (!face || face->abi != CUDA_FACE_ABI)
         fail("the CUDA library is of another build", path);
-        return;
-    }
-    opened.face = face;
-    const char *ordinal = getenv("TERN_CUDA_DEVICE");
-    outcome = face->open(ordinal && *ordinal >= '0' && *ordinal <= '9' ? atoi(ordinal) : 0, NULL, &opened.device, &fault);
+    else
+        opened.face = face;
+}
+
+static enum tern_status load_library(struct tern_error *error)
+{
+    pthread_once(&load_at, load_once);
+    return tern_accelerator_fault(loading, &load_fault, error);
+}
+
+/* The card that ops run on. */
+static int ordinal(void)
+{
+    const char *text = getenv("TERN_CUDA_DEVICE");
+    return text && *text >= '0' && *text <= '9' ? atoi(text) : 0;
+}
+
+static void open_once(void)
+{
+    opening = opened.face->open(ordinal(), NULL, &opened.device, &open_fault);
 }
 
 enum tern_status tern_accelerator_open(struct tern_accelerator *out, struct tern_error *error)
 {
-    pthread_once(&once, open_once);
+    enum tern_status status = load_library(error);
+    if (!status) {
+        pthread_once(&open_at, open_once);
+        status = tern_accelerator_fault(opening, &open_fault, error);
+    }
     *out = opened;
-    return tern_accelerator_fault(outcome, &fault, error);
+    return status;
 }
 
 enum tern_status tern_accelerator_fault(enum cuda_outcome o, const struct cuda_fault *f, struct tern_error *error)
@@ -105,19 +124,21 @@ static void copy_text(char *to, size_t size, const char *from)
 
 enum tern_status tern_gpu(struct tern_gpu *out, struct tern_error *error)
 {
-    struct tern_accelerator a;
+    struct cuda_info info;
+    struct cuda_fault fault;
     memset(out, 0, sizeof *out);
-    enum tern_status status = tern_accelerator_open(&a, error);
+    enum tern_status status = load_library(error);
+    if (!status)
+        status = tern_accelerator_fault(opened.face->describe(ordinal(), NULL, &info, &fault), &fault, error);
     if (status)
         return status;
-    const struct cuda_info *info = a.face->info(a.device);
-    copy_text(out->name, sizeof out->name, info->name);
-    out->count = info->count;
-    out->multiprocessors = info->multiprocessors;
-    out->major = info->major;
-    out->minor = info->minor;
-    out->driver = info->driver_version;
-    out->memory_bytes = (double)info->memory_bytes;
-    out->l2_bytes = (double)info->l2_bytes;
+    copy_text(out->name, sizeof out->name, info.name);
+    out->count = info.count;
+    out->multiprocessors = info.multiprocessors;
+    out->major = info.major;
+    out->minor = info.minor;
+    out->driver = info.driver_version;
+    out->memory_bytes = (double)info.memory_bytes;
+    out->l2_bytes = (double)info.l2_bytes;
     return TERN_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The way to libtern_cuda.so. It lies beside libtern.so (TERN_CUDA_LIBRARY names another) and is loaded, and the card opened, when
- * the first op or question asks for it; a process that does not ask never touches the driver.
+ * The way to libtern_cuda.so. It lies beside libtern.so (TERN_CUDA_LIBRARY names another) and is loaded when the first op or
+ * question asks for it, and the card opened by the first op: a question alone makes no context on it. A process that does not ask never touches the driver.
  *
  * Threads: the first call opens, others wait; ops on the card belong to one thread at a time, like all ops.
  */

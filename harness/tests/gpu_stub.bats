@@ -25,6 +25,14 @@ on_stub() {
   [[ "$output" == *cuda* ]]
 }
 
+@test "listing asks what the card is and makes no context on it" {
+  on_stub
+  STUB_FAIL=cuDevicePrimaryCtxRetain:1:2 run "$TERNMARK" list suites/gpu_transfer.lua suites/gpu_bitlinear.lua --why
+  [ "$status" = 0 ]
+  [[ "$output" == *"gpu_transfer/gpu_transfer/kind=up/bytes=65536/pinned=1"* ]]
+  [[ "$output" != *"cuda: "* ]]
+}
+
 @test "a card's own clock times the cells" {
   on_stub
   STUB_FAIL=none run "$TERNMARK" run $cells
