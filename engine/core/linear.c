@@ -232,7 +232,8 @@ enum tern_status tern_linear_bind(const struct tern_backend *backend, const stru
     enum tern_status status = tern_linear_plan(backend, spec, l, error);
     if (!status && !size_panels(l, &packing))
         status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
-    if (!status && !(l->w = tern_block_open(l->bytes + 4096)))
+    l->is_lent = spec->room != NULL;
+    if (!status && !(l->w = l->is_lent ? spec->room : tern_block_open(l->bytes + 4096)))
         status = tern_error_memory(error, "packed weights", l->bytes);
     if (!status && !on_the_team(&packing, part_pack))
         status = tern_error_memory(error, "packing", TERN_PANEL * stride_for(l->k));
@@ -247,7 +248,8 @@ void tern_linear_close(struct tern_linear *l)
 {
     if (!l)
         return;
-    tern_block_close(l->w, l->bytes + 4096);
+    if (!l->is_lent)
+        tern_block_close(l->w, l->bytes + 4096);
     tern_array_close(l);
 }
 

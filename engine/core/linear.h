@@ -50,6 +50,7 @@ struct tern_linear_spec {
     bool is_cold;               /* other weights are read between two calls, so that these come from memory even where they would fit a cache */
     size_t copies;              /* of the packed weights, at different addresses, for cold measurements; 0 counts as 1 */
     int threads;                /* that pack and touch first; 0: all allowed */
+    uint8_t *room;              /* where packed weights go, tern_linear_plan's panels times panel_bytes for each copy, 64-byte aligned; NULL: to a block of their own */
     tern_row_source *source;
     const void *data;
 };
@@ -61,6 +62,7 @@ struct tern_linear {
     const char *why;        /* the reason for the storage; static */
     const struct tern_backend *backend;
     uint8_t *w;
+    bool is_lent;           /* w is in the room of the spec */
     size_t panel_bytes, steps, copy_bytes, copies, bytes;
 };
 

@@ -54,14 +54,40 @@ enum tern_status tern_matrix_common_scale(const struct tern_matrix *m, const cha
     return TERN_OK;
 }
 
-static enum tern_status pack(const struct tern_bound_matrix *m, const struct tern_matrix_binding *how, size_t batch, float scale, struct tern_linear **out,
-                             struct tern_error *err)
+static struct tern_linear_spec spec_of(const struct tern_matrix *m, const struct tern_matrix_binding *how, size_t batch)
+{
+    return (struct tern_linear_spec){
+        .n = m->n_rows, .k = m->n_columns, .storage = how->storage, .batch = batch, .is_cold = how->is_cold, .threads = how->threads,
+    };
+}
+
+/* Whether weights are packed a second time for several rows. */
+static bool needs_many(const struct tern_matrix_binding *how, const struct tern_linear *one)
+{
+    return how->has_many && how->batch == 1 && one->storage != TERN_STORAGE_2BIT;
+}
+
+size_t tern_bound_matrix_room(const struct tern_model_weight *weight, const struct tern_matrix_binding *how)
+{
+    struct tern_linear_spec few = spec_of(&weight->matrix, how, how->batch), many = spec_of(&weight->matrix, how, TERN_FEW_MAX + 1);
+    struct tern_linear one, second;
+    if (!how->use_int8 || !tern_type_is_ternary(weight->matrix.type) || tern_linear_plan(how->backend, &few, &one, NULL) != TERN_OK)
+        return 0;
+    if (!needs_many(how, &one) || tern_linear_plan(how->backend, &many, &second, NULL) != TERN_OK)
+        return one.panels * one.panel_bytes;
+    return one.panels * one.panel_bytes + second.panels * second.panel_bytes;
+}
+
+/* The weights go to `room`, where there is one. */
+static enum tern_status pack(const struct tern_bound_matrix *m, const struct tern_matrix_binding *how, size_t batch, float scale, uint8_t *room,
+                             struct tern_linear **out, struct tern_error *err)
 {
     struct source source = {&m->matrix, 0};
-    struct tern_linear_spec spec = {
-        .n = m->matrix.n_rows, .k = m->matrix.n_columns, .scale = scale * m->scale, .storage = how->storage, .batch = batch, .is_cold = how->is_cold,
-        .threads = how->threads, .source = source_row, .data = &source,
-    };
+    struct tern_linear_spec spec = spec_of(&m->matrix, how, batch);
+    spec.scale = scale * m->scale;
+    spec.source = source_row;
+    spec.data = &source;
+    spec.room = room;
     enum tern_status status = tern_linear_bind(how->backend, &spec, out, err);
     uint64_t bad = atomic_load(&source.bad);
     if (status == TERN_OK && bad)
@@ -101,9 +127,9 @@ enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, 
     if (!how->use_int8 || !is_one)
         return check_codes(out, how, err);
     out->kind = TERN_MATRIX_TERNARY;
-    status = pack(out, how, how->batch, scale, &out->linear, err);
-    if (status == TERN_OK && how->has_many && how->batch == 1 && out->linear->storage != TERN_STORAGE_2BIT)
-        status = pack(out, how, TERN_FEW_MAX + 1, scale, &out->many, err);
+    status = pack(out, how, how->batch, scale, how->room, &out->linear, err);
+    if (status == TERN_OK && needs_many(how, out->linear))
+        status = pack(out, how, TERN_FEW_MAX + 1, scale, how->room ? how->room + out->linear->bytes : NULL, &out->many, err);
     return status;
 }
 

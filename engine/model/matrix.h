@@ -36,10 +36,14 @@ struct tern_matrix_binding {
     bool has_many;             /* where the backend chooses weights that are good for one row only: a second copy for more rows */
     bool is_cold;              /* the whole model does not fit in the last cache, so that each matrix comes from memory */
     const char *name;          /* of the tensor, for errors */
+    uint8_t *room;             /* tern_bound_matrix_room bytes for what is packed; NULL: blocks of its own */
 };
 
 /* The one scale of all blocks that are not zero; *is_one says whether there is one. Error: TERN_INVALID, a scale that is no number in tensor `name`. */
 enum tern_status tern_matrix_common_scale(const struct tern_matrix *m, const char *name, float *scale, bool *is_one, struct tern_error *err);
+
+/* The most bytes that packing takes, whole cache lines; 0 where nothing is packed. */
+size_t tern_bound_matrix_room(const struct tern_model_weight *weight, const struct tern_matrix_binding *how);
 
 /* Errors: TERN_INVALID for a code that is no trit or a scale that is no number, TERN_NO_MEMORY. */
 enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, const struct tern_matrix_binding *how,

@@ -142,29 +142,57 @@ static bool is_cold(const struct tern_model *model)
     return tern_model_layer_weights(&model->config) / 4 > tern_cpu_cache(3);
 }
 
+/* Bytes of a layer that packing takes. */
+static size_t layer_room(const struct tern_plan *p, uint32_t layer, const struct tern_matrix_binding *how)
+{
+    size_t bytes = 0;
+    for (enum tern_role r = 0; r < TERN_N_ROLES; r++)
+        bytes += tern_role(r)->is_matrix ? tern_bound_matrix_room(&p->model->layers[layer][r], how) : 0;
+    return bytes;
+}
+
+/* `how.room` is where the packed weights of the layer go. */
+static enum tern_status bind_layer(struct tern_plan *p, uint32_t layer, struct tern_matrix_binding how, struct tern_error *err)
+{
+    char name[64];
+    how.name = name;
+    for (enum tern_role r = 0; r < TERN_N_ROLES; r++) {
+        const struct tern_model_weight *weight = &p->model->layers[layer][r];
+        if (!tern_role(r)->is_matrix)
+            continue;
+        snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)layer, tern_role(r)->name);
+        enum tern_status status = tern_bound_matrix_open(weight, &how, &p->layers[layer][r], err);
+        if (status != TERN_OK)
+            return status;
+        how.room += tern_bound_matrix_room(weight, &how);
+        p->matrix_bytes += tern_bound_matrix_bytes(&p->layers[layer][r]);
+    }
+    return TERN_OK;
+}
+
 static enum tern_status bind_layers(struct tern_plan *p, struct tern_error *err)
 {
     const struct tern_config *c = &p->model->config;
-    char name[64];
-    struct tern_matrix_binding how = {p->backend, p->options.storage, p->options.batch, p->options.threads,
-                                      p->options.precision == TERN_PRECISION_INT8, p->features.use_many_weights && p->options.storage == TERN_STORAGES,
-                                      is_cold(p->model), name};
+    enum tern_status status = TERN_OK;
+    struct tern_matrix_binding how = {
+        .backend = p->backend, .storage = p->options.storage, .batch = p->options.batch, .threads = p->options.threads,
+        .use_int8 = p->options.precision == TERN_PRECISION_INT8, .has_many = p->features.use_many_weights && p->options.storage == TERN_STORAGES,
+        .is_cold = is_cold(p->model),
+    };
     p->layers = tern_array_open(c->n_layers, sizeof *p->layers);
     if (!p->layers)
         return tern_error_memory(err, "a plan's layers", c->n_layers * sizeof *p->layers);
-    for (uint32_t layer = 0; layer < c->n_layers; layer++) {
-        for (enum tern_role r = 0; r < TERN_N_ROLES; r++) {
-            if (!tern_role(r)->is_matrix)
-                continue;
-            snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)layer, tern_role(r)->name);
-            enum tern_status status = tern_bound_matrix_open(&p->model->layers[layer][r], &how, &p->layers[layer][r], err);
-            if (status != TERN_OK)
-                return status;
-            p->matrix_bytes += tern_bound_matrix_bytes(&p->layers[layer][r]);
-        }
+    for (uint32_t layer = 0; layer < c->n_layers; layer++)
+        p->packed_bytes += layer_room(p, layer, &how);
+    how.room = p->packed = tern_block_open(p->packed_bytes + TERN_AHEAD);
+    if (!p->packed)
+        return tern_error_memory(err, "packed weights", p->packed_bytes);
+    for (uint32_t layer = 0; layer < c->n_layers && status == TERN_OK; layer++) {
+        status = bind_layer(p, layer, how, err);
+        how.room += layer_room(p, layer, &how);
         tern_gguf_rest(p->model->gguf); /* what was packed is not read again */
     }
-    return TERN_OK;
+    return status;
 }
 
 /* The embedding is read where the file has it, so what is chosen is whether its rows are asked for ahead. */
@@ -212,6 +240,7 @@ void tern_plan_close(struct tern_plan *p)
         for (enum tern_role r = 0; r < TERN_N_ROLES; r++)
             tern_bound_matrix_close(&p->layers[layer][r]);
     tern_output_close(&p->output);
+    tern_block_close(p->packed, p->packed_bytes + TERN_AHEAD);
     tern_array_close(p->layers);
     tern_array_close(p->norms);
     tern_array_close(p);

@@ -43,6 +43,8 @@ struct tern_plan {
     size_t embedding_row; /* bytes */
     float *norms;                                     /* of all layers and the output, decoded */
     size_t norms_of_layer;
+    uint8_t *packed;     /* the layers' packed weights, all in one block: matrices of less than a huge page lie in huge pages too */
+    size_t packed_bytes;
     size_t matrix_bytes; /* of the layers' matrices, as one pass reads them */
 };
 

@@ -212,7 +212,11 @@ static void test_two_weights(void **state)
         assert_int_equal(tern_bound_matrix_open(weight, &how, &plain, &err), TERN_OK);
         how.storage = TERN_STORAGES;
         how.is_cold = how.has_many = true;
+        size_t room = tern_bound_matrix_room(weight, &how);
+        how.room = aligned_alloc(64, room);
         assert_int_equal(tern_bound_matrix_open(weight, &how, &twice, &err), TERN_OK);
+        assert_int_equal(twice.linear->bytes + (twice.many ? twice.many->bytes : 0), room);
+        assert_ptr_equal(twice.linear->w, how.room);
         assert_true((twice.many != NULL) == (twice.linear->storage != TERN_STORAGE_2BIT));
         for (size_t batch = 1; batch <= ROWS; batch += ROWS - 1) {
             tern_bound_matrix_part(&plain, (struct tern_input){NULL, &a}, batch, right, NULL, 0, 1);
@@ -221,6 +225,7 @@ static void test_two_weights(void **state)
         }
         tern_bound_matrix_close(&plain);
         tern_bound_matrix_close(&twice);
+        free(how.room);
     }
     tern_activations_close(&a);
     free(right);
