@@ -2,10 +2,11 @@
  *
  * The decision's error rates on seeded traces of mild and bad machines.
  * With arguments it is a tool:  decide_rates_test write KIND SEED CELLS GENERATIONS ROUNDS   prints such a trace as CSV
- *                               decide_rates_test rates SUITES GENERATIONS ROUNDS FACTOR     prints verdicts per kind
+ *                               decide_rates_test rates SEED SUITES GENERATIONS ROUNDS FACTOR   prints verdicts per kind (ci/traces)
  */
 #include "gate/decide.h"
 #include "gate/replay.h"
+#include "stats/binomial.h"
 
 #include "seed.h"
 #include "traces.h"
@@ -130,17 +131,24 @@ static int write_trace(char **argv)
     return 2;
 }
 
+/* kind,shape,factor,cells,red,pass,improved,inconclusive,unfit,runs with a red; then the 95 % bounds of the shares of red and improved cells. */
+static void print_counts(const char *name, char **shape, double factor, const struct counts *c)
+{
+    int red = c->of[DECISION_REGRESSION], improved = c->of[DECISION_IMPROVED];
+    size_t n = (size_t)c->cells;
+    printf("%s,%sx%s,%g,%d,%d,%d,%d,%d,%d,%d,%.2g,%.2g,%.2g,%.2g\n", name, shape[0], shape[1], factor, c->cells, red, c->of[DECISION_PASS], improved, c->of[DECISION_INCONCLUSIVE],
+           c->of[DECISION_UNFIT], c->red_runs, binomial_low((size_t)red, n, 0.025), binomial_high((size_t)red, n, 0.025), binomial_low((size_t)improved, n, 0.025),
+           binomial_high((size_t)improved, n, 0.025));
+}
+
 static int print_rates(char **argv)
 {
-    uint64_t seed = seed_of_test("decide");
-    printf("%-14s %8s %8s %8s %8s %8s  %s\n", "kind", "red", "pass", "improved", "unsure", "unfit", "rounds, red runs");
+    uint64_t seed = strtoull(argv[0], NULL, 10);
+    double factor = atof(argv[4]);
     for (size_t k = 0; k < TRACES_KINDS; k++) {
         struct counts c;
-        count_suites(&traces_kinds[k], seed + 100000 * (k + 1), atoi(argv[0]), atoi(argv[1]), atoi(argv[2]), atof(argv[3]), &c);
-        double percent = 100.0 / c.cells;
-        printf("%-14s %7.2f%% %7.2f%% %7.2f%% %7.2f%% %7.2f%%  %.0f, %d of %d\n", traces_kinds[k].name, percent * c.of[DECISION_REGRESSION],
-               percent * c.of[DECISION_PASS], percent * c.of[DECISION_IMPROVED], percent * c.of[DECISION_INCONCLUSIVE],
-               percent * c.of[DECISION_UNFIT], c.rounds / c.cells, c.red_runs, c.suites);
+        count_suites(&traces_kinds[k], seed + 100000 * (k + 1), atoi(argv[1]), atoi(argv[2]), atoi(argv[3]), factor, &c);
+        print_counts(traces_kinds[k].name, argv + 2, factor, &c);
     }
     return 0;
 }
@@ -151,7 +159,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(at_the_tolerance_it_says_neither)};
     if (argc == 7 && strcmp(argv[1], "write") == 0)
         return write_trace(argv + 2);
-    if (argc == 6 && strcmp(argv[1], "rates") == 0)
+    if (argc == 7 && strcmp(argv[1], "rates") == 0)
         return print_rates(argv + 2);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
