@@ -2,7 +2,7 @@
  *
  * The decision's error rates on seeded traces of mild and bad machines.
  * With arguments it is a tool:  decide_rates_test write KIND SEED CELLS GENERATIONS ROUNDS   prints such a trace as CSV
- *                               decide_rates_test rates SEED SUITES GENERATIONS ROUNDS FACTOR   prints verdicts per kind (ci/traces)
+ *                               decide_rates_test rates SEED SUITES GENERATIONS ROUNDS FACTOR [KIND…]   prints verdicts per kind (ci/traces)
  */
 #include "gate/decide.h"
 #include "gate/replay.h"
@@ -141,12 +141,22 @@ static void print_counts(const char *name, char **shape, double factor, const st
            binomial_high((size_t)improved, n, 0.025));
 }
 
-static int print_rates(char **argv)
+static bool is_wanted(const char *name, int n_names, char **names)
+{
+    for (int i = 0; i < n_names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return n_names == 0;
+}
+
+static int print_rates(char **argv, int n_kinds, char **kinds)
 {
     uint64_t seed = strtoull(argv[0], NULL, 10);
     double factor = atof(argv[4]);
     for (size_t k = 0; k < TRACES_KINDS; k++) {
         struct counts c;
+        if (!is_wanted(traces_kinds[k].name, n_kinds, kinds))
+            continue;
         count_suites(&traces_kinds[k], seed + 100000 * (k + 1), atoi(argv[1]), atoi(argv[2]), atoi(argv[3]), factor, &c);
         print_counts(traces_kinds[k].name, argv + 2, factor, &c);
     }
@@ -159,7 +169,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(at_the_tolerance_it_says_neither)};
     if (argc == 7 && strcmp(argv[1], "write") == 0)
         return write_trace(argv + 2);
-    if (argc == 7 && strcmp(argv[1], "rates") == 0)
-        return print_rates(argv + 2);
+    if (argc >= 7 && strcmp(argv[1], "rates") == 0)
+        return print_rates(argv + 2, argc - 7, argv + 7);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
