@@ -55,7 +55,7 @@ static struct norm_args norm_arguments(const struct cuda_session *s, const struc
 static enum cuda_outcome start_norm(struct cuda_session *s, const struct norm_args *a, size_t rows, struct cuda_fault *fault)
 {
     void *arguments[] = {(void *)(uintptr_t)a};
-    return cuda_start(s->device, s->kernels[PASS_norm], (struct cuda_grid){(unsigned)rows, 1, NORM_THREADS, (unsigned)norm_bytes(a->n)}, arguments, fault);
+    return cuda_start(s->device, s->kernels[PASS_norm], (struct cuda_grid){(unsigned)rows, 1, NORM_THREADS, 0}, arguments, fault);
 }
 
 /* y = W q(norm), in one launch or two. */
@@ -99,16 +99,15 @@ static struct attend_args attend_arguments(const struct cuda_session *s, size_t 
     };
 }
 
-/* Shared memory of the two kernels of one token's attention. */
+/* Shared memory of the kernels of attention. */
 static unsigned score_bytes(const struct cuda_session *s)
 {
     return (unsigned)(SCORE_SLICE * s->model->spec.head * cuda_cache_bytes(s->spec.cache));
 }
 
-static unsigned mix_bytes(const struct cuda_session *s)
+static unsigned token_bytes(const struct cuda_session *s)
 {
-    size_t floats = s->positions * (s->spec.cache == CUDA_CACHE_i8 ? 2 : 1);
-    return (unsigned)(MIX_STAGES * MIX_TILE * MIX_COLUMNS * cuda_cache_bytes(s->spec.cache) + floats * sizeof(float));
+    return (unsigned)mix_bytes(s->positions, s->spec.cache == CUDA_CACHE_i8);
 }
 
 static unsigned attend_bytes(void)
@@ -130,7 +129,7 @@ static enum cuda_outcome start_attention(struct cuda_session *s, size_t layer, c
         heads *= (unsigned)sequences;
         o = cuda_start(s->device, s->kernels[PASS_score], (struct cuda_grid){heads, (unsigned)(s->positions / SCORE_SLICE), SCORE_THREADS, score_bytes(s)}, arguments, fault);
         a.marks = marks_of(s, "softmax, values", layer);
-        return o ? o : cuda_start(s->device, s->kernels[PASS_mix], (struct cuda_grid){heads, ((unsigned)m->head + MIX_COLUMNS - 1) / MIX_COLUMNS, MIX_THREADS, mix_bytes(s)}, arguments, fault);
+        return o ? o : cuda_start(s->device, s->kernels[PASS_mix], (struct cuda_grid){heads, ((unsigned)m->head + MIX_COLUMNS - 1) / MIX_COLUMNS, MIX_THREADS, token_bytes(s)}, arguments, fault);
     }
     o = cuda_start(s->device, s->kernels[PASS_remember], (struct cuda_grid){(unsigned)rows, 1, REMEMBER_THREADS, 0}, arguments, fault);
     a.marks = marks_of(s, "attention", layer);
@@ -227,7 +226,7 @@ enum cuda_outcome cuda_pass_open(struct cuda_session *s, struct cuda_fault *faul
         const char *name;
         size_t shared_bytes;
     } rows[PASS_KERNELS] = {
-        [PASS_norm] = {"norm_f32_i8", s->device->info.shared_bytes - 4096}, [PASS_remember] = {remember, 0}, [PASS_score] = {score, score_bytes(s)}, [PASS_mix] = {mix, mix_bytes(s)},
+        [PASS_norm] = {"norm_f32_i8", 0}, [PASS_remember] = {remember, 0}, [PASS_score] = {score, score_bytes(s)}, [PASS_mix] = {mix, token_bytes(s)},
         [PASS_attend] = {attend, attend_bytes()}, [PASS_head] = {"head_i8", s->model->spec.width}, [PASS_heads] = {"heads_i8", HEADS_AT_ONCE * s->model->spec.width}, [PASS_advance] = {"next_position", 0},
     };
     enum cuda_outcome o = CUDA_OUTCOME_ok;

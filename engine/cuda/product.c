@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 enum { MAP_BYTES = 0, MAP_WORDS = 2, SWIZZLE_NONE = 0, SWIZZLE_128B = 3, PROMOTE_256B = 3 };
-enum { NORM_OWN = 1024 }; /* shared memory that a kernel with a norm has beside what is asked for at launch */
+enum { NORM_OWN = 4096 }; /* shared memory that a kernel with a norm has beside what is asked for at launch */
 
 static void *address(uint64_t at)
 {
@@ -14,7 +14,7 @@ static void *address(uint64_t at)
 
 bool cuda_product_can_norm(const struct cuda_info *info, const struct cuda_choice *choice, size_t k)
 {
-    return choice->row->family == CUDA_STREAM && choice->row->b == 1 && choice->grid.shared_bytes + (size_t)norm_bytes((int)k) + NORM_OWN <= info->shared_bytes;
+    return choice->row->family == CUDA_STREAM && choice->row->b == 1 && choice->grid.shared_bytes + k * sizeof(float) + NORM_OWN <= info->shared_bytes;
 }
 
 enum cuda_outcome cuda_product_open(struct cuda_device *device, const struct cuda_choice *choice, const struct cuda_shape *shape, bool has_norm, struct cuda_product *out,
@@ -76,6 +76,6 @@ enum cuda_outcome cuda_product_start(struct cuda_device *d, const struct cuda_pr
     if (!p->has_norm)
         return cuda_start(d, p->function, grid, (void *[]){&direct}, fault);
     struct norm_stream_args both = {direct, *norm, (int)grid.shared_bytes};
-    grid.shared_bytes += (unsigned)norm_bytes(norm->n);
+    grid.shared_bytes += (unsigned)norm->n * (unsigned)sizeof(float);
     return cuda_start(d, p->function, grid, (void *[]){&both}, fault);
 }

@@ -24,7 +24,7 @@ struct cuda_operands {
     uint64_t marks; /* of the launch, see kernels/arguments.h; 0: not wanted */
 };
 
-/* Whether the norm's floats of k inputs fit in beside what the choice needs. */
+/* Whether the norm's weights of k inputs fit in beside what the choice needs. */
 bool cuda_product_can_norm(const struct cuda_info *info, const struct cuda_choice *choice, size_t k);
 
 enum cuda_outcome cuda_product_open(struct cuda_device *device, const struct cuda_choice *choice, const struct cuda_shape *shape, bool has_norm, struct cuda_product *out,

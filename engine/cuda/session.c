@@ -121,12 +121,12 @@ static enum cuda_outcome open_loop(struct cuda_session *s, cuda_record_fn *recor
 static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fault)
 {
     const struct cuda_model_spec *m = &s->model->spec;
-    size_t rows = 1, scores = 2 * up(s->spec.context, SCORE_SLICE) * sizeof(float) + MIX_STAGES * MIX_TILE * MIX_COLUMNS * sizeof(float);
+    size_t rows = 1;
     enum cuda_outcome o;
     s->spec.sequences = s->spec.sequences ? s->spec.sequences : 1;
     while (rows < s->spec.rows || rows < s->spec.sequences)
         rows *= 2;
-    if (!s->spec.context || s->spec.context > m->context || !s->spec.rows || rows >= (size_t)1 << CUDA_SIZES || s->spec.sequences > CUDA_SEQUENCES_MOST || s->spec.cache >= CUDA_CACHES || scores + 4096 > s->device->info.shared_bytes)
+    if (!s->spec.context || s->spec.context > m->context || !s->spec.rows || rows >= (size_t)1 << CUDA_SIZES || s->spec.sequences > CUDA_SEQUENCES_MOST || s->spec.cache >= CUDA_CACHES || mix_bytes(up(s->spec.context, SCORE_SLICE), 1) + 4096 > s->device->info.shared_bytes)
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions, %zu rows and %zu sequences: the model has %zu positions, and their scores must fit in shared memory",
                          s->spec.context, s->spec.rows, s->spec.sequences, m->context);
     s->spec.rows = rows;

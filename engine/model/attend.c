@@ -26,7 +26,7 @@ static void keep(const struct tern_vector_kernels *vector, const struct tern_kep
 
 static size_t room_floats(size_t rows, size_t context, size_t d)
 {
-    return rows * (2 * d + whole_panels(context));
+    return rows * (3 * d + whole_panels(context));
 }
 
 /* Queries side by side, divided by sqrt(D). */
@@ -51,15 +51,29 @@ static void score(const struct tern_vector_kernels *vector, const struct tern_at
         vector->softmax(scores + r * stride, a->before + r / a->heads + 1);
 }
 
-/* Adds the values of positions [from, to), weighted, to rows of y: a panel's worth of values at a time stays in the first cache. */
-static void mix(const struct tern_vector_kernels *vector, const struct tern_attend *a, const float *scores, size_t stride, size_t rows, size_t from,
-                size_t to, float *y)
+/* Rows of sums over positions: those of the panels that are whole, and of the one at hand. */
+struct sums {
+    float *y, *panel;
+    size_t rows, d;
+};
+
+static void end_panel(const struct tern_vector_kernels *vector, const struct sums *s)
 {
-    for (size_t at = from, n; at < to; at += n) {
-        n = to - at < TERN_KEY_PANEL ? to - at : TERN_KEY_PANEL;
+    vector->add(s->panel, s->rows * s->d, s->y);
+    memset(s->panel, 0, s->rows * s->d * sizeof *s->panel);
+}
+
+/* Adds the values of positions [from, to), weighted: a panel's worth of values at a time stays in the first cache. */
+static void mix(const struct tern_vector_kernels *vector, const struct tern_attend *a, const float *scores, size_t stride, const struct sums *s, size_t from, size_t to)
+{
+    for (size_t at = from, end; at < to; at = end) {
+        end = at / TERN_KEY_PANEL * TERN_KEY_PANEL + TERN_KEY_PANEL;
+        size_t n = (end < to ? end : to) - at;
         vector->multiply_add(&(struct tern_multiply_add){
-            .rows = rows, .n = n, .columns = a->d, .a = scores + at, .a_stride = stride, .b = (const float *)a->values + at * a->d, .b_stride = a->d,
-            .y = y, .y_stride = a->d});
+            .rows = s->rows, .n = n, .columns = s->d, .a = scores + at, .a_stride = stride, .b = (const float *)a->values + at * s->d, .b_stride = s->d,
+            .y = s->panel, .y_stride = s->d});
+        if (end <= to)
+            end_panel(vector, s);
     }
 }
 
@@ -67,15 +81,17 @@ static void mix(const struct tern_vector_kernels *vector, const struct tern_atte
 static void attend(const struct tern_vector_kernels *vector, const struct tern_attend *a)
 {
     size_t each = a->heads * a->d, stride = whole_panels(a->before + a->tokens), common = a->before + 1;
-    float *q = a->room, *y = q + a->tokens * each, *scores = y + a->tokens * each;
+    float *q = a->room, *y = q + a->tokens * each, *panel = y + a->tokens * each, *scores = panel + a->tokens * each;
     gather(a, q);
     score(vector, a, q, scores, stride);
-    memset(y, 0, a->tokens * each * sizeof *y);
-    mix(vector, a, scores, stride, a->tokens * a->heads, 0, common, y);
-    for (size_t t = 1; t < a->tokens; t++)
-        mix(vector, a, scores + t * a->heads * stride, stride, a->heads, common, common + t, y + t * each);
-    for (size_t t = 0; t < a->tokens; t++)
-        memcpy(a->out + t * a->out_stride, y + t * each, each * sizeof *y);
+    memset(y, 0, 2 * a->tokens * each * sizeof *y);
+    mix(vector, a, scores, stride, &(struct sums){y, panel, a->tokens * a->heads, a->d}, 0, common);
+    for (size_t t = 0; t < a->tokens; t++) {
+        const struct sums own = {y + t * each, panel + t * each, a->heads, a->d};
+        mix(vector, a, scores + t * a->heads * stride, stride, &own, common, common + t);
+        end_panel(vector, &own);
+        memcpy(a->out + t * a->out_stride, own.y, each * sizeof *y);
+    }
 }
 
 const struct tern_attend_way tern_attend_f32 = {"float32", 32, bytes, keep, room_floats, attend};

@@ -10,10 +10,10 @@
 
 static float norm_factor(const float *x, size_t n, float eps)
 {
-    float partial[TERN_PARTIALS] = { 0 };
+    float partial[TERN_NORM_PARTIALS] = { 0 };
     for (size_t i = 0; i < n; i++)
-        partial[i % TERN_PARTIALS] += x[i] * x[i];
-    return 1.0f / sqrtf(tern_sum_tree(partial) / (float)n + eps);
+        partial[i % TERN_NORM_PARTIALS] += x[i] * x[i];
+    return 1.0f / sqrtf(tern_sum_halves(partial, TERN_NORM_PARTIALS) / (float)n + eps);
 }
 
 static void rms_norm(const float *x, const float *w, size_t n, float eps, float *y)

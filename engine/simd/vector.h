@@ -64,20 +64,30 @@ INL const float *padded(const float *x, size_t n, float room[TERN_PARTIALS])
     return room;
 }
 
+/* The partial sums j .. j + VL of the squares. */
+INL vf squares(const float *x, size_t n, size_t j)
+{
+    vf s = splat(0);
+    size_t i = j;
+    for (; i + VL <= n; i += TERN_NORM_PARTIALS)
+        s += LOADF(x + i) * LOADF(x + i);
+    if (i < n) {
+        float room[TERN_PARTIALS];
+        vf last = LOADF(padded(x + i, n - i, room));
+        s += last * last;
+    }
+    return s;
+}
+
 static float norm_factor(const float *x, size_t n, float eps)
 {
-    vf s[PARTS];
-    float room[TERN_PARTIALS];
-    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-        s[j] = splat(0);
-    size_t i = 0;
-    for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
-        UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-            s[j] += LOADF(x + i + j * VL) * LOADF(x + i + j * VL);
-    padded(x + i, n - i, room);
-    UNROLL_PARTS for (int j = 0; j < PARTS; j++)
-        s[j] += LOADF(room + j * VL) * LOADF(room + j * VL);
-    return 1.0f / sqrtf(tree(s) / (float)n + eps);
+    float p[TERN_NORM_PARTIALS / 2] __attribute__((aligned(64)));
+    for (size_t j = 0; j < TERN_NORM_PARTIALS / 2; j += VL)
+        STOREF(p + j, squares(x, n, j) + squares(x, n, j + TERN_NORM_PARTIALS / 2));
+    for (size_t half = TERN_NORM_PARTIALS / 4; half >= TERN_PARTIALS; half /= 2)
+        for (size_t j = 0; j < half; j += VL)
+            STOREF(p + j, LOADF(p + j) + LOADF(p + j + half));
+    return 1.0f / sqrtf(tern_sum_tree(p) / (float)n + eps);
 }
 
 /* ---- element by element: each operation is a function of one vector; the tail goes through padded room */

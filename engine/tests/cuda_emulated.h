@@ -89,6 +89,15 @@ template <class T> T __shfl_down_sync(unsigned, T v, int down, int width = 32)
     return emulated_exchange(v, to);
 }
 
+static inline unsigned __reduce_max_sync(unsigned all, unsigned v)
+{
+    for (int mask = 16; mask; mask >>= 1) {
+        const unsigned other = __shfl_xor_sync(all, v, mask);
+        v = other > v ? other : v;
+    }
+    return v;
+}
+
 static inline uint64_t card_time() { static uint64_t t; return ++t; }
 
 void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
@@ -98,6 +107,7 @@ static inline void let_later_start() {}
 static inline unsigned shared_address(const void *p) { return (unsigned)((const unsigned char *)p - emulated_shared); }
 static inline uint4 load_shared(unsigned address) { return *(const uint4 *)(emulated_shared + address); }
 static inline void async_copy16(void *to, const void *from) { memcpy(to, from, 16); }
+static inline void async_copy4(void *to, const void *from) { memcpy(to, from, 4); }
 static inline void async_commit() {}
 template <int LEFT> void async_wait() {}
 

@@ -2,5 +2,7 @@
  * Every kernel as one module. */
 #include "linear.cu"
 #include "norm.cu"
-#include "session.cu"
+#include "output.cu"
+#include "prompt.cu"
+#include "token.cu"
 #include "vector.cu"

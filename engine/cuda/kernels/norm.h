@@ -6,13 +6,7 @@
 #include "arguments.h"
 #include "session.h"
 
-enum { NORM_THREADS = 512 };
-
-/* A norm's n floats lie in shared memory in sixteen rows, one a partial sum: element i at (i % 16) * norm_stride(n) + i / 16. Rows begin at
- * multiples of 16 bytes, in banks of their own for eight lanes that read 16 bytes each. */
-CUDA_SHARED int norm_stride(int n) { return ((n + 15) / 16 + 3) / 8 * 8 + 4; }
-CUDA_SHARED int norm_place(int i, int stride) { return i % 16 * stride + i / 16; }
-CUDA_SHARED int norm_bytes(int n) { return 16 * norm_stride(n) * 4; }
+enum { NORM_THREADS = 512, NORM_PARTIALS = 512 }; /* partial sums of squares, as on the CPU (core/sums.h) */
 
 /* What is normalised: the token's row of the embedding (kept) · x · x + added (kept) · relu(x)^2 * added */
 enum norm_kind { NORM_EMBEDDING, NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
@@ -38,7 +32,7 @@ struct norm_args {
 struct norm_stream_args {
     struct stream_args product; /* x and sx come from the norm */
     struct norm_args norm;
-    int values_at; /* bytes of shared memory before the norm's; a multiple of 16 */
+    int weights_at; /* bytes of shared memory before the norm's weights; a multiple of 4 */
 };
 
 #endif

@@ -20,6 +20,9 @@
 #ifndef CUDA_SESSION_ARGUMENTS_H
 #define CUDA_SESSION_ARGUMENTS_H
 
+#include "arguments.h"
+
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -28,9 +31,9 @@ enum {
     SCORE_SLICE = 128,   /* positions of a block that scores one token's */
     SCORE_THREADS = SCORE_SLICE / 2,
     MIX_COLUMNS = 32,    /* elements of a block that mixes values for one token */
-    MIX_TILE = 128,      /* positions of a tile of values, of which so many are on their way: */
-    MIX_STAGES = 4,
     MIX_THREADS = 256,
+    MIX_WARPS = MIX_THREADS / 32,
+    MIX_RING_BYTES = MIX_WARPS * KEY_PANEL * MIX_COLUMNS * 4, /* panels of values on their way */
     REMEMBER_THREADS = 256,
     ATTEND_ROWS = 32,    /* tokens x heads of a group in a block of the attention of many */
     ATTEND_THREADS = 128,
@@ -78,5 +81,11 @@ struct advance_args {
     int tokens;
     int has_best, sequences, history_pitch;
 };
+
+/* Shared memory of a block that mixes: panels of values, their sums, scores, scales. */
+CUDA_SHARED size_t mix_bytes(size_t positions, int is_int8)
+{
+    return MIX_RING_BYTES + (positions / KEY_PANEL * MIX_COLUMNS + positions * (is_int8 ? 2 : 1)) * sizeof(float);
+}
 
 #endif

@@ -16,28 +16,36 @@ __device__ __forceinline__ float tree16(float p) {
     return p;
 }
 
-/* Lane j's partial sum of `each` numbers (or of their squares) that lie side by side from a multiple of 16 bytes, one after another. */
-template <bool SQUARES> __device__ __forceinline__ float partial_sum(const float *row, int each) {
-    float s = 0;
-    int i = 0;
-#pragma unroll 8
-    for (; i + 4 <= each; i += 4) {
-        float4 v = *(const float4 *)(row + i);
-        if (SQUARES) v.x = __fmul_rn(v.x, v.x), v.y = __fmul_rn(v.y, v.y), v.z = __fmul_rn(v.z, v.z), v.w = __fmul_rn(v.w, v.w);
-        s = __fadd_rn(__fadd_rn(__fadd_rn(__fadd_rn(s, v.x), v.y), v.z), v.w);
-    }
-    for (; i < each; i++) s = __fadd_rn(s, SQUARES ? __fmul_rn(row[i], row[i]) : row[i]);
-    return s;
+/* The sum of N partial sums, by halving. */
+template <int N> __device__ __forceinline__ float halves(const float (&p)[N]) {
+    float q[N / 2];
+#pragma unroll
+    for (int i = 0; i < N / 2; i++) q[i] = __fadd_rn(p[i], p[i + N / 2]);
+    return halves(q);
+}
+template <> __device__ __forceinline__ float halves<1>(const float (&p)[1]) { return p[0]; }
+
+/* Unsigned numbers in the order of floats. */
+__device__ __forceinline__ unsigned float_order(float v) {
+    const unsigned bits = (unsigned)__float_as_int(v);
+    return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
+__device__ __forceinline__ float float_of_order(unsigned order) { return __int_as_float((int)(order >> 31 ? order & 0x7FFFFFFFu : ~order)); }
+
+/* The largest of a block's numbers, in every thread. */
+template <int WARPS> __device__ __forceinline__ float block_max(float a) {
+    __shared__ unsigned maxima[WARPS];
+    const unsigned most = __reduce_max_sync(~0u, float_order(a));
+    if ((threadIdx.x & 31) == 0) maxima[threadIdx.x >> 5] = most;
+    __syncthreads();
+    unsigned all = maxima[0];
+#pragma unroll
+    for (int i = 1; i < WARPS; i++) all = maxima[i] > all ? maxima[i] : all;
+    return float_of_order(all);
 }
 
-__device__ __forceinline__ float block_max(float a, float *shared) {
-    for (int o = 16; o; o >>= 1) a = fmaxf(a, __shfl_xor_sync(~0u, a, o));
-    if ((threadIdx.x & 31) == 0) shared[threadIdx.x >> 5] = a;
-    __syncthreads();
-    a = shared[0];
-    for (int i = 1; i < (int)blockDim.x / 32; i++) a = fmaxf(a, shared[i]);
-    return a;
-}
+/* round_half_even(v), clamped to int8 */
+__device__ __forceinline__ int8_t to_int8(float v) { return !(v > -128.0f) ? -128 : v > 127.0f ? 127 : (int8_t)__float2int_rn(v); }
 
 /* The engine's exp (simd/scalar_vector.c), operation by operation. */
 __device__ __forceinline__ float exp_same(float x) {
