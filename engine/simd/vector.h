@@ -64,26 +64,35 @@ INL const float *padded(const float *x, size_t n, float room[TERN_PARTIALS])
     return room;
 }
 
-/* The partial sums j .. j + VL of the squares. */
-INL vf squares(const float *x, size_t n, size_t j)
+enum { ABREAST = 4 }; /* vectors of partial sums of squares made together */
+
+/* The partial sums from j on. */
+INL void squares(const float *x, size_t n, size_t j, vf s[ABREAST])
 {
-    vf s = splat(0);
     size_t i = j;
-    for (; i + VL <= n; i += TERN_NORM_PARTIALS)
-        s += LOADF(x + i) * LOADF(x + i);
+    UNROLL_PARTS for (int k = 0; k < ABREAST; k++)
+        s[k] = splat(0);
+    for (; i + ABREAST * VL <= n; i += TERN_NORM_PARTIALS)
+        UNROLL_PARTS for (int k = 0; k < ABREAST; k++)
+            s[k] += LOADF(x + i + k * VL) * LOADF(x + i + k * VL);
     if (i < n) {
-        float room[TERN_PARTIALS];
-        vf last = LOADF(padded(x + i, n - i, room));
-        s += last * last;
+        float room[ABREAST * VL] = { 0 };
+        memcpy(room, x + i, (n - i) * sizeof *x);
+        UNROLL_PARTS for (int k = 0; k < ABREAST; k++)
+            s[k] += LOADF(room + k * VL) * LOADF(room + k * VL);
     }
-    return s;
 }
 
 static float norm_factor(const float *x, size_t n, float eps)
 {
     float p[TERN_NORM_PARTIALS / 2] __attribute__((aligned(64)));
-    for (size_t j = 0; j < TERN_NORM_PARTIALS / 2; j += VL)
-        STOREF(p + j, squares(x, n, j) + squares(x, n, j + TERN_NORM_PARTIALS / 2));
+    vf low[ABREAST], high[ABREAST];
+    for (size_t j = 0; j < TERN_NORM_PARTIALS / 2; j += ABREAST * VL) {
+        squares(x, n, j, low);
+        squares(x, n, j + TERN_NORM_PARTIALS / 2, high);
+        UNROLL_PARTS for (int k = 0; k < ABREAST; k++)
+            STOREF(p + j + k * VL, low[k] + high[k]);
+    }
     for (size_t half = TERN_NORM_PARTIALS / 4; half >= TERN_PARTIALS; half /= 2)
         for (size_t j = 0; j < half; j += VL)
             STOREF(p + j, LOADF(p + j) + LOADF(p + j + half));
