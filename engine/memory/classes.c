@@ -66,9 +66,7 @@ void tern_classes_init(void)
     for (size_t grain = 1; grain <= TERN_SMALL_BYTES / TERN_CLASS_GRAIN; grain++)
         for (unsigned kind = 0; kind < 2; kind++)
             tern_classes.small[kind][grain] = (uint8_t)first_class(grain * TERN_CLASS_GRAIN, kind ? 64 : 16);
-    for (size_t bytes = TERN_SMALL_BYTES + TERN_CLASS_STEP; bytes <= TERN_CLASS_BYTES; bytes += TERN_CLASS_STEP)
-        tern_classes.large[tern_large_step(bytes)] = (uint8_t)first_class(bytes, 64);
-    for (size_t bytes = 8 * TERN_SPAN_STEP + TERN_SPAN_REST; bytes <= TERN_SPAN_BYTES; bytes += TERN_SPAN_STEP)
+    for (size_t bytes = TERN_SMALL_BYTES + TERN_CLASS_STEP; bytes <= TERN_SPAN_BYTES; bytes += TERN_CLASS_STEP)
         tern_classes.large[tern_large_step(bytes)] = (uint8_t)first_class(bytes, 64);
 }
 

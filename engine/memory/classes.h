@@ -33,12 +33,8 @@ enum {
     TERN_SPAN_REST = 4096 - (TERN_COLOURS - 1) * TERN_CLASS_LINE,
     TERN_SPAN_BYTES = (1 << 20) + TERN_SPAN_REST,
     TERN_CLASS_GRAIN = 16,
-    TERN_CLASS_SHIFT = 9,  /* slab classes are found by steps of 512 bytes */
-    TERN_CLASS_STEP = 1 << TERN_CLASS_SHIFT,
-    TERN_SPAN_SHIFT = 12,  /* span classes by steps of a page */
-    TERN_SPAN_STEP = 1 << TERN_SPAN_SHIFT,
-    TERN_LARGE_SPANS = (TERN_CLASS_BYTES / TERN_CLASS_STEP + 1) * TERN_SPAN_STEP + TERN_SPAN_STEP - 1 - TERN_SPAN_REST,
-    TERN_LARGE_STEPS = ((TERN_SPAN_BYTES + TERN_LARGE_SPANS) >> TERN_SPAN_SHIFT) + 1,
+    TERN_CLASS_STEP = 512, /* of slab and span classes, all of which are a line longer than some of it */
+    TERN_LARGE_STEPS = TERN_SPAN_BYTES / TERN_CLASS_STEP + 1,
     TERN_RUN_BLOCKS = 1024
 };
 
@@ -54,7 +50,7 @@ struct tern_classes {
     struct tern_class at[TERN_CLASSES];
     /* By kind of alignment and bytes / 16 rounded up, of small classes. Kind 0: up to 16, 1: 32 and 64, 2: no alignment, no class. */
     uint8_t small[3][TERN_SMALL_BYTES / TERN_CLASS_GRAIN + 1];
-    uint8_t large[TERN_LARGE_STEPS]; /* by tern_large_step(): slab classes, then span classes */
+    uint8_t large[TERN_LARGE_STEPS]; /* by tern_large_step(): slab and span classes */
     uint8_t kind[65]; /* by alignment; 0 means 16 */
 };
 
@@ -66,16 +62,10 @@ static inline unsigned tern_class_next(unsigned class)
     return class == TERN_CLASS_SMALL ? TERN_CLASS_SLAB : class + 1;
 }
 
-/*
- * Place in `large` of TERN_SMALL_BYTES < bytes <= TERN_SPAN_BYTES: (bytes - line) / step rounded up for slabs, and behind them
- * (bytes - rest) / step rounded up for spans. Without a branch: sizes of both kinds come in turn, and one guessed wrongly costs as
- * much as the whole take.
- */
+/* Place in `large` of TERN_SMALL_BYTES < bytes <= TERN_SPAN_BYTES: bytes less a line, in steps, rounded up. */
 static inline size_t tern_large_step(size_t bytes)
 {
-    const size_t is_span = bytes > TERN_CLASS_BYTES;
-    const size_t more = TERN_CLASS_STEP - 1 - TERN_CLASS_LINE + is_span * (TERN_LARGE_SPANS + TERN_CLASS_LINE - TERN_CLASS_STEP + 1);
-    return (bytes + more) >> (TERN_CLASS_SHIFT + is_span * (TERN_SPAN_SHIFT - TERN_CLASS_SHIFT));
+    return (bytes - TERN_CLASS_LINE + TERN_CLASS_STEP - 1) / TERN_CLASS_STEP;
 }
 
 /* Fills the tables; called under the pools' own lock before the first pool. */

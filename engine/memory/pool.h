@@ -33,7 +33,7 @@
  *   above 1 MiB                0.9-11                              0.8-7
  *   given by another thread    0.7-4.8                             0.7-10; 64 KiB to 1 MiB 0.2-0.9
  *
- * Ahead by less than it seems above 64 KiB: it keeps up to 11 MiB (above 1 MiB: half of the peak) of free pages for that, see span.h. On
+ * Ahead by less than it seems above 64 KiB: threads keep up to 64 MiB of free blocks for that, 32 MiB each, and the heap up to 11 MiB (above 1 MiB: half of the peak) of free pages, see shelf.h and span.h. On
  * what models ask for while they load it is 0.8-1.4 times as fast as tcmalloc, the best there (EPYC, with other work beside it).
  *
  * The table is of 12 MiB kept and a peak of late that sank eight times more slowly; the Xeon's is the best quarter of each cell's windows.

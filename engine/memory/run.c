@@ -93,7 +93,7 @@ static struct tern_run *make_run(struct tern_store *store, struct tern_centre *c
         }
         return NULL;
     }
-    *run = (struct tern_run){.first = first, .n = row->blocks, .class = (uint8_t)class};
+    *run = (struct tern_run){.first = first, .n = row->blocks, .turn = (uint16_t)((first * 0x9e3779b1u >> 16) % row->blocks), .class = (uint8_t)class};
     const uint32_t key = class << TERN_KEY_CLASS | tag << TERN_KEY_TAG | store->key;
     for (uint32_t page = first; page < first + (1u << row->order); page++) {
         tern_set_key(page, key);
@@ -140,7 +140,7 @@ unsigned tern_run_take(struct tern_store *store, struct tern_centre *centre, uns
         char *base = tern_space_address(run->first);
         got += take_back(run, base, bytes, block + got, k - got);
         for (; got < k && run->cut < run->n; run->cut++)
-            block[got++] = base + run->cut * bytes;
+            block[got++] = base + (size_t)(run->turn + run->cut) % run->n * bytes;
         if (!run->n_free && run->cut == run->n)
             list_out(centre, run);
     }
@@ -155,7 +155,8 @@ static unsigned index_of(const struct tern_run *run, const void *block)
     const struct tern_class *row = &tern_classes.at[run->class];
     const uint32_t offset = (uint32_t)((uintptr_t)block - (uintptr_t)tern_space_address(run->first));
     const unsigned index = (unsigned)(offset / TERN_CLASS_GRAIN * row->inverse >> 32);
-    return index < run->cut && index * row->bytes == offset ? index : run->n;
+    const unsigned order = index < run->turn ? index + run->n - run->turn : index - run->turn; /* in which it was handed out */
+    return index < run->n && order < run->cut && index * row->bytes == offset ? index : run->n;
 }
 
 enum tern_block_state tern_run_state(const struct tern_run *run, const void *block)

@@ -2,8 +2,12 @@
  *
  * Blocks of one class and one tag, cut from runs; the store behind the shelves of all threads.
  *
- *   run     2^order pages from the buddy: blocks from the front, `cut` of them ever handed out, a bit for each that came back
+ *   run     2^order pages from the buddy: n blocks in a row; those from number `turn` on, `cut` of them with those at the front after the
+ *           last, were ever handed out; a bit for each that came back
  *   centre  the runs of one class and tag that have blocks to give, under one lock
+ *
+ * The turn follows from the run's first page. Without it the first blocks of all classes start at multiples of a page, and compete for one
+ * set of the caches (classes.h has the price of that) where few of each are in use.
  *
  * The record of a run lies outside of it, so blocks keep their natural alignment, memory that was never handed out is never
  * touched, and a block that comes back twice, or was never the start of a block, is seen here whatever was written into it.
@@ -17,7 +21,8 @@
 struct tern_run {
     struct tern_run *next, *prev; /* in the centre's list while it has blocks to give */
     uint32_t first;               /* page */
-    uint16_t n, cut, n_free;      /* blocks; cut from the front; of these, back */
+    uint16_t n, cut, n_free;      /* blocks; ever handed out; of these, back */
+    uint16_t turn;                /* number of the block that was handed out first */
     uint8_t class;
     uint8_t is_listed;
     uint64_t back[];              /* a bit for each block */

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static struct tern_thread nobody; /* never written: zeros that cost no memory */
 _Thread_local struct tern_thread *tern_thread = &nobody;
@@ -20,70 +19,43 @@ static bool has_exit;
 
 /* ---- tables */
 
-/* Most blocks that a bin may hold: 256 KiB of them, but not below some, so that a bin rides out what random use makes of it. */
-static unsigned slots_of(unsigned class)
+/* Returns k blocks of a bin to the pool, those that were given last staying on: they are still in the caches of the core. */
+static void drain(struct tern_shelf *shelf, unsigned class, unsigned k)
 {
-    const unsigned most = (256u << 10) / tern_classes.at[class].bytes;
-    return most < 16 ? 16 : most > TERN_BIN_SLOTS ? TERN_BIN_SLOTS : most;
-}
-
-/* Places of a bin, the null below them included: an odd number of cache lines, so that the tops of all bins fall on all sets of a cache. */
-static unsigned places_of(unsigned class)
-{
-    enum { A_LINE = TERN_CLASS_LINE / sizeof(void *) };
-    return ((slots_of(class) + A_LINE) / A_LINE | 1) * A_LINE;
-}
-
-static void set_slot(struct tern_bin *bin, void **slot)
-{
-    bin->top = *slot;
-    __atomic_store_n(&bin->slot, slot, __ATOMIC_RELAXED);
-}
-
-/* Without accounting: a block that comes from or goes to the pool is nobody's. */
-static void stack(struct tern_bin *bin, void *block)
-{
-    bin->slot[1] = block;
-    set_slot(bin, bin->slot + 1);
-}
-
-/* The n blocks on top, the last one last; the bin holds them no longer. */
-static void **unstack(struct tern_bin *bin, unsigned n)
-{
-    set_slot(bin, bin->slot - n);
-    return bin->slot + 1;
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
+    void *block[TERN_BIN_BLOCKS], **link = &bin->top;
+    unsigned n = 0;
+    for (unsigned stays = bin->n - k; stays; stays--)
+        link = *link;
+    for (void *next = *link; next && n < k; next = *(void **)next)
+        block[n++] = next;
+    *link = NULL;
+    __atomic_store_n(&bin->n, bin->n - n, __ATOMIC_RELAXED);
+    if (n)
+        tern_pool_return(shelf->pool, class, shelf->tag, block, n);
 }
 
 /* Under the pool's lock, as whoever counts blocks is: one on its way from a shelf to its run is on neither. */
 static void empty(struct tern_shelf *shelf)
 {
     tern_lock(&shelf->pool->lock);
-    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class)) {
-        struct tern_bin *bin = tern_shelf_bin(shelf, class);
-        const unsigned n = tern_bin_count(bin);
-        if (n)
-            tern_pool_return(shelf->pool, class, shelf->tag, unstack(bin, n), n);
-    }
+    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
+        drain(shelf, class, tern_bin_count(tern_shelf_bin(shelf, class)));
     tern_unlock(&shelf->pool->lock);
 }
 
 void tern_shelf_forget(struct tern_shelf *shelf)
 {
-    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
-        set_slot(tern_shelf_bin(shelf, class), tern_bin_low(tern_shelf_bin(shelf, class)));
+    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class)) {
+        tern_shelf_bin(shelf, class)->top = NULL;
+        __atomic_store_n(&tern_shelf_bin(shelf, class)->n, 0, __ATOMIC_RELAXED);
+    }
     shelf->slack = 0;
 }
 
 static struct tern_account *account_of(struct tern_shelf *shelf, unsigned tier)
 {
     return tier == TERN_TIER_SMALL ? &shelf->small_account : tern_shelf_span_account(shelf, (enum tern_tier)tier);
-}
-
-/* The table that the shelf lies in, and its number there. */
-static struct tern_thread_table *table_of(struct tern_shelf *shelf, size_t *i)
-{
-    *i = (shelf->pool->key >> TERN_KEY_TAG) + shelf->tag;
-    return (struct tern_thread_table *)(shelf - *i);
 }
 
 /* Unhooks the shelf from its pool and its thread; the caller holds `tables`. */
@@ -102,9 +74,6 @@ static void remove_shelf(struct tern_shelf *shelf)
     pool->asked += shelf->asked;
     pool->rounded += shelf->rounded;
     pool->slack += shelf->slack;
-    size_t i;
-    struct tern_thread_table *table = table_of(shelf, &i);
-    madvise(table->slots[i], sizeof table->slots[i], MADV_DONTNEED);
     memset(shelf, 0, sizeof *shelf);
     tern_unlock(&pool->lock);
 }
@@ -151,25 +120,16 @@ static struct tern_thread_table *own_table(void)
     return table;
 }
 
-static void make_bins(struct tern_shelf *shelf, void **slot)
-{
-    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class)) {
-        *tern_shelf_bin(shelf, class) = (struct tern_bin){.slot = slot, .end = slot, .bytes = tern_classes.at[class].bytes};
-        slot += places_of(class);
-    }
-}
-
 static void make_shelf(struct tern_thread_table *table, struct tern_shelf *shelf, struct tern_pool *pool, enum tern_tag tag)
 {
-    size_t i;
     shelf->pool = pool;
     shelf->tag = (uint8_t)tag;
     shelf->shard = (uint8_t)(table->number % pool->n_shards);
     shelf->victim = 1;
     shelf->stock_most = TERN_STOCK_LEAST;
     shelf->short_of = NARROW_EVERY - 1;
-    table_of(shelf, &i);
-    make_bins(shelf, table->slots[i]);
+    for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
+        *tern_shelf_bin(shelf, class) = (struct tern_bin){.bytes = tern_classes.at[class].bytes};
     for (unsigned tier = 0; tier < TERN_N_TIERS; tier++)
         tern_tracker_join(&pool->tracker, account_of(shelf, tier), tag, (enum tern_tier)tier);
     tern_lock(&pool->lock);
@@ -221,22 +181,10 @@ static size_t stock_of(const struct tern_pool *pool)
     return share < TERN_STOCK_LEAST ? TERN_STOCK_LEAST : share < TERN_STOCK_MOST ? share : TERN_STOCK_MOST;
 }
 
-/* The older ones go: what was given last is still in the caches of the core. */
-static void drain(struct tern_shelf *shelf, unsigned class, unsigned goes)
-{
-    struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    const unsigned stays = tern_bin_count(bin) - goes;
-    void **first = tern_bin_low(bin) + 1;
-    tern_pool_return(shelf->pool, class, shelf->tag, first, goes);
-    memmove(first, first + goes, stays * sizeof *first);
-    set_slot(bin, bin->slot - goes);
-}
-
 static void set_capacity(struct tern_shelf *shelf, struct tern_bin *bin, unsigned capacity)
 {
     shelf->stock -= (size_t)bin->capacity * bin->bytes;
     shelf->stock += (size_t)capacity * bin->bytes;
-    bin->end = tern_bin_low(bin) + capacity;
     bin->capacity = capacity;
 }
 
@@ -263,7 +211,7 @@ static bool widen(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     const unsigned now = bin->capacity, more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
-    const unsigned most = slots_of(class), capacity = now + more < most ? now + more : most;
+    const unsigned capacity = now + more < TERN_BIN_BLOCKS ? now + more : TERN_BIN_BLOCKS;
     const size_t after = shelf->stock + (size_t)(capacity - now) * bin->bytes;
     if (capacity == now)
         return false;
@@ -281,13 +229,13 @@ static bool widen(struct tern_shelf *shelf, unsigned class)
 static bool refill(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    void *block[TERN_BIN_SLOTS];
+    void *block[TERN_BIN_BLOCKS];
     const unsigned capacity = bin->capacity, want = capacity > 1 ? capacity / 2 : 1;
     unsigned n = tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
     if (!n)
         return false;
-    while (n) /* lowest address on top */
-        stack(bin, block[--n]);
+    while (n--) /* lowest address on top */
+        tern_bin_push(bin, block[n], bin->n);
     return true;
 }
 
@@ -315,22 +263,22 @@ void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
         shelf->asked += asked;
         shelf->rounded += bin->bytes;
     }
-    void *top = *unstack(bin, 1);
-    *tern_block_word(top) = 0;
+    void *block = tern_bin_pop(bin);
+    *tern_block_word(block) = 0;
     tern_tracker_take(tern_bin_account(bin), bin->bytes);
-    return top;
+    return block;
 }
 
 bool tern_shelf_give(struct tern_shelf *shelf, unsigned class, void *block)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    if (tern_bin_is_full(bin))
+    if (bin->n == bin->capacity)
         widen(shelf, class);
-    if (tern_bin_is_full(bin))
-        drain(shelf, class, (tern_bin_count(bin) + 1) / 2);
+    if (bin->n && bin->n == bin->capacity)
+        drain(shelf, class, (bin->n + 1) / 2);
     *tern_block_word(block) = tern_space.base;
-    if (!tern_bin_is_full(bin))
-        stack(bin, block);
+    if (bin->capacity)
+        tern_bin_push(bin, block, bin->n);
     else if (!tern_pool_return(shelf->pool, class, shelf->tag, &block, 1))
         return false;
     tern_tracker_give(tern_bin_account(bin), bin->bytes);

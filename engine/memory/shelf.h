@@ -2,18 +2,18 @@
  *
  * What is inside a pool, and the threads' shelves in front of it.
  *
- *   shelf   a thread's stock for one pool and tag: for each class a bin, a stack of free blocks
- *   thread  all shelves a thread may have, 8 KiB each, by pool and tag, and behind them the places of their stacks; those it does
- *           not have are zeros that cost addresses only
+ *   shelf   a thread's stock for one pool and tag: for each class a bin, a list of free blocks that starts with the one given last
+ *   thread  all shelves a thread may have, 8 KiB each, by pool and tag; those it does not have are zeros that cost addresses only
  *
- *   thread  | shelf of pool 0, tag 0 | pool 0, tag 1 | … | pool 127, tag 7 | places of shelf 0 | …    a key's class, tag and pool
- *   shelf   | bins of small classes | account | … | bins of slab classes | account | … |              are the distance of a bin
+ *   thread  | shelf of pool 0, tag 0 | pool 0, tag 1 | … | pool 127, tag 7 |             a key's class, tag and pool
+ *   shelf   | bins of small classes | account | … | bins of slab classes | account | … | are the distance of a bin
  *
- * A take is: class, bin, top of the stack. A give is: key of the page, bin, onto the stack. A bin of a shelf that does not exist
+ * A take is: class, bin, first of the list. A give is: key of the page, bin, into the list. A bin of a shelf that does not exist
  * holds nothing and has room for nothing, so the fast path has no test for it: new threads, unknown pointers, spans, checked and
  * recorded pools all end in the slow path by themselves.
  *
- * A free block carries a mark in its second 8 bytes, the address of the space, which nobody is given; a block given twice shows it,
+ * A free block on a shelf has the next one's address in its first 8 bytes, and a mark in its second: the address of the space, which nobody
+ * is given; a block given twice shows it,
  * and take wipes it. What the fast path cannot see is seen when the stock goes back to its runs (run.h).
  */
 #ifndef TERN_MEMORY_SHELF_H
@@ -23,18 +23,16 @@
 #include "memory/tracker.h"
 
 enum {
-    TERN_SHARDS = 4, TERN_BIN_SLOTS = 256, TERN_STOCK = 32 << 20, TERN_SPAN_NEAR = 2, TERN_STOCK_LEAST = 256 << 10, TERN_STOCK_MOST = 16 << 20, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
-    TERN_SHELF_BYTES = 1 << TERN_KEY_TAG, TERN_SHELF_HALF = TERN_SHELF_BYTES / 2, TERN_SHELF_SLOTS = 1 << 14
+    TERN_SHARDS = 4, TERN_BIN_BLOCKS = 256, TERN_STOCK = 64 << 20, TERN_SPAN_NEAR = 2, TERN_STOCK_LEAST = 256 << 10, TERN_STOCK_MOST = 32 << 20, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
+    TERN_SHELF_BYTES = 1 << TERN_KEY_TAG, TERN_SHELF_HALF = TERN_SHELF_BYTES / 2
 };
 
-/* A stack of blocks in places end - capacity + 1 … end, above one that holds null. The top is in the bin as well, so that a take need not
- * wait for `slot` before it knows its block. */
 struct tern_bin {
-    void *top;
-    void **slot;       /* where the top lies: the last place in use */
-    void **end;        /* slot of a bin that is full for now */
-    uint32_t capacity;
+    void *top;         /* null: empty */
+    uint32_t n;        /* blocks */
+    uint32_t capacity; /* and how many there may be for now */
     uint32_t bytes;    /* of a block */
+    uint32_t unused[3]; /* a bin's number times its size is a part of a key */
 };
 
 /* What follows the bins of a tier lies at the same place in both halves. */
@@ -58,12 +56,11 @@ struct tern_thread {
     struct tern_shelf shelf[TERN_SHELVES];
 };
 
-/* What a thread's table is mapped as: the places of shelf i at slots[i]. */
+/* What a thread's table is mapped as. */
 struct tern_thread_table {
     struct tern_thread thread;
     struct tern_thread_table *next; /* while not in use */
     unsigned number;
-    void *slots[TERN_SHELVES][TERN_SHELF_SLOTS] __attribute__((aligned(TERN_PAGE)));
 };
 
 /* Never null: threads without shelves share one table of zeros. */
@@ -153,20 +150,25 @@ static inline struct tern_account *tern_bin_account(const struct tern_bin *bin)
     return (struct tern_account *)(((uintptr_t)bin & ~(uintptr_t)(TERN_SHELF_HALF - 1)) + offsetof(struct tern_shelf, small_account));
 }
 
-/* The place below the lowest block. */
-static inline void **tern_bin_low(const struct tern_bin *bin)
-{
-    return bin->end - bin->capacity;
-}
-
 static inline unsigned tern_bin_count(const struct tern_bin *bin)
 {
-    return (unsigned)(__atomic_load_n(&bin->slot, __ATOMIC_RELAXED) - tern_bin_low(bin));
+    return __atomic_load_n(&bin->n, __ATOMIC_RELAXED);
 }
 
-static inline bool tern_bin_is_full(const struct tern_bin *bin)
+/* Puts a block into a bin that held n, and takes the first one out of a bin; neither counts it as live or not. */
+static inline void tern_bin_push(struct tern_bin *bin, void *block, uint32_t n)
 {
-    return bin->slot == bin->end;
+    *(void **)block = bin->top;
+    bin->top = block;
+    __atomic_store_n(&bin->n, n + 1, __ATOMIC_RELAXED);
+}
+
+static inline void *tern_bin_pop(struct tern_bin *bin)
+{
+    void *block = bin->top;
+    bin->top = *(void **)block;
+    __atomic_store_n(&bin->n, bin->n - 1, __ATOMIC_RELAXED);
+    return block;
 }
 
 static inline uintptr_t *tern_block_word(void *block)

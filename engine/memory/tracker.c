@@ -77,30 +77,36 @@ static int64_t need_of(const struct tern_account *account)
     return most(account->want - account->floor, 0);
 }
 
-/* Of `room` bytes: what each needs to be as high as it was, or in proportion, and the rest, at least an eighth, in equal parts, so that one
- * at its height can move too. */
-static int64_t share_of(int64_t room, int64_t need, int64_t needs, int64_t askers)
+/* A part of `whole` as large as `of` is of `all`. */
+static int64_t part_of(int64_t whole, int64_t of, int64_t all)
+{
+    return all ? (int64_t)((double)whole * (double)of / (double)all) : 0;
+}
+
+/* Of `room` bytes: what each needs to be as high as it was, or in proportion, and of the rest, at least an eighth, what it was at in
+ * proportion, so that one at its height can move too. */
+static int64_t share_of(int64_t room, int64_t need, int64_t needs, int64_t want, int64_t wants)
 {
     const int64_t for_needs = needs < room - room / 8 ? needs : room - room / 8;
-    return (needs ? (int64_t)((double)for_needs * (double)need / (double)needs) : 0) + (room - for_needs) / askers;
+    return part_of(for_needs, need, needs) + part_of(room - for_needs, want, wants);
 }
 
 /* What is left to each group, shared among its accounts that asked lately: an account gets the least of its three shares. */
 static void share_out(struct tern_tracker *tracker, struct sums *room)
 {
-    struct sums needs = {0}, askers = {0};
+    struct sums needs = {0}, wants = {0};
     for (const struct tern_account *account = tracker->first; account; account = account->next)
         if (asked_lately(tracker, account)) {
             add(&needs, account->tier, account->tag, need_of(account));
-            add(&askers, account->tier, account->tag, 1);
+            add(&wants, account->tier, account->tag, account->want);
         }
     for (struct tern_account *account = tracker->first; account; account = account->next) {
         if (!asked_lately(tracker, account))
             continue;
         int64_t share = INT64_MAX;
         for (unsigned group = 0; group < 3; group++) {
-            const int64_t of_group = share_of(*room_of(room, account, group), need_of(account), *room_of(&needs, account, group),
-                                              *room_of(&askers, account, group));
+            const int64_t of_group = share_of(*room_of(room, account, group), need_of(account), *room_of(&needs, account, group), account->want,
+                                              *room_of(&wants, account, group));
             share = of_group < share ? of_group : share;
         }
         set_limit(account, account->floor + share);
@@ -120,7 +126,7 @@ void *tern_tracker_ask(struct tern_account *account, void *block)
     }
     tern_lock(&tracker->lock);
     account->asked = ++tracker->asks;
-    account->want = most(live_of(account), account->want - account->want / 8);
+    account->want = most(most(live_of(account), 0), account->want - account->want / 8);
     for (struct tern_account *other = tracker->first; other; other = other->next)
         set_limit(other, other->floor = live_of(other));
     const struct sums sums = sum_up(tracker);

@@ -9,7 +9,7 @@
  *            sum of limits in g <= peak of g, and live <= limit, so no peak passes unseen.
  *
  * A take that passes its limit sums all accounts: where the sum is above the peak it is the new peak; where it is below, what is
- * left is shared among the accounts that asked lately: first what they need to be as high as they were, the rest in equal parts; the
+ * left is shared among the accounts that asked lately: first what they need to be as high as they were, the rest by how high that is; the
  * limits of all others fall to what they have. A growing heap asks at each take (some 15 ns), one that moves below its peak hardly ever.
  */
 #ifndef TERN_MEMORY_TRACKER_H

@@ -232,6 +232,25 @@ static void a_ceiling_names_tag_and_size_and_loses_nothing(void **state)
     tern_pool_close(pool);
 }
 
+/* Blocks at one place of a page each compete for one set of the caches. */
+static void first_blocks_of_classes_lie_all_over_a_page(void **state)
+{
+    (void)state;
+    struct tern_pool *pool;
+    unsigned n = 0, n_lines = 0;
+    bool is_in_use[64] = {false};
+    assert_int_equal(tern_pool_open(NULL, &pool, NULL), TERN_OK);
+    for (size_t bytes = 1100; bytes < 1 << 20; bytes += bytes / 8, n++) {
+        const uintptr_t block = (uintptr_t)tern_pool_take(pool, bytes, 0, TERN_TAG_OTHER, NULL);
+        assert_true(block);
+        is_in_use[block / 64 % 64] = true;
+    }
+    for (unsigned i = 0; i < 64; i++)
+        n_lines += is_in_use[i];
+    assert_true(n_lines > n / 3);
+    tern_pool_close(pool);
+}
+
 static void trim_returns_what_is_free(void **state)
 {
     (void)state;
@@ -313,6 +332,7 @@ int main(void)
         cmocka_unit_test(counts_are_exact_across_threads_and_their_ends),
         cmocka_unit_test(impossible_requests_are_refused_by_name),
         cmocka_unit_test(a_ceiling_names_tag_and_size_and_loses_nothing),
+        cmocka_unit_test(first_blocks_of_classes_lie_all_over_a_page),
         cmocka_unit_test(trim_returns_what_is_free),
         cmocka_unit_test(reset_gives_everything_back_at_once),
         cmocka_unit_test(there_are_126_pools_and_then_an_error),
