@@ -114,24 +114,23 @@ enum tern_status tern_output_open(const struct tern_model_weight *weight, enum t
     if (k % (kind == TERN_OUTPUT_INT4 ? TERN_HEAD_COLUMNS : 4))
         return tern_error_set(err, TERN_INVALID, "the output matrix has %zu columns, which do not pack; --output exact does", k);
     size_up(out);
-    out->head.w = out->w = tern_block_open(out->bytes + 4096);
-    out->scales = tern_block_open(out->scale_bytes);
+    out->head.w = out->w = tern_block_open(out->bytes + out->scale_bytes + TERN_AHEAD);
+    if (!out->w)
+        return tern_error_memory(err, "the packed output matrix", out->bytes + out->scale_bytes);
+    out->scales = out->w + out->bytes;
     out->head.scales = out->scales;
     out->head.halves = out->scales;
-    if (out->w && out->scales && pack_rows(out, &weight->matrix, threads))
+    if (pack_rows(out, &weight->matrix, threads))
         return TERN_OK;
-    size_t bytes = out->bytes + out->scale_bytes;
     tern_output_close(out);
-    return tern_error_memory(err, "the packed output matrix", bytes);
+    return tern_error_memory(err, "a row of the output matrix", k * (sizeof(float) + 1));
 }
 
 void tern_output_close(struct tern_output *o)
 {
     tern_bound_matrix_close(&o->exact);
-    tern_block_close(o->w, o->bytes + 4096);
-    tern_block_close(o->scales, o->scale_bytes);
+    tern_block_close(o->w, o->bytes + o->scale_bytes + TERN_AHEAD);
     o->w = NULL;
-    o->scales = NULL;
 }
 
 void tern_output_sum_groups(const struct tern_output *o, const int8_t *q, int32_t *groups)

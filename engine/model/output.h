@@ -22,7 +22,7 @@ struct tern_output {
     struct tern_bound_matrix exact; /* EXACT */
     const struct tern_kernels *kernels;
     struct tern_head head;          /* INT8, INT4; its inputs are filled in by each call's copy */
-    uint8_t *w;
+    uint8_t *w;                     /* one block: in huge pages, with the scales behind them */
     void *scales;                   /* floats or halves, as core/head.h has them */
     size_t n, k, groups, bytes, scale_bytes; /* groups of 16 rows */
     double error;                   /* root of (sum of squared errors of the weights / sum of their squares); 0 when EXACT */
