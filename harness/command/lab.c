@@ -152,7 +152,7 @@ static bool load_all(const struct text_list *operands, struct rounds *recorded, 
 static enum exit_code resample(const struct options *options, double change, struct fault *fault)
 {
     enum { RUN = 40 };
-    const struct replay replay = {.tolerance = options->tolerance, .inject = 1 + change, .red_generations = DECIDE_RED_GENERATIONS};  /* as the gate: a recording has enough */
+    const struct replay replay = {.tolerance = options->tolerance, .inject = 1 + change};
     struct rounds recorded;
     struct lab_counts counts = {.change = change};
     uint64_t random = (uint64_t)options->seed;

@@ -65,7 +65,7 @@ static json_t *verdict_without_rounds(const json_t *cell, double tolerance)
 static bool put_verdicts(json_t *cells, double tolerance, const struct rounds *rounds, struct fault *fault)
 {
     struct decide_verdict *verdicts = calloc(rounds->n + 1, sizeof *verdicts);
-    const struct replay replay = {.tolerance = tolerance, .inject = 1, .red_generations = DECIDE_RED_GENERATIONS};
+    const struct replay replay = {.tolerance = tolerance, .inject = 1};
     size_t i, at = 0;
     json_t *cell;
     bool ok = verdicts && (rounds->n == 0 || replay_run(&replay, rounds, verdicts));

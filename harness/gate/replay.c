@@ -5,13 +5,6 @@
 
 #include <stdlib.h>
 
-static const size_t usual_red_generations = 3;
-
-static size_t red_generations(const struct replay *replay)
-{
-    return replay->red_generations ? replay->red_generations : usual_red_generations;
-}
-
 static bool add(struct decide *d, const struct decide_round *round, double inject)
 {
     struct decide_round changed = *round;
@@ -32,7 +25,7 @@ static bool fit_pools(const struct replay *replay, const struct rounds *rounds, 
     bool ok = all && cells;
     for (size_t c = 0; ok && c < rounds->n; c++) {
         const struct rounds_cell *cell = &rounds->cells[c];
-        ok = (all[c] = decide_open(replay->tolerance, rounds->n, red_generations(replay))) != NULL;
+        ok = (all[c] = decide_open(replay->tolerance, rounds->n, DECIDE_RED_GENERATIONS)) != NULL;
         for (size_t r = 0; ok && r < cell->n; r++)
             ok = add(all[c], &cell->rounds[r], replay->inject);
         ok = ok && decide_cell(all[c], &cells[c]);
@@ -49,7 +42,7 @@ static bool fit_pools(const struct replay *replay, const struct rounds *rounds, 
 static bool replay_cell(const struct replay *replay, const struct rounds_cell *cell, size_t n_tests, bool supported, struct spread_pool pool,
                         struct decide_verdict *verdict)
 {
-    struct decide *d = decide_open(replay->tolerance, n_tests, red_generations(replay));
+    struct decide *d = decide_open(replay->tolerance, n_tests, DECIDE_RED_GENERATIONS);
     bool ok = d != NULL;
     enum decision decision = DECISION_NONE;
     if (ok && supported)

@@ -11,11 +11,10 @@
 struct replay {
     double tolerance;
     double inject;    /* factor on the times of head */
-    size_t red_generations;  /* of processes that a red takes; 0: 3, as files hold few of them */
 };
 
 /*
- * Decides every cell of `rounds`; verdicts[0..rounds->n) are filled. All cells are one run: the error rates are shared
+ * Decides every cell of `rounds` as the live gate would; verdicts[0..rounds->n) are filled. All cells are one run: the error rates are shared
  * among them, and the spread between processes is fitted to the null lanes and the scatter of generations of all of
  * them, and of each bench's (which no change of head moves), before the first look. False when memory is short.
  */

@@ -89,7 +89,7 @@ static void changes_are_seen_on_mild_machines(void **state)
         double factor;
         int generations, rounds, percent;
         enum decision wanted;
-    } rows[] = {{1.10, 5, 42, 80, DECISION_REGRESSION}, {0.90, 5, 42, 94, DECISION_IMPROVED}};
+    } rows[] = {{1.10, 5, 42, 80, DECISION_REGRESSION}, {0.90, 6, 42, 94, DECISION_IMPROVED}};
     uint64_t seed = seed_of_test("decide") + 7;
     for (size_t k = 0; k < TRACES_KINDS; k++)
         for (size_t i = 0; traces_kinds[k].mild && i < sizeof rows / sizeof *rows; i++) {
