@@ -164,7 +164,7 @@ speed: $(B)/speed ## what the CPU engine reaches against ceilings of the same ru
 
 gate: build ## install what is missing, build, judge HEAD against its base, write the report
 	$(Q)$(B)/ternmark gate; code=$$?; echo $$code > $(B)/gate.exit; exit $$code
-lab: build ## how often the gate is wrong on this machine: LAB_MINUTES=6, LAB_DRAWN=4000; 120 and 120000 to show every promise
+lab: build ## how often the gate is wrong on this machine: LAB_MINUTES=6 of live runs, LAB_DRAWN=4000; 120 and 120000 to show every promise
 	$(Q)ci/lab $(B)/ternmark $(B)/lab
 test: build $(ENGINE_TESTS) $(HARNESS_TESTS) ## install what is missing, build, run every test
 	$(Q)B=$(B) ci/test $(ENGINE_TESTS) $(HARNESS_TESTS)

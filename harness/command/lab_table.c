@@ -93,6 +93,13 @@ static void print_promise(struct table *table, const struct promise *p)
                    p->at_most, p->target);
 }
 
+/* As the files that were read: a lab per change. */
+static void print_sums(const struct table *table)
+{
+    for (size_t i = 0; i < table->n; i++)
+        lab_print(&table->of[i], true);
+}
+
 static void print_table(struct table *table)
 {
     for (size_t i = 0; i < sizeof promises / sizeof *promises; i++)
@@ -135,7 +142,9 @@ enum exit_code lab_table(const struct options *options, struct fault *fault)
     bool ok = options->operands.n > 1 || fault_set(fault, EXIT_CODE_USAGE, "lab table: expected files of lab null --json or lab power --json");
     for (size_t i = 1; ok && i < options->operands.n; i++)
         ok = read_file(&table, options->operands.items[i], fault);
-    if (ok)
+    if (ok && options->json)
+        print_sums(&table);
+    else if (ok)
         print_table(&table);
     ok = ok && (!options->out || write_curve(&table, options->out, fault));
     return ok ? EXIT_CODE_PASS : fault->code;

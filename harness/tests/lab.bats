@@ -101,6 +101,8 @@ rounds() {
   [[ $output == *"+10 % red within 5 s"*"40 of 40 "*"100.000 % [91.190, 100.000]"* ]]
   [[ $output == *"+10 % red within 1 s"*"not measured"* ]]
   [[ $output == *"-10 % improved"*"40 of 40"* ]]
+  "$TERNMARK" lab table null.json red.json less.json null.json --json >sums.json
+  [ "$("$TERNMARK" lab table sums.json)" = "$output" ]
   [ "$(head -1 curve.csv)" = true_change,runs,red,low,high ]
   [ "$(cut -d, -f1,2,3 curve.csv | sed 1d | tr '\n' ' ')" = "-0.1,40,0 0,160,0 0.1,40,1 " ]
 }
