@@ -111,8 +111,9 @@ static void print_table(struct table *table)
     }
     for (size_t i = 0; i < table->n; i++)
         if (table->of[i].turn_s > 0)
-            printf("change %+.1f %%: %.3f s in turns, %.3f s of wall time per cell\n", 100 * table->of[i].change,
-                   table->of[i].turn_s / (double)table->of[i].cells, table->of[i].wall_s / (double)table->of[i].cells);
+            printf("change %+.1f %%: %.3f s in turns, %.3f s of wall time per cell, %.2f times as long (at most 3)\n", 100 * table->of[i].change,
+                   table->of[i].turn_s / (double)table->of[i].cells, table->of[i].wall_s / (double)table->of[i].cells,
+                   table->of[i].wall_s / table->of[i].turn_s);
 }
 
 static int by_change(const void *a, const void *b)
