@@ -19,6 +19,7 @@ static const double no_weight = 1e6;            /* a variance that takes a gener
 static const double odd_errors = 5;             /* of the null contrast: a process to which something happened */
 static const double wide_share = 0.25;          /* of the tolerance: processes of one build that differ by more are wide */
 static const double wide_rate = 1e-4;           /* of red by chance of the processes' order, where they are */
+static const double tangle_share = .125;       /* of the tolerance: what pairs of lanes owe beyond it may pass for a change */
 static const double improve_patience = 4;       /* how many times the rounds of a pass may go into calling it improved */
 
 struct seen_round {
@@ -340,12 +341,19 @@ static void describe(struct decide *d, const struct look *look)
     v->generations = d->n_generations;
 }
 
+static bool is_tangled(const struct decide *d)
+{
+    return d->paired.tangle > tangle_share * d->threshold;
+}
+
 static const char *why_not(const struct decide *d, const struct look *look, bool disagrees)
 {
     if (disagrees)
         return "base disagrees with itself by more than half the tolerance";
     if (d->n_rounds < least_rounds)
         return "too few rounds";
+    if (is_tangled(d))
+        return "what a turn owes to the lane before it differs from lane to lane: that cannot be told from a change";
     if (d->suspected_at)
         return "a suspected slowdown was not confirmed in fresh processes";
     return look->posterior.s > 0.02 ? "processes of one build differ too much" : "the rounds ended before the interval left the tolerance";
@@ -353,11 +361,9 @@ static const char *why_not(const struct decide *d, const struct look *look, bool
 
 static void settle(struct decide *d, const struct look *look)
 {
-    bool disagrees = null_disagrees(d, look);
-    enum decision decision = DECISION_NONE;
-    if (!disagrees && d->n_rounds >= least_rounds)
-        decision = judge_red(d, look);
-    if (!disagrees && d->n_rounds >= least_rounds && decision == DECISION_NONE)
+    bool disagrees = null_disagrees(d, look), can_tell = !disagrees && d->n_rounds >= least_rounds && !is_tangled(d);
+    enum decision decision = can_tell ? judge_red(d, look) : DECISION_NONE;
+    if (can_tell && decision == DECISION_NONE)
         decision = judge_pass(d, look);
     d->verdict.reason = NULL;
     if (decision == DECISION_NONE && look->last) {

@@ -13,6 +13,7 @@ static const double prior_rounds = 20;
 static const double near_scales = 4.685;  /* where robust_location stops counting */
 
 static const double quintiles_of_normal = 1.6832;  /* from the first to the last, in standard deviations */
+static const double normal_one_percent = 2.3263, chi_one_percent = 6.6349;  /* upper quantiles; the latter with one degree of freedom */
 
 /* Rounds as contrasts: `width` values a round. */
 struct contrast {
@@ -94,11 +95,12 @@ static bool floor_torn(const struct contrast *c, const size_t *length, size_t n_
 /*
  * Contrasts of lanes that differ by a factor are symmetric: what lies far from the location must lie on both sides. Where it does
  * not, the locations sit on one of several modes. D sums the signs of far contrasts by round, V their squares: D^2 / V is about chi-square
- * with one degree of freedom, for each generation and for all together.
+ * with one degree of freedom, for each generation and for all together. Each is held to its upper 1 % (Wilson and Hilferty's form for the sum
+ * over generations): a false alarm costs a hundredth of the cells some width, nothing else.
  */
 static bool is_lopsided(const struct contrast *c, const size_t *length, size_t n_generations, const double *centre, double scale)
 {
-    double chi = 0, all = 0, all_squares = 0, generations = (double)n_generations;
+    double chi = 0, all = 0, all_squares = 0, ninth = 2.0 / 9 / (double)n_generations;
     const double *x = c->x;
     for (size_t g = 0; g < n_generations; g++) {
         double sum = 0, squares = 0;
@@ -113,7 +115,7 @@ static bool is_lopsided(const struct contrast *c, const size_t *length, size_t n
         all += sum;
         all_squares += squares;
     }
-    return chi > generations + 3 * sqrt(2 * generations) || all * all > 6.6 * all_squares;
+    return chi > (double)n_generations * pow(1 - ninth + normal_one_percent * sqrt(ninth), 3) || all * all > chi_one_percent * all_squares;
 }
 
 /* The scale of all but a fifth on each side, whatever lies between: no mode is narrow by it. */
@@ -174,7 +176,7 @@ bool paired_estimate(const struct paired_round *rounds, const size_t *length, si
         return false;
     }
     *paired = (struct paired){n_generations, results, results + n_generations, results + 2 * n_generations,
-                              results + 3 * n_generations, 1, 1, {0}, {0}};
+                              results + 3 * n_generations, 1, 1, {0}, {0}, 0};
     double (*x)[PAIRED_LANES] = (void *)space;
     struct contrast c = {space + 3 * n, space + 5 * n, space + 7 * n, 2};
     paired_adjust(rounds, length, n_generations, x, c.x, paired);

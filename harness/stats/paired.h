@@ -24,6 +24,7 @@ struct paired {
     double inflation, null_inflation;
     double carry[PAIRED_LANES];     /* what was taken off a turn that followed base, base2, head, against one that opened a generation */
     double position[PAIRED_LANES];  /* what was taken off the first, second, third turn of a round; sums to 0 */
+    double tangle;                  /* what turns owe to their lane and the lane before together, root mean square; 0 where it does not stand out */
 };
 
 /*
@@ -46,6 +47,8 @@ void paired_clear(struct paired *paired);
  * A ridge of 2 % of the rounds sends what the order does not show to 0 (a fixed order shows nothing); a group of
  * effects is kept only if its F ratio is above 5, else it is 0. The lane before the first of a round is the last of the
  * round before it. `x` (n rounds) receives the adjusted times; `work` holds 15 n values.
+ * What is then left is averaged by lane and lane before. Such means (an interaction) cannot be taken off: their mean over the lanes
+ * before is as good as a change of the lane. If their weighted squares exceed 33.4 times the mean square that they leave, `tangle` says how large they are.
  * Source: residual effects in crossover designs, Williams, Australian Journal of Scientific Research A2 (1949) 149-168.
  */
 void paired_adjust(const struct paired_round *rounds, const size_t *length, size_t n_generations, double (*x)[PAIRED_LANES],

@@ -9,6 +9,7 @@
 static const double least_f = 5;        /* about P = 0.007 at 2 degrees of freedom */
 static const double ridge = 0.02;       /* of a round: directions that the order hardly shows go to 0 */
 static const double cut_scales = 3;
+static const double least_tangle = 33.4;  /* P = 1e-6 of chi-square with the 4 degrees of freedom of an interaction of 3 x 3: stolen slices come in runs */
 
 typedef double triple[PAIRED_LANES];
 
@@ -132,6 +133,30 @@ static void take_off(const struct paired_round *rounds, const size_t *length, si
             }
 }
 
+/* Root mean square of what turns of one lane after one other owe beyond both, if it stands out; else 0. `work` holds 6 n. */
+static double tangle(const struct paired_round *rounds, const size_t *length, size_t n_generations, const triple *x, size_t n, double *work)
+{
+    triple *e = (triple *)work, sum[PAIRED_LANES] = {{0}}, count[PAIRED_LANES] = {{0}};
+    double explained = 0, turns = PAIRED_LANES * (double)n;
+    size_t at = 0;
+    residuals(x, length, n_generations, n, e, work + 3 * n);
+    for (size_t g = 0; g < n_generations; g++)
+        for (size_t r = 0; r < length[g]; r++, at++)
+            for (size_t lane = 0; lane < PAIRED_LANES; lane++) {
+                int before = level_carry(rounds, at, r == 0, lane);
+                if (before >= 0) {
+                    sum[before][lane] += e[at][lane];
+                    count[before][lane]++;
+                }
+            }
+    for (size_t i = 0; i < PAIRED_LANES * PAIRED_LANES; i++) {
+        double turns_here = count[i / PAIRED_LANES][i % PAIRED_LANES], total = sum[i / PAIRED_LANES][i % PAIRED_LANES];
+        explained += turns_here > 0 ? total * total / turns_here : 0;
+    }
+    double left = product((const triple *)e, (const triple *)e, n) - explained;
+    return explained > least_tangle * left / turns ? sqrt(explained / turns) : 0;
+}
+
 void paired_adjust(const struct paired_round *rounds, const size_t *length, size_t n_generations, double (*x)[PAIRED_LANES],
                    double *work, struct paired *paired)
 {
@@ -143,4 +168,5 @@ void paired_adjust(const struct paired_round *rounds, const size_t *length, size
     take_off(rounds, length, n_generations, level_carry, paired->carry, x);
     fit(rounds, length, n_generations, level_position, x, n, work, paired->position);
     take_off(rounds, length, n_generations, level_position, paired->position, x);
+    paired->tangle = tangle(rounds, length, n_generations, (const triple *)x, n, work);
 }

@@ -109,7 +109,7 @@ static void adjustment_agrees_with_r(void **state)
         const char *name;
         size_t n_generations, length[R_GENERATIONS];
         unsigned char order[R_ROUNDS * PAIRED_LANES];
-        double log_ns[R_ROUNDS * PAIRED_LANES], carry[PAIRED_LANES], position[PAIRED_LANES], adjusted[R_ROUNDS * PAIRED_LANES];
+        double log_ns[R_ROUNDS * PAIRED_LANES], carry[PAIRED_LANES], position[PAIRED_LANES], adjusted[R_ROUNDS * PAIRED_LANES], tangle;
     } rows[] = {
 #define LOCATION(...)
 #define ADJUST(name, ...) {#name, __VA_ARGS__},
@@ -128,6 +128,7 @@ static void adjustment_agrees_with_r(void **state)
         }
         print_message("# %s\n", rows[i].name);
         paired_adjust(rounds, rows[i].length, rows[i].n_generations, x, work, &p);
+        assert_near(p.tangle, rows[i].tangle, 1e-12);
         for (size_t k = 0; k < PAIRED_LANES; k++) {
             assert_near(p.carry[k], rows[i].carry[k], 1e-12);
             assert_near(p.position[k], rows[i].position[k], 1e-12);

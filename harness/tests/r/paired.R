@@ -49,18 +49,26 @@ group <- function(x, level, round, cell, lengths) {
   if (df > 0 && (sum(e^2) - left) / 2 > 5 * left / df) qr.coef(all, c(e, 0, 0, 0)) else c(0, 0, 0)
 }
 
+# Means by lane and lane before of what is left: their root mean square, if their squares are beyond 33.4 times what they leave, a turn.
+tangle_of <- function(x, before, round, cell) {
+  e <- qr.resid(qr(cbind(columns(round, unique(round)), columns(cell, unique(cell)))), x); cut <- 3 * scale_of(e); e <- pmin(pmax(e, -cut), cut)
+  pair <- paste(before, cell %% 3)[!is.na(before)]; explained <- sum(tapply(e[!is.na(before)], pair, sum)^2 / tapply(pair, pair, length))
+  if (explained > 33.4 * (sum(e^2) - explained) / length(e)) sqrt(explained / length(e)) else 0
+}
+
 take_off <- function(x, level, effect) x - ifelse(is.na(level), 0, effect[level + 1])
 
-adjust <- function(name, noise, order, lengths, carry, position) {
+adjust <- function(name, noise, order, lengths, carry, position, pairs = 0) {
   n <- sum(lengths); round <- rep(1:n, each = 3); generation <- rep(rep(seq_along(lengths), lengths), each = 3)
   place <- c(apply(order, 1, function(o) match(0:2, o))) - 1
   starts <- round %in% (cumsum(lengths) - lengths + 1)
   before <- ifelse(place > 0, order[cbind(round, pmax(place, 1))], ifelse(starts, NA, order[cbind(pmax(round - 1, 1), 3)]))
+  if (length(pairs) > 1) noise <- noise + ifelse(is.na(before), 0, pairs[cbind(before + 1, rep(1:3, n))])
   x <- noise + rep(c(0, 0.01, 0.1), n) + rep(rnorm(n), each = 3) - take_off(0, before, carry) - take_off(0, place, position)
   log_ns <- round(x, 4); cell <- 3 * generation + rep(0:2, n)
   got_carry <- group(log_ns, before, round, cell, lengths); x <- take_off(log_ns, before, got_carry)
   got_position <- group(x, place, round, cell, lengths); x <- take_off(x, place, got_position)
-  cat(sprintf("ADJUST(%s, %d, %s, %s, %s, %s, %s, %s)\n", name, length(lengths), list_of(lengths), list_of(order), list_of(log_ns), list_of(got_carry), list_of(got_position), list_of(x)))
+  cat(sprintf("ADJUST(%s, %d, %s, %s, %s, %s, %s, %s, %.15g)\n", name, length(lengths), list_of(lengths), list_of(order), list_of(log_ns), list_of(got_carry), list_of(got_position), list_of(x), tangle_of(x, before, round, cell)))
 }
 
 orders <- function(n) t(replicate(n, sample(0:2)))
@@ -75,3 +83,5 @@ adjust("two_modes", sample(c(0, 0.27), 60, TRUE, c(4, 1)), orders(20), c(10, 10)
 adjust("fixed_order", rnorm(60, 0, 0.02), matrix(0:2, 20, 3, TRUE), c(8, 12), c1, p1)
 adjust("three_rounds", rnorm(9, 0, 0.001), orders(3), 3, c1, p1)
 adjust("single_rounds", rnorm(6, 0, 0.001), orders(2), c(1, 1), c1, p1)
+adjust("pairs", rnorm(60, 0, 0.003), orders(20), c(10, 10), none, none, matrix(rnorm(9, 0, 0.06), 3))
+adjust("small_pairs", rnorm(60, 0, 0.02), orders(20), c(10, 10), none, none, matrix(rnorm(9, 0, 0.01), 3))
