@@ -206,11 +206,20 @@ static void narrow_next(struct tern_shelf *shelf, unsigned but)
     set_capacity(shelf, bin, capacity);
 }
 
+/* Of small blocks some pages: two threads that got fewer at a time, in turn, would write into the same cache lines from then on. */
+static unsigned first_capacity(unsigned bytes)
+{
+    const unsigned some = 4 * TERN_PAGE / bytes;
+    if (bytes < TERN_PAGE / 8)
+        return some < TERN_BIN_BLOCKS ? some : TERN_BIN_BLOCKS;
+    return bytes < 1024 ? 8 : bytes < 65536 ? 2 : 1;
+}
+
 /* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock; whether it did. */
 static bool widen(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    const unsigned now = bin->capacity, more = now ? now : bin->bytes < 1024 ? 8 : bin->bytes < 65536 ? 2 : 1;
+    const unsigned now = bin->capacity, more = now ? now : first_capacity(bin->bytes);
     const unsigned capacity = now + more < TERN_BIN_BLOCKS ? now + more : TERN_BIN_BLOCKS;
     const size_t after = shelf->stock + (size_t)(capacity - now) * bin->bytes;
     if (capacity == now)
