@@ -160,9 +160,9 @@ return {
     compare = { axis = "allocator", base = "glibc" },
   },
   churn = {
-    -- 10^8 operations, as the bound of a tenth is stated for, take minutes: write them into the axis, and --cell-timeout 10m.
+    -- 10^8 operations, as the bound of a tenth is stated for, take minutes: TERN_CHURN=100000000 in the environment and --cell-timeout 10m.
     about = "random replacement among 6000 blocks of 16 B to 1 MiB, every page written, after so many operations: held, its peak, fragmentation",
-    axes = { { "operations", { 100000, 1000000 } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
+    axes = { { "operations", { 100000, 1000000, tonumber(os.getenv "TERN_CHURN") } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = function(p) return absent(p.allocator) end,
     setup = function(p)
       local e = exercise { allocator = p.allocator, pattern = "random", low = 16, high = 2^20, live = 6000, touch = "pages" }
