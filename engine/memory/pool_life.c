@@ -48,8 +48,8 @@ static void set_up_store(struct tern_pool *pool)
 {
     const uint32_t key = pool->key;
     for (unsigned i = 0; i < TERN_SHARDS; i++)
-        tern_span_init(&pool->shard[i], key | i << TERN_KEY_HEAP, GROW_SHARD, SPARE_SHARD, &pool->held);
-    tern_span_init(&pool->mapped, key | (uint32_t)TERN_SHARDS << TERN_KEY_HEAP, GROW_MAPPED, SPARE_MAPPED, &pool->held);
+        tern_span_init(&pool->shard[i], key | i << TERN_KEY_HEAP, GROW_SHARD, SPARE_SHARD, true, &pool->held);
+    tern_span_init(&pool->mapped, key | (uint32_t)TERN_SHARDS << TERN_KEY_HEAP, GROW_MAPPED, SPARE_MAPPED, false, &pool->held);
     pool->store.key = key;
     tern_buddy_init(&pool->store.buddy, key, chunk_order(pool->held.ceiling << TERN_PAGE_SHIFT), &pool->shard[0]);
 }

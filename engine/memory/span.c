@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/span.h"
 
-enum { DIRTY, CLEAN, SEARCH = 8, SLACK_LEAST = 2816, SLACK_MOST = 131072, FADE = 11 };
+enum { DIRTY, CLEAN, SEARCH = 8, SLACK_LEAST = 2816, SLACK_MOST = 131072, FADE = 11, PURGE_LEAST = 256 };
 
 bool tern_held_add(struct tern_held *held, size_t n)
 {
@@ -279,6 +279,9 @@ void tern_span_give(struct tern_spans *spans, uint32_t first)
     tern_set_key(first + n - 1, 0);
     spans->used -= n;
     merge(spans, DIRTY, first, n);
+    const size_t most = spans->used_peak + slack_of(spans, spans->used_peak), now = spans->used + spans->dirty;
+    if (spans->purges && now >= most + PURGE_LEAST)
+        purge_pages(spans, now - most);
     tern_unlock(&spans->lock);
 }
 
@@ -290,11 +293,12 @@ size_t tern_span_trim(struct tern_spans *spans)
     return n;
 }
 
-void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow_pages, uint32_t spare, struct tern_held *held)
+void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow_pages, uint32_t spare, bool purges, struct tern_held *held)
 {
     spans->key = key;
     spans->grow = grow_pages;
     spans->spare = spare;
+    spans->purges = purges;
     spans->held = held;
 }
 
@@ -304,8 +308,7 @@ void tern_span_clear(struct tern_spans *spans)
         tern_space_give(spans->region[i].first, spans->region[i].n);
     tern_space_unmap(spans->region, spans->max_regions * sizeof *spans->region);
     tern_held_sub(spans->held, spans->used + spans->dirty);
-    struct tern_held *held = spans->held;
-    const uint32_t key = spans->key, grow_pages = spans->grow, spare = spans->spare;
+    const struct tern_spans was = *spans;
     *spans = (struct tern_spans){0};
-    tern_span_init(spans, key, grow_pages, spare, held);
+    tern_span_init(spans, was.key, was.grow, was.spare, was.purges, was.held);
 }

@@ -12,6 +12,9 @@
  * its user's own peak, at the price of new page faults in that case. A share of the peak may be spared, from 11 MiB (as much as holes
  * take up in use at random) to 512 MiB. Of late: the peak sinks by 1/2048 of its distance with each span taken.
  *
+ * A heap of blocks that are small beside what it holds does the same when a span is given, once 1 MiB is too much: what it holds follows
+ * its use down.
+ *
  *   Source: lists by length with a bit map as in M. Masmano et al., "TLSF: a new dynamic memory allocator for real-time
  *   systems", ECRTS 2004, with exact lists for short spans.
  */
@@ -42,6 +45,7 @@ struct tern_spans {
     uint32_t key;              /* pool and shard, as in a free span's key */
     uint32_t grow;             /* pages of a region at least */
     uint32_t spare;            /* share of the peak, one in so many, that may be held besides */
+    bool purges;               /* when spans are given, too */
     size_t used, used_peak, dirty; /* pages; the peak of late */
     struct tern_held *held;
     struct tern_span_lists lists[2]; /* dirty, clean */
@@ -59,7 +63,7 @@ static inline size_t tern_held_pages(const struct tern_held *held)
     return __atomic_load_n(&held->pages, __ATOMIC_RELAXED);
 }
 
-void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow, uint32_t spare, struct tern_held *held);
+void tern_span_init(struct tern_spans *spans, uint32_t key, uint32_t grow, uint32_t spare, bool purges, struct tern_held *held);
 /* Returns all regions to the space. */
 void tern_span_clear(struct tern_spans *spans);
 /* First page of n pages at a multiple of `align` pages; 0: no address space, or the ceiling. `key` is that of its first page: pool, tag, class, state. */
