@@ -327,7 +327,7 @@ static void say_ways(const struct tern_plan *p, struct tern_page *page)
     tern_page_say(page, "layout of the embedding, read at random: the file's rows%s: %s\n",
         p->embedding->layout == TERN_LAYOUT_PREFETCH ? ", asked for ahead" : "", p->embedding->why);
     tern_page_say(page, "fused: %s; norm, quantisation and the addition before them in one step; gate and up, and q, k and v, in one step each\n",
-        p->features.use_one_region ? "a pass is one region" : "nothing across steps");
+        p->features.use_one_region ? "a pass is one region, in which each thread makes a single row for itself" : "nothing across steps");
 }
 
 size_t tern_plan_explain(const struct tern_plan *p, char *text, size_t size)
