@@ -6,8 +6,10 @@
 #include "format/gguf_write.h"
 #include "model/config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -230,11 +232,36 @@ static enum tern_status save_hash(const char *path, const char *sha256, struct t
     return ok ? TERN_OK : tern_error_set(err, TERN_IO, "%s.sha256: cannot be written: %s", path, strerror(errno));
 }
 
+/* Whether this is what a process that is no more called its unfinished file of that name. */
+static bool is_left(const char *entry, const char *name)
+{
+    const size_t n = strlen(name);
+    long writer;
+    int end = 0;
+    return !strncmp(entry, name, n) && sscanf(entry + n, ".%ld.tmp%n", &writer, &end) == 1 && end && !entry[n + (size_t)end] && writer > 0 &&
+           kill((pid_t)writer, 0) && errno == ESRCH;
+}
+
+/* Removes what killed writers have left beside the path. That it cannot is no error: nothing depends on it. */
+static void remove_left(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
+    DIR *entries = folder ? opendir(folder) : NULL;
+    for (const struct dirent *entry; entries && (entry = readdir(entries));)
+        if (is_left(entry->d_name, name))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+    free(folder);
+}
+
 enum tern_status tern_synth_save(const struct tern_synth *s, const char *path, struct tern_error *err)
 {
     char sha256[65], *temporary = NULL;
     if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
         return tern_error_memory(err, "a path", strlen(path) + 32);
+    remove_left(path);
     enum tern_status status;
     FILE *file = fopen(temporary, "wb");
     if (!file) {

@@ -30,7 +30,8 @@ const char *const *tern_synth_names(void);
 bool tern_synth_named(const char *name, struct tern_synth *out);
 /* Writes the model to an open file. `sha256` (may be NULL) gets the hash of all bytes. */
 enum tern_status tern_synth_write(const struct tern_synth *synth, FILE *file, char sha256[65], struct tern_error *err);
-/* The same to a path, by way of a temporary file beside it, and its hash to <path>.sha256 in the format of sha256sum. */
+/* The same to a path, by way of a temporary file beside it, and its hash to <path>.sha256 in the format of sha256sum. Temporary files of
+ * writers that were killed go. */
 enum tern_status tern_synth_save(const struct tern_synth *synth, const char *path, struct tern_error *err);
 
 /*
