@@ -73,7 +73,7 @@ return {
   },
   uncompress = {
     about = "decompression",
-    axes = { { "bytes", { 65536 } } },
+    axes = { { "bytes", { 4096, 65536 } } },
     setup = packed,
     run = function(s, n, p)
       for _ = 1, n do

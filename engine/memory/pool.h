@@ -23,20 +23,19 @@
  * be counted in either order, as may the peak between them. held is exact.
  *
  * When a general allocator is as good, or better (the pool's speed over that of the best of glibc, mimalloc, jemalloc and tcmalloc, one
- * to four threads on two processors; 48 of 70 cells at 0.9 or more on a Xeon with AMX, 34 on a Zen 4 EPYC with other work beside it):
+ * to four threads on two processors; 0.9 or more in 53 of 70 cells on a Xeon with AMX, in 39 on a Zen 4 EPYC):
  *
  *                              Xeon                                EPYC
- *   to 64 B                    0.7-1.2                             0.7-1.0
- *   64 B to 4 KiB              1.0-1.3                             0.8-1.2, once 0.6
- *   4 to 64 KiB                0.7-1.3; four threads 0.3-0.65      0.8-0.9; four threads 0.3-0.9
- *   64 KiB to 1 MiB            1.2-5; one thread but pairs 0.6-0.7 1.1-3; one thread in queues and random use 0.5-0.6
- *   above 1 MiB                0.9-11                              0.8-7
- *   given by another thread    0.7-4.8                             0.7-10; 64 KiB to 1 MiB 0.2-0.9
+ *   to 64 B                    0.6-1.3                             0.8-0.9; several threads 0.5-0.8
+ *   64 B to 4 KiB              1.0-1.3                             1.0-1.2; several threads 0.6-1.2
+ *   4 to 64 KiB                0.8-1.1; four threads 0.6-0.75      0.9-1.0; several threads 0.7-1.5
+ *   64 KiB to 1 MiB            1.2-6                               0.9-5
+ *   above 1 MiB                1.0-13                              0.8-23
+ *   given by another thread    1.2-3.5; 64 KiB to 1 MiB 0.6-0.8    0.5-1.5; above 64 KiB 0.3-0.4
  *
- * Ahead by less than it seems above 64 KiB: threads keep up to 64 MiB of free blocks for that, 32 MiB each, and the heap up to 11 MiB (above 1 MiB: half of the peak) of free pages, see shelf.h and span.h. On
- * what models ask for while they load it is 0.8-1.4 times as fast as tcmalloc, the best there (EPYC, with other work beside it).
- *
- * The table is of 12 MiB kept and a peak of late that sank eight times more slowly; the Xeon's is the best quarter of each cell's windows.
+ * Ahead by less than it seems above 64 KiB: threads keep up to 64 MiB of free blocks for that, 32 MiB each, and the heap up to 11 MiB
+ * (above 1 MiB: half of the peak) of free pages, see shelf.h and span.h. On what models ask for while they load it is 1.0, 1.2 and 1.5 times
+ * as fast as tcmalloc, the best there (tiny, small and medium; EPYC), where a loop that took nothing would be 1.3 times as fast for tiny.
  *
  * What it adds is accounting by tag, ceilings and refusal of wrong gives. suites/memory.lua measures all of this again.
  */

@@ -23,7 +23,9 @@
 #include "memory/tracker.h"
 
 enum {
-    TERN_SHARDS = 4, TERN_BIN_BLOCKS = 256, TERN_STOCK = 64 << 20, TERN_SPAN_NEAR = 2, TERN_STOCK_LEAST = 256 << 10, TERN_STOCK_MOST = 32 << 20, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
+    TERN_SHARDS = 4, TERN_SPAN_NEAR = 2, TERN_SHELVES = TERN_POOLS * TERN_N_TAGS,
+    TERN_BIN_BLOCKS = 256, TERN_STOCK = 64 << 20, /* bytes of all shelves of a pool, of one at least and at most */
+    TERN_STOCK_LEAST = 256 << 10, TERN_STOCK_MOST = 32 << 20,
     TERN_SHELF_BYTES = 1 << TERN_KEY_TAG, TERN_SHELF_HALF = TERN_SHELF_BYTES / 2
 };
 
