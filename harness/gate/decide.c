@@ -271,7 +271,7 @@ static bool is_confirmed(struct decide *d, const struct look *look)
 {
     size_t n = look->cell.n;
     if (look->kept < d->red_generations)
-        return look->last && (look->kept < 2 || agrees_without_slowest(d, look));
+        return look->last && look->kept > 1 && agrees_without_slowest(d, look);
     if (count_kept(&look->cell, d->suspected_at) > 0)
         return agrees(d, look, d->suspected_at, n - d->suspected_at) && agrees_without_slowest(d, look);
     return look->last && agrees_without_slowest(d, look);

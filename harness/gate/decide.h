@@ -75,7 +75,7 @@ void decide_support(struct decide *decide);
 /*
  * Looks at the rounds so far and returns the decision; DECISION_NONE means go on. `last`: no round will follow, so
  * the answer is never NONE. Once decided, it stays. Each call at a due look spends its share of the error rates.
- * Red needs, beside the two bounds: its number of generations (fewer only when `last`), those that came after the first
+ * Red needs, beside the two bounds: its number of generations (fewer, but two, only when `last`), those that came after the first
  * suspicion agreeing with P <= 0.05 on their own, or without such ones all but the slowest generation.
  */
 enum decision decide_look(struct decide *decide, struct spread_pool pool, bool last);

@@ -105,6 +105,11 @@ static void waits_for_fresh_processes(void **state)
     assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);
     assert_false(decide_is_suspected(d));
     decide_close(d);
+
+    d = plain(1, 60, 1, 1.5, 0.05);  /* the rounds of one process are all there is */
+    assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
+    assert_string_equal(decide_verdict(d)->reason, "a suspected slowdown was not confirmed in fresh processes");
+    decide_close(d);
 }
 
 /* One process that is slow by luck does not carry a red, however slow; nor does one fast process hide one. */
