@@ -111,6 +111,37 @@ static void values_are_judged(void **state)
     assert_int_equal(metrics_judge(metrics_find("memory"), &(struct metrics_values){1, {base, base, base}}, 0.05, 1).decision, DECISION_PASS);
 }
 
+/* With as good as infinitely many degrees of freedom the bounds are the normal's: qnorm of R at 1 %, 5 %, 0.01 %. */
+static void bounds_are_those_of_the_rates(void **state)
+{
+    (void)state;
+    static const struct row {
+        double centre, error, tolerance;
+        size_t tests;
+        int worse;
+        double red;  /* the least centre that is red: in errors beyond the tolerance, or beyond 0 */
+        enum decision wanted;
+    } rows[] = {
+        {0.02, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_PASS},            {0.02, 0.1, 0.05, 1, 1, 0.3719016, DECISION_INCONCLUSIVE},
+        {0.01, 0.01, 0.05, 50, 1, 0.04879016 + 0.03090232, DECISION_PASS},           {-0.08, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_IMPROVED},
+        {0.0721, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_REGRESSION},    {0.0719, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_INCONCLUSIVE},
+        {-0.0721, 0.01, 0.05, 1, -1, 0.04879016 + 0.02326348, DECISION_REGRESSION},  {0.3718, 0.1, 0.05, 1, 1, 0.3719016, DECISION_INCONCLUSIVE},
+        {0.3720, 0.1, 0.05, 1, 1, 0.3719016, DECISION_REGRESSION},                   {0.0255, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_PASS},
+        {0.0256, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_INCONCLUSIVE},  {-0.0721, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_IMPROVED},
+        {-0.0720, 0.01, 0.05, 1, 1, 0.04879016 + 0.02326348, DECISION_PASS},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct row *r = &rows[i];
+        struct decide_verdict v = metrics_decide(&(struct stored_estimate){r->centre, r->error, 1e9}, r->worse, r->tolerance, r->tests);
+        if (v.decision != r->wanted)
+            fail_msg("row %zu: %s, expected %s", i, decide_word(v.decision), decide_word(r->wanted));
+        assert_near(v.ratio, exp(r->centre), 1e-12);
+        assert_near(log(v.low), r->centre - 2.326348 * r->error, 1e-6 * r->error + 1e-9);
+        assert_near(log(v.high), r->centre + 2.326348 * r->error, 1e-6 * r->error + 1e-9);
+        assert_near(log1p(v.smallest_visible), r->red + 1.644854 * r->error, 1e-6 * r->error + 1e-7);
+    }
+}
+
 /* Latencies: exponential, in `bunches` equal ones each, head's times `factor`. */
 static struct decide_verdict stream(double factor, double base2, size_t n, size_t bunches, uint64_t seed)
 {
@@ -144,6 +175,15 @@ static void p99_is_judged(void **state)
     assert_int_equal(stream(1.5, 1, 8000, 1, seed).decision, DECISION_REGRESSION);
     assert_int_equal(stream(0.6, 1, 8000, 1, seed).decision, DECISION_IMPROVED);
     assert_int_equal(stream(1, 2, 8000, 1, seed).decision, DECISION_UNFIT);
+    assert_string_equal(stream(1, 2, 8000, 1, seed).reason, "base's P99 disagrees with its own");
+    struct decide_verdict pass = stream(1, 1, 8000, 1, seed);
+    assert_null(pass.reason);
+    assert_near(pass.smallest_visible, 1.10 * pass.ratio / pass.low - 1, 1e-12);
+    assert_near(pass.ratio, 1, 0.05);
+    assert_near(pass.null_ratio, 1, 0.05);
+    assert_near(stream(1.2, 1, 8000, 1, seed).ratio, 1.2, 0.06);
+    assert_near(stream(1, 1.2, 8000, 1, seed).null_ratio, 1.2, 0.06);
+    assert_string_equal(stream(1, 1, 200, 1, seed).reason, "too few requests, or too unlike, to bound the P99");
     struct decide_verdict few = stream(1.5, 1, 20, 1, seed), none = stream(1, 1, 0, 1, seed);
     assert_int_equal(few.decision, DECISION_INCONCLUSIVE);
     assert_true(isinf(few.high));
@@ -152,6 +192,32 @@ static void p99_is_judged(void **state)
     struct decide_verdict bunched = stream(1, 1, 8000, 100, seed), loose = stream(1, 1, 8000, 1, seed);
     assert_true(bunched.inflation > 10 && loose.inflation < 3);
     assert_true(bunched.high / bunched.low > loose.high / loose.low);
+}
+
+/* What all requests together say needs the processes' agreement: head is `factor` times as slow in one process of five only. */
+static enum decision one_process(double factor, double others, uint64_t seed)
+{
+    enum { G = 5, N = 4000 };
+    struct traces_random r = traces_seed(seed);
+    static double lane[N_LANES][G * N];
+    const size_t length[G] = {N, N, N, N, N};
+    for (size_t l = 0; l < N_LANES; l++)
+        for (size_t i = 0; i < G * N; i++) {
+            double is_head = l == LANE_HEAD ? i / N == 2 ? factor : others : 1;
+            lane[l][i] = is_head * 1e6 * (1 - log(traces_uniform(&r)));
+        }
+    return metrics_judge_p99(&(struct metrics_stream){G, length, {lane[0], lane[1], lane[2]}}, 0.10, 1).decision;
+}
+
+static void processes_have_to_agree(void **state)
+{
+    (void)state;
+    uint64_t seed = seed_of_test("metrics") + 50;
+    assert_int_equal(one_process(1.6, 1.6, seed), DECISION_REGRESSION);
+    assert_int_equal(one_process(6, 1, seed), DECISION_INCONCLUSIVE);      /* a red by one process */
+    assert_int_equal(one_process(0.6, 0.6, seed), DECISION_IMPROVED);
+    assert_int_equal(one_process(0.01, 1, seed), DECISION_INCONCLUSIVE);  /* a pass by the rest */
+    assert_int_equal(one_process(1, 1, seed), DECISION_PASS);
 }
 
 /* Identical streams are not red, dependent ones neither. */
@@ -168,7 +234,7 @@ static void identical_streams_are_not_red(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ranks_of_bounds), cmocka_unit_test(bounds_cover), cmocka_unit_test(contrasts), cmocka_unit_test(values_are_judged),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ranks_of_bounds), cmocka_unit_test(bounds_cover), cmocka_unit_test(contrasts), cmocka_unit_test(values_are_judged), cmocka_unit_test(bounds_are_those_of_the_rates), cmocka_unit_test(processes_have_to_agree),
                                        cmocka_unit_test(p99_is_judged), cmocka_unit_test(identical_streams_are_not_red)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

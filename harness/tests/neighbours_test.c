@@ -27,6 +27,7 @@ static void neighbours_by_id(void **state)
         {"s/b/x=1", "s/b/x=1/y=2", true, false},       {"s/b/x=1", "s/b/y=2", true, false},          {"s/b/x=1", "s/bb/x=1", false, false},
         {"7/s/b/x=a", "7/s/b/x=ab", true, true},       {"7/s/b/x=a", "8/s/b/x=b", false, false},     {"x=1", "x=2", false, false},
         {"s/b/x=1/y=2", "s/b/x=1", true, false},       {"s/b/x=12/y=2", "s/b/x=1/y=2", true, true},  {"", "", false, false},
+        {"s/b/x=1/y", "s/b/x=2/y", true, true},      {"s/b/x=1/yy=1", "s/b/x=1/y=1", true, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (neighbours_same_bench(rows[i].a, rows[i].b) != rows[i].bench || neighbours_along_axis(rows[i].a, rows[i].b) != rows[i].axis)

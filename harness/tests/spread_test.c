@@ -46,6 +46,15 @@ static void spread_learns_from_neighbours(void **state)
             sum += p.weight[i];
         assert_near(sum, 1, 1e-12);
     }
+    enum { LONG = 200 };  /* a likelihood far above 1 */
+    double head[LONG], null[LONG], variance[LONG];
+    for (size_t g = 0; g < LONG; g++) {
+        head[g] = 0.02 * sqrt(1.5) * traces_normal(&r);
+        null[g] = 0.02 * sqrt(2) * traces_normal(&r);
+        variance[g] = 1e-8;
+    }
+    const struct spread_cell many = {LONG, head, variance, null, variance, NULL}, *many_one = &many;
+    assert_near(spread_fit(&many_one, 1, spread_pool_start()).centre, log(0.02), 1);
     const struct spread_cell nothing = {0}, *one = &nothing;
     assert_near(spread_fit(&one, 1, spread_pool_start()).centre, spread_pool_start().centre, 0.15);
 }
