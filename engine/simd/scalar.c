@@ -13,6 +13,7 @@ typedef void add_line_fn(const uint8_t *w, const int8_t *x, int32_t *sum);
 
 static inline __attribute__((always_inline)) void add_int8(const uint8_t *w, const int8_t *x, int32_t *sum)
 {
+#pragma GCC unroll 4
     for (int j = 0; j < 4; j++)
         sum[0] += w[j] * x[j];
 }
