@@ -19,7 +19,7 @@ static const double no_weight = 1e6;            /* a variance that takes a gener
 static const double odd_errors = 5;             /* of the null contrast: a process to which something happened */
 static const double wide_share = 0.25;          /* of the tolerance: processes of one build that differ by more are wide */
 static const double wide_rate = 1e-4;           /* of red by chance of the processes' order, where they are */
-static const double tangle_share = .125;       /* of the tolerance: what pairs of lanes owe beyond it may pass for a change */
+static const double tangle_reach = 8;           /* how far what pairs of lanes owe may move head: five times what it does on average */
 static const double improve_patience = 4;       /* how many times the rounds of a pass may go into calling it improved */
 
 struct seen_round {
@@ -341,9 +341,15 @@ static void describe(struct decide *d, const struct look *look)
     v->generations = d->n_generations;
 }
 
-static bool is_tangled(const struct decide *d)
+/* The decision that stands although head may be off by what pairs of lanes owe; DECISION_NONE: none. */
+static enum decision untangle(const struct decide *d, const struct look *look, enum decision decision)
 {
-    return d->paired.tangle > tangle_share * d->threshold;
+    double mean = spread_mean(&look->posterior), reach = tangle_reach * d->paired.tangle;
+    if (decision == DECISION_IMPROVED && -mean <= reach)
+        decision = DECISION_PASS;
+    if ((decision == DECISION_REGRESSION && mean <= reach) || (decision == DECISION_PASS && d->threshold - mean <= reach))
+        return DECISION_NONE;
+    return decision;
 }
 
 static const char *why_not(const struct decide *d, const struct look *look, bool disagrees)
@@ -352,7 +358,7 @@ static const char *why_not(const struct decide *d, const struct look *look, bool
         return "base disagrees with itself by more than half the tolerance";
     if (d->n_rounds < least_rounds)
         return "too few rounds";
-    if (is_tangled(d))
+    if (tangle_reach * d->paired.tangle >= d->threshold)
         return "what a turn owes to the lane before it differs from lane to lane: that cannot be told from a change";
     if (d->suspected_at)
         return "a suspected slowdown was not confirmed in fresh processes";
@@ -361,10 +367,11 @@ static const char *why_not(const struct decide *d, const struct look *look, bool
 
 static void settle(struct decide *d, const struct look *look)
 {
-    bool disagrees = null_disagrees(d, look), can_tell = !disagrees && d->n_rounds >= least_rounds && !is_tangled(d);
+    bool disagrees = null_disagrees(d, look), can_tell = !disagrees && d->n_rounds >= least_rounds;
     enum decision decision = can_tell ? judge_red(d, look) : DECISION_NONE;
     if (can_tell && decision == DECISION_NONE)
         decision = judge_pass(d, look);
+    decision = untangle(d, look, decision);
     d->verdict.reason = NULL;
     if (decision == DECISION_NONE && look->last) {
         decision = disagrees ? DECISION_UNFIT : DECISION_INCONCLUSIVE;

@@ -261,6 +261,40 @@ static void carry_over_is_taken_off(void **state)
     }
 }
 
+/* What lanes owe to the lane before, each in its own way, may pass for a small change, not for a large one. */
+static void costs_by_pair_hide_small_changes(void **state)
+{
+    (void)state;
+    static const struct traces_kind kind = {.name = "pairs", .noise = 0.01, .process = 0.001};
+    static const struct row {
+        double pair, change;
+        enum decision wanted;
+    } rows[] = {{0.04, 0, DECISION_INCONCLUSIVE}, {0.04, 0.1, DECISION_INCONCLUSIVE}, {0.04, 1, DECISION_REGRESSION}, {0.04, -1, DECISION_IMPROVED},
+                {0.04, -0.1, DECISION_PASS},      {0, 0, DECISION_PASS},              {0, 0.1, DECISION_REGRESSION},  {0, -0.1, DECISION_IMPROVED}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct traces_cell cell;
+        traces_open(&cell, &kind, seed_of_test("decide") + 13);
+        for (int lane = 0; lane < N_LANES; lane++) {  /* by which way round two lanes follow each other: no sum over the lanes before */
+            cell.pair[lane][(lane + 1) % N_LANES] = rows[i].pair;
+            cell.pair[lane][(lane + 2) % N_LANES] = -rows[i].pair;
+        }
+        struct decide *d = decide_open(0.05, 1, 3);
+        for (int g = 0; g < 5; g++) {
+            traces_generation(&cell);
+            for (int r = 0; r < 40; r++) {
+                struct decide_round round;
+                traces_round(&cell, g, rows[i].change, &round);
+                assert_true(decide_add(d, &round));
+            }
+        }
+        enum decision got = decide_look(d, spread_pool_start(), true);
+        if (got != rows[i].wanted)
+            fail_msg("row %zu: %s, expected %s (%.4f)", i, decide_word(got), decide_word(rows[i].wanted), decide_verdict(d)->ratio);
+        assert_int_equal(got == DECISION_INCONCLUSIVE, decide_verdict(d)->reason && strstr(decide_verdict(d)->reason, "lane to lane"));
+        decide_close(d);
+    }
+}
+
 /* In a run of a thousand cells one is just above the tolerance: it can't be told, but beside a red neighbour it can. */
 static void a_red_neighbour_is_heard_in_replays(void **state)
 {
@@ -420,7 +454,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes),
         cmocka_unit_test(one_odd_process), cmocka_unit_test(wide_processes_need_more), cmocka_unit_test(neighbours_lend_support),
         cmocka_unit_test(history_is_heard), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
-        cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(a_red_neighbour_is_heard_in_replays),
+        cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(a_red_neighbour_is_heard_in_replays), cmocka_unit_test(costs_by_pair_hide_small_changes),
         cmocka_unit_test(each_end_has_its_reason), cmocka_unit_test(pinned_verdicts_stay)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
