@@ -7,10 +7,12 @@
 static const struct cuda_kernel_row rows[] = {
 #define STREAM(warps, columns) {"stream_" #warps "x" #columns, CUDA_STREAM, warps, columns, 0, 0},
 #define GEMM(batch, groups, slices, quads) {"gemm_" #batch "x" #groups "x" #slices "x" #quads, CUDA_GEMM, batch, groups, slices, quads},
+#define TURNS(batch, groups, quads) {"turns_" #batch "x" #groups "x" #quads, CUDA_TURNS, batch, groups, 1, quads},
 #define PORTABLE(warps, tiles, columns) {"portable_" #warps "x" #tiles "x" #columns, CUDA_PORTABLE, warps, tiles, columns, 0},
 #include "cuda/kernels/linear.def"
 #undef STREAM
 #undef GEMM
+#undef TURNS
 #undef PORTABLE
 };
 
@@ -59,7 +61,7 @@ static void add_streams(struct list *l, const struct cuda_kernel_row *row)
     }
 }
 
-enum { GEMM_BARRIER_BYTES = 16 }; /* of a stage, behind stages and exchange */
+enum { GEMM_BARRIER_BYTES = 16 /* of a stage, behind stages and exchange */, TURNS_THREADS = 384 };
 
 /* One launch of a warpgroup kernel: blocks a multiprocessor, and whether blocks take several tiles. Needs two stages at least. */
 static void add_gemm(struct list *l, const struct cuda_kernel_row *row, size_t per, int loops)
@@ -87,6 +89,17 @@ static void add_gemms(struct list *l, const struct cuda_kernel_row *row)
             add_gemm(l, row, per, loops);
 }
 
+/* Two tiles a block, so that its warpgroups have turns to take. */
+static void add_turns(struct list *l, const struct cuda_kernel_row *row)
+{
+    const struct cuda_shape *s = l->shape;
+    size_t batch = (size_t)row->a, groups = (size_t)row->b, quads = (size_t)row->d, tiles = up(s->tiles / 4, groups) * up(s->batch, batch);
+    size_t blocks = least(up(tiles, 2), (size_t)l->info->multiprocessors), stage = quads * (batch * CUDA_QUAD + groups * 4 * CUDA_TILE_BYTES) + GEMM_BARRIER_BYTES;
+    size_t stages = least(up(s->quads, quads) * up(tiles, blocks), l->info->shared_bytes / stage);
+    if (l->info->major == 9 && l->info->minor == 0 && s->batch >= batch)
+        add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, TURNS_THREADS, (unsigned)(stages * stage)}, 0, (int)stages, l->info->shared_bytes});
+}
+
 static void add_portable(struct list *l, const struct cuda_kernel_row *row)
 {
     const struct cuda_shape *s = l->shape;
@@ -97,7 +110,7 @@ static void add_portable(struct list *l, const struct cuda_kernel_row *row)
 size_t cuda_choices(const struct cuda_info *info, const struct cuda_shape *shape, const char *name, struct cuda_choice *out, size_t room)
 {
     static void (*const families[])(struct list *, const struct cuda_kernel_row *) = {
-        [CUDA_STREAM] = add_streams, [CUDA_GEMM] = add_gemms, [CUDA_PORTABLE] = add_portable};
+        [CUDA_STREAM] = add_streams, [CUDA_GEMM] = add_gemms, [CUDA_TURNS] = add_turns, [CUDA_PORTABLE] = add_portable};
     struct list l = {info, shape, out, 0, room};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (name ? !strcmp(name, rows[i].name) : rows[i].family != CUDA_PORTABLE)

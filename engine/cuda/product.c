@@ -71,7 +71,7 @@ enum cuda_outcome cuda_product_start(struct cuda_device *d, const struct cuda_pr
 {
     struct stream_args direct = direct_arguments(p, o);
     struct cuda_grid grid = p->choice.grid;
-    if (p->choice.row->family == CUDA_GEMM)
+    if (p->choice.row->family == CUDA_GEMM || p->choice.row->family == CUDA_TURNS)
         return start_mapped(d, p, o, fault);
     if (!p->has_norm)
         return cuda_start(d, p->function, grid, (void *[]){&direct}, fault);

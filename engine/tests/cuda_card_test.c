@@ -55,10 +55,12 @@ struct kernel {
 static const struct kernel kernels[] = {
 #define STREAM(warps, columns) {"stream_" #warps "x" #columns, columns},
 #define GEMM(batch, groups, slices, quads) {"gemm_" #batch "x" #groups "x" #slices "x" #quads, 0},
+#define TURNS(batch, groups, quads) {"turns_" #batch "x" #groups "x" #quads, 0},
 #define PORTABLE(warps, tiles, columns) {"portable_" #warps "x" #tiles "x" #columns, 0},
 #include "cuda/kernels/linear.def"
 #undef STREAM
 #undef GEMM
+#undef TURNS
 #undef PORTABLE
 };
 enum { N_KERNELS = sizeof kernels / sizeof *kernels };
@@ -101,6 +103,20 @@ static void kernel_at_edge_shapes(void **state)
             launches += try_launches(kernel, ns[at % 8], ks[at * 3 % 8], batches[b]);
     if (!launches) /* a card of another generation */
         print_message("# %s: no launch on this card\n", kernel->name);
+}
+
+/* Rings that go round several times within a tile, and blocks that take many tiles, which no edge shape has. */
+static void rings_go_round(void **state)
+{
+    static const struct {
+        size_t n, k, batch;
+    } shapes[] = {{129, 4097, 1}, {129, 4097, 9}, {129, 4097, 31}, {129, 4097, 65}, {129, 4097, 257}, {6912, 640, 2048}};
+    (void)state;
+    need_card();
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (size_t i = 0; i < N_KERNELS; i++)
+            if (!kernels[i].batch || shapes[s].batch <= kernels[i].batch)
+                try_launches(&kernels[i], shapes[s].n, shapes[s].k, shapes[s].batch);
 }
 
 /* Every launch bound anew and run again and again: what a race, or memory that nobody wrote, would spoil now and then. */
@@ -262,9 +278,9 @@ int main(int argc, char **argv)
 {
     static char caches[][4] = {"f32", "f16", "i8"};
 #define EACH_CACHE(test) {#test "_f32", test, NULL, NULL, caches[0]}, {#test "_f16", test, NULL, NULL, caches[1]}, {#test "_i8", test, NULL, NULL, caches[2]}
-    enum { OTHERS = 18 };
+    enum { OTHERS = 19 };
     struct CMUnitTest tests[OTHERS + N_KERNELS] = {
-        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(real_shapes), cmocka_unit_test(sums_are_the_same_again), cmocka_unit_test(bitlinear_has_the_bits_of_scalar),
+        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(real_shapes), cmocka_unit_test(rings_go_round), cmocka_unit_test(sums_are_the_same_again), cmocka_unit_test(bitlinear_has_the_bits_of_scalar),
         cmocka_unit_test(unpacked_products_are_exact), cmocka_unit_test(unpacked_products_of_real_shapes), cmocka_unit_test(stretches), cmocka_unit_test(out_of_memory_is_survived), cmocka_unit_test(long_contexts_have_the_bits_of_the_cpu),
         EACH_CACHE(decode_has_the_bits_of_the_cpu), EACH_CACHE(several_sequences_have_the_bits_of_the_cpu), EACH_CACHE(prompts_have_the_bits_of_the_cpu),
     };

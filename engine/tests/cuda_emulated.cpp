@@ -176,10 +176,12 @@ void barrier_wait(unsigned barrier, unsigned parity)
 #define KERNEL(name, type) {#name, [](const void *p) { name(*(const type *)p); }, sizeof(type)},
 #undef STREAM
 #undef GEMM
+#undef TURNS
 #undef PORTABLE
 static const emulated_kernel kernels[] = {
 #define STREAM(warps, columns) KERNEL(matmul_t2_i8_stream_##warps##x##columns, stream_args)
 #define GEMM(batch, groups, slices, quads)
+#define TURNS(batch, groups, quads)
 #define PORTABLE(warps, tiles, columns) KERNEL(matmul_t2_i8_portable_##warps##x##tiles##x##columns, stream_args)
 #include "cuda/kernels/linear.def"
 #define CACHE(name) KERNEL(remember_##name, attend_args) KERNEL(score_##name, attend_args) KERNEL(mix_##name, attend_args) KERNEL(attend_##name, attend_args)

@@ -4,6 +4,7 @@
 #include "gemm.cuh"
 #include "portable.cuh"
 #include "stream.cuh"
+#include "turns.cuh"
 
 struct __align__(64) tensor_map {
     uint64_t opaque[16];
@@ -31,6 +32,13 @@ struct __align__(64) tensor_map {
                                                                   const __grid_constant__ tensor_map x)                                    \
     {                                                                                                                                      \
         IF_WGMMA((gemm_body<gemm_shape<batch, groups, slices, quads>>(p, &w, &x));)                                                        \
+    }
+#define TURNS(batch, groups, quads)                                                                                                        \
+    extern "C" __global__ void __launch_bounds__(turns_shape<batch, groups, quads>::THREADS, 1)                                             \
+        matmul_t2_i8_turns_##batch##x##groups##x##quads(const gemm_args p, const __grid_constant__ tensor_map w,                            \
+                                                        const __grid_constant__ tensor_map x)                                              \
+    {                                                                                                                                      \
+        IF_WGMMA((turns_body<turns_shape<batch, groups, quads>>(p, &w, &x));)                                                               \
     }
 #define PORTABLE(warps, tiles, columns)                                                                                                    \
     extern "C" __global__ void __launch_bounds__(warps * 32) matmul_t2_i8_portable_##warps##x##tiles##x##columns(const stream_args p)       \
