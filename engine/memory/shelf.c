@@ -105,7 +105,7 @@ static struct tern_thread_table *own_table(void)
     if (table) {
         spare_tables = table->next;
     } else {
-        char *at = tern_space_map(sizeof *table); /* aligned to pages, which is enough: shelves are half of one */
+        char *at = tern_space_map(sizeof *table);
         if (!at)
             return NULL;
         table = (struct tern_thread_table *)at;

@@ -52,7 +52,7 @@ struct tern_shelf {
     uint8_t victim;               /* class of the last bin that places were taken from */
     struct tern_bin slab[TERN_CLASSES - TERN_CLASS_SLAB] __attribute__((aligned(TERN_SHELF_HALF)));
     struct tern_account slab_account;
-} __attribute__((aligned(TERN_SHELF_BYTES)));
+} __attribute__((aligned(TERN_SHELF_HALF))); /* that of a page, as what is mapped has */
 
 struct tern_thread {
     struct tern_shelf shelf[TERN_SHELVES];
