@@ -82,6 +82,8 @@ struct tern_vector_kernels {
 
     /* x[i] = e[i] / sum e,  e[i] = exp(x[i] - max x)  by the engine's own exp: relative error below 2e-7, 0 below -87. In place. */
     void (*softmax)(float *x, size_t n);
+    /* x[i] = exp(x[i] - max x), in place; returns 1 / sum x. */
+    float (*softmax_weights)(float *x, size_t n);
 
     /* y[i] = row[i], or scale * row[i] for int8: one row of a table as floats, as an embedding is looked up. Halves widen exactly; of a NaN only that it is one. */
     void (*widen)(const struct tern_rows *rows, size_t row, size_t d, float *y);

@@ -42,7 +42,7 @@ static void add(struct list *l, struct cuda_choice choice)
 /* Rings of a warp worth trying: units a stage, stages, blocks a multiprocessor. Chosen on an H200, 2026-11-23, gpu_bitlinear. */
 static const struct {
     size_t units, stages, per_card_unit;
-} rings[] = {{4, 2, 1}, {4, 3, 1}, {8, 2, 1}, {4, 2, 2}, {4, 1, 2}};
+} rings[] = {{4, 2, 1}, {4, 3, 1}, {8, 2, 1}, {4, 2, 2}, {4, 1, 2}, {32, 1, 1}};
 
 static void add_streams(struct list *l, const struct cuda_kernel_row *row)
 {
@@ -53,11 +53,11 @@ static void add_streams(struct list *l, const struct cuda_kernel_row *row)
         return;
     for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
         size_t blocks = least(tiles, rings[i].per_card_unit * (size_t)l->info->multiprocessors), most = up(tiles, blocks);
-        size_t stages = least(rings[i].stages, up(up(most * s->quads, warps), rings[i].units));
-        size_t bytes = warps * stages * (rings[i].units * CUDA_TILE_BYTES + 8) + columns * (s->quads * CUDA_QUAD + 16) +
+        size_t share = up(most * s->quads, warps), units = least(rings[i].units, share), stages = least(rings[i].stages, up(share, units));
+        size_t bytes = warps * stages * (units * CUDA_TILE_BYTES + 8) + columns * (s->quads * CUDA_QUAD + 16) +
                        most * CUDA_TILE_ROWS * 4 * (columns == 1 ? warps : columns);
         if (bytes <= l->info->shared_bytes)
-            add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, (unsigned)warps * 32, (unsigned)bytes}, (int)rings[i].units, (int)stages, l->info->shared_bytes});
+            add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, (unsigned)warps * 32, (unsigned)bytes}, (int)units, (int)stages, l->info->shared_bytes});
     }
 }
 

@@ -40,16 +40,23 @@ static uint64_t history_of(const struct cuda_session *s, bool is_of_all)
     return s->history.at + (is_of_all ? 0 : s->chosen) * cuda_session_pitch(s) * sizeof(uint32_t);
 }
 
-static struct norm_args norm_arguments(const struct cuda_session *s, const struct norm *norm, bool is_of_all)
+static struct norm_args norm_arguments(const struct cuda_session *s, const struct norm *norm)
 {
-    const struct cuda_model *m = s->model;
     size_t from = norm->row * norm->row_floats * sizeof(float), whole = norm->row * norm->n * sizeof(float);
     return (struct norm_args){
         .x = address(norm->x + (norm->kind == NORM_RESIDUAL ? whole : from)), .added = address(norm->added + from), .w = address(norm->w), .kept = address(norm->kept + whole),
-        .block = norm->rows * norm->row_floats, .part = (int)norm->part, .ldx = (int)norm->row_floats,
-        .table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(history_of(s, is_of_all)),
-        .history_pitch = is_of_all ? (int)cuda_session_pitch(s) : 0, .state = address(state_of(s, is_of_all)), .q = address(s->q8.at), .scale = address(s->sx.at), .eps = m->spec.eps, .kind = (int)norm->kind, .n = (int)norm->n, .ldq = (int)(cuda_pack_quads(norm->n) * CUDA_QUAD),
+        .between = (int)(norm->rows * norm->row_floats - norm->part), .per_card = norm_per_card((unsigned)norm->part), .ldx = (int)norm->row_floats,
+        .q = address(s->q8.at), .scale = address(s->sx.at), .eps = s->model->spec.eps, .kind = (int)norm->kind, .n = (int)norm->n, .ldq = (int)(cuda_pack_quads(norm->n) * CUDA_QUAD),
     };
+}
+
+static enum cuda_outcome start_embedding(struct cuda_session *s, const struct cuda_pass *pass, uint64_t x, struct cuda_fault *fault)
+{
+    const struct cuda_model *m = s->model;
+    struct embed_args a = {.x = address(x), .table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(history_of(s, pass->is_of_all)),
+                           .history_pitch = pass->is_of_all ? (int)cuda_session_pitch(s) : 0, .state = address(state_of(s, pass->is_of_all)), .n = (int)m->spec.width};
+    void *arguments[] = {&a};
+    return cuda_start(s->device, s->kernels[PASS_embed], (struct cuda_grid){(unsigned)pass->rows, 1, NORM_THREADS, 0}, arguments, fault);
 }
 
 static enum cuda_outcome start_norm(struct cuda_session *s, const struct norm_args *a, size_t rows, struct cuda_fault *fault)
@@ -66,7 +73,7 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
     struct cuda_operands operands = {.w = cuda_model_matrix(s->model, layer, which), .x8 = s->q8.at, .sx = s->sx.at, .y = y, .scale = s->model->scales[layer][which],
                                            .batch = pass->rows};
     static const char *const names[CUDA_MATRICES] = {"q, k, v", "attention output", "gate, up", "down"};
-    struct norm_args a = norm_arguments(s, norm, pass->is_of_all);
+    struct norm_args a = norm_arguments(s, norm);
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     if (!p->has_norm) {
         a.marks = marks_of(s, "norm", layer);
@@ -86,6 +93,17 @@ static void *cache_of(const struct cuda_session *s, const struct cuda_memory *me
     return address(memory->at + layer * bytes + (is_of_all ? 0 : s->chosen) * (bytes / s->spec.sequences));
 }
 
+static struct token_layout token_layout(const struct cuda_session *s)
+{
+    return token_layout_of((int)s->positions, (int)(s->share.heads / s->share.groups), (int)s->model->spec.head, (int)s->pitch, (int)cuda_cache_bytes(s->spec.cache),
+                           token_ranks(s->device->info.major));
+}
+
+size_t cuda_pass_token_bytes(const struct cuda_session *s)
+{
+    return (size_t)token_layout(s).bytes;
+}
+
 static struct attend_args attend_arguments(const struct cuda_session *s, size_t layer, size_t rows, bool is_of_all)
 {
     const struct cuda_model_spec *m = &s->model->spec;
@@ -95,19 +113,8 @@ static struct attend_args attend_arguments(const struct cuda_session *s, size_t 
                   .value_scales = cache_of(s, &s->value_scales, layer, is_of_all), .positions = (int)s->positions, .groups = (int)s->share.groups, .heads = (int)s->share.heads, .d = (int)m->head,
                   .pitch = (int)s->pitch},
         .qkv = address(s->wide.at), .cosine = address(s->model->cosine.at), .sine = address(s->model->sine.at), .scores = address(s->scores.at), .out = address(result.own),
-        .state = address(state_of(s, is_of_all)), .tokens = (int)rows, .ldo = (int)s->share.mixed,
+        .state = address(state_of(s, is_of_all)), .tokens = (int)rows, .ldo = (int)s->share.mixed, .at = token_layout(s),
     };
-}
-
-/* Shared memory of the kernels of attention. */
-static unsigned score_bytes(const struct cuda_session *s)
-{
-    return (unsigned)(SCORE_SLICE * s->model->spec.head * cuda_cache_bytes(s->spec.cache));
-}
-
-static unsigned token_bytes(const struct cuda_session *s)
-{
-    return (unsigned)mix_bytes(s->positions, s->spec.cache == CUDA_CACHE_i8);
 }
 
 static unsigned attend_bytes(void)
@@ -117,20 +124,16 @@ static unsigned attend_bytes(void)
 
 static enum cuda_outcome start_attention(struct cuda_session *s, size_t layer, const struct cuda_pass *pass, struct cuda_fault *fault)
 {
-    const struct cuda_model_spec *m = &s->model->spec;
     size_t rows = pass->rows, sequences = pass->is_of_all ? rows : 1;
     bool is_step = rows == sequences; /* one row a sequence */
+    int ranks = token_ranks(s->device->info.major);
     struct attend_args a = attend_arguments(s, layer, rows, pass->is_of_all);
     void *arguments[] = {&a};
     unsigned heads = (unsigned)s->share.heads, groups = (unsigned)s->share.groups, most = ATTEND_ROWS / (heads / groups), blocks = ((unsigned)rows + most - 1) / most;
     enum cuda_outcome o;
-    a.marks = marks_of(s, is_step ? "scores" : "rotate, cache", layer);
-    if (is_step) {
-        heads *= (unsigned)sequences;
-        o = cuda_start(s->device, s->kernels[PASS_score], (struct cuda_grid){heads, (unsigned)(s->positions / SCORE_SLICE), SCORE_THREADS, score_bytes(s)}, arguments, fault);
-        a.marks = marks_of(s, "softmax, values", layer);
-        return o ? o : cuda_start(s->device, s->kernels[PASS_mix], (struct cuda_grid){heads, ((unsigned)m->head + MIX_COLUMNS - 1) / MIX_COLUMNS, MIX_THREADS, token_bytes(s)}, arguments, fault);
-    }
+    a.marks = marks_of(s, is_step ? "attention" : "rotate, cache", layer);
+    if (is_step)
+        return cuda_start(s->device, s->kernels[PASS_token], (struct cuda_grid){(unsigned)ranks * groups * (unsigned)sequences, 1, TOKEN_THREADS, (unsigned)cuda_pass_token_bytes(s)}, arguments, fault);
     o = cuda_start(s->device, s->kernels[PASS_remember], (struct cuda_grid){(unsigned)rows, 1, REMEMBER_THREADS, 0}, arguments, fault);
     a.marks = marks_of(s, "attention", layer);
     return o ? o : cuda_start(s->device, s->kernels[PASS_attend], (struct cuda_grid){blocks, groups, ATTEND_THREADS, attend_bytes()}, arguments, fault);
@@ -152,12 +155,15 @@ enum cuda_outcome cuda_pass_stage(struct cuda_session *s, const struct cuda_pass
     const struct cuda_model_spec *m = &s->model->spec;
     uint64_t x = s->x[0].at, between = s->x[1].at, added = s->added.at, tall = s->tall.at, result = cuda_pass_result(s, pass->rows, stage).own;
     const struct norm norms[CUDA_STAGES] = {
-        {layer ? NORM_RESIDUAL : NORM_EMBEDDING, cuda_model_norm(s->model, layer, CUDA_NORM_attention), x, added, between, m->width, s->share.width, s->share.width, pass->rows, 0},
+        layer ? (struct norm){NORM_RESIDUAL, cuda_model_norm(s->model, layer, CUDA_NORM_attention), x, added, between, m->width, s->share.width, s->share.width, pass->rows, 0}
+              : (struct norm){NORM_PLAIN, cuda_model_norm(s->model, 0, CUDA_NORM_attention), between, 0, 0, m->width, m->width, m->width, pass->rows, 0},
         {NORM_PLAIN, cuda_model_norm(s->model, layer, CUDA_NORM_sub), s->mixed.at, 0, 0, m->width, s->share.mixed, s->share.mixed, pass->rows, 0},
         {NORM_RESIDUAL, cuda_model_norm(s->model, layer, CUDA_NORM_ffn), between, added, x, m->width, s->share.width, s->share.width, pass->rows, 0},
         {NORM_GATE, cuda_model_norm(s->model, layer, CUDA_NORM_ffn_sub), tall, tall + s->share.ffn * sizeof(float), 0, m->ffn, s->share.ffn, 2 * s->share.ffn, pass->rows, 0},
     };
-    enum cuda_outcome o = start_product(s, pass, &norms[stage], (enum cuda_matrix)stage, layer, stage == CUDA_STAGE_attention ? s->wide.at : result, fault);
+    enum cuda_outcome o = layer || stage != CUDA_STAGE_attention ? CUDA_OUTCOME_ok : start_embedding(s, pass, between, fault);
+    if (!o)
+        o = start_product(s, pass, &norms[stage], (enum cuda_matrix)stage, layer, stage == CUDA_STAGE_attention ? s->wide.at : result, fault);
     return o || stage != CUDA_STAGE_attention ? o : start_attention(s, layer, pass, fault);
 }
 
@@ -187,7 +193,7 @@ static enum cuda_outcome start_logits(struct cuda_session *s, const struct cuda_
 {
     const struct cuda_model *m = s->model;
     const struct norm last = {NORM_RESIDUAL, cuda_model_norm(m, 0, CUDA_NORM_last), s->x[0].at, s->added.at, s->x[1].at, m->spec.width, s->share.width, s->share.width, pass->rows, row};
-    struct norm_args a = norm_arguments(s, &last, pass->is_of_all);
+    struct norm_args a = norm_arguments(s, &last);
     a.marks = marks_of(s, "output norm", m->spec.layers);
     enum cuda_outcome o = start_norm(s, &a, n, fault);
     return o ? o : start_head(s, n, &a, pass->keeps_best ? state_of(s, pass->is_of_all) : 0, fault);
@@ -221,18 +227,17 @@ enum cuda_outcome cuda_pass_end(struct cuda_session *s, const struct cuda_pass *
 enum cuda_outcome cuda_pass_open(struct cuda_session *s, struct cuda_fault *fault)
 {
     const char *cache = cuda_cache_name(s->spec.cache);
-    char remember[32], score[32], mix[32], attend[32];
+    char remember[32], token[32], attend[32];
     const struct {
         const char *name;
         size_t shared_bytes;
     } rows[PASS_KERNELS] = {
-        [PASS_norm] = {"norm_f32_i8", 0}, [PASS_remember] = {remember, 0}, [PASS_score] = {score, score_bytes(s)}, [PASS_mix] = {mix, token_bytes(s)},
+        [PASS_embed] = {"embed_f32", 0}, [PASS_norm] = {"norm_f32_i8", 0}, [PASS_remember] = {remember, 0}, [PASS_token] = {token, cuda_pass_token_bytes(s)},
         [PASS_attend] = {attend, attend_bytes()}, [PASS_head] = {"head_i8", s->model->spec.width}, [PASS_heads] = {"heads_i8", HEADS_AT_ONCE * s->model->spec.width}, [PASS_advance] = {"next_position", 0},
     };
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     snprintf(remember, sizeof remember, "remember_%s", cache);
-    snprintf(score, sizeof score, "score_%s", cache);
-    snprintf(mix, sizeof mix, "mix_%s", cache);
+    snprintf(token, sizeof token, "token_%s", cache);
     snprintf(attend, sizeof attend, "attend_%s", cache);
     for (size_t i = 0; i < PASS_KERNELS && !o; i++)
         o = cuda_kernel(s->device, rows[i].name, rows[i].shared_bytes, &s->kernels[i], fault);
@@ -335,7 +340,7 @@ enum cuda_outcome cuda_pass_choose(struct cuda_session *s, size_t rows, struct c
         shapes[i] = (struct cuda_shape){n, cuda_pack_tiles(n), cuda_pack_quads(k[i]), (size_t)1 << (size - s->sizes)};
         if (!cuda_choices(&s->device->info, &shapes[i], NULL, &first, 1))
             return cuda_fail(fault, CUDA_OUTCOME_mismatch, "no kernel for %zu x %zu at %zu rows on this card", n, k[i], rows);
-        o = cuda_product_open(s->device, &first, &shapes[i], false, &size->products[i], fault);
+        o = cuda_product_open(s->device, &first, &shapes[i], is_tried(s, &first, k[i], rows, true), &size->products[i], fault);
     }
     for (size_t i = 0; i < CUDA_MATRICES && !o; i++)
         o = choose(s, (enum cuda_matrix)i, &shapes[i], k[i], rows, fault);

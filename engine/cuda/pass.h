@@ -13,14 +13,14 @@ struct cuda_size {
     struct cuda_product products[CUDA_MATRICES];
 };
 
-enum cuda_pass_kernel { PASS_norm, PASS_remember, PASS_score, PASS_mix, PASS_attend, PASS_head, PASS_heads, PASS_advance, PASS_KERNELS };
+enum cuda_pass_kernel { PASS_embed, PASS_norm, PASS_remember, PASS_attend, PASS_token, PASS_head, PASS_heads, PASS_advance, PASS_KERNELS };
 
 struct cuda_session {
     struct cuda_device *device;
     struct cuda_model *model;
     struct cuda_session_spec spec;
     struct cuda_share share;
-    size_t positions, pitch; /* context in whole slices; elements of a row of values */
+    size_t positions, pitch; /* context in whole panels; elements of a row of values */
     size_t chosen, length, lengths[CUDA_SEQUENCES_MOST]; /* the sequence that calls mean, positions it has, and the others */
     struct cuda_memory state, history, keys, values, key_scales, value_scales, x[2], wide, tall, mixed, added, own, q8, sx, scores, logits; /* own: before a gather */
     void *kernels[PASS_KERNELS];
@@ -60,6 +60,9 @@ enum cuda_outcome cuda_session_stand(struct cuda_session *session, size_t length
 
 /* Loads kernels. */
 enum cuda_outcome cuda_pass_open(struct cuda_session *session, struct cuda_fault *fault);
+
+/* Shared memory of a block of one token's attention. */
+size_t cuda_pass_token_bytes(const struct cuda_session *session);
 
 /* Launches a pass whose size was chosen. */
 enum cuda_outcome cuda_pass_start(struct cuda_session *session, const struct cuda_pass *pass, struct cuda_fault *fault);

@@ -37,8 +37,7 @@ static size_t scores_floats(const struct cuda_session *s)
 {
     const struct cuda_model_spec *m = &s->model->spec;
     size_t tokens = ATTEND_ROWS / (m->heads / m->groups), blocks = s->share.groups * ((s->spec.rows + tokens - 1) / tokens);
-    size_t one = s->spec.sequences * s->share.heads, many = s->spec.rows > 1 ? blocks * ATTEND_ROWS : 0;
-    return s->positions * (one > many ? one : many);
+    return s->spec.rows > 1 ? s->positions * blocks * ATTEND_ROWS : 0;
 }
 
 static enum cuda_outcome take_buffers(struct cuda_session *s, struct cuda_fault *fault)
@@ -126,13 +125,13 @@ static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fau
     s->spec.sequences = s->spec.sequences ? s->spec.sequences : 1;
     while (rows < s->spec.rows || rows < s->spec.sequences)
         rows *= 2;
-    if (!s->spec.context || s->spec.context > m->context || !s->spec.rows || rows >= (size_t)1 << CUDA_SIZES || s->spec.sequences > CUDA_SEQUENCES_MOST || s->spec.cache >= CUDA_CACHES || mix_bytes(up(s->spec.context, SCORE_SLICE), 1) + 4096 > s->device->info.shared_bytes)
-        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions, %zu rows and %zu sequences: the model has %zu positions, and their scores must fit in shared memory",
+    s->share = cuda_model_share(m);
+    s->positions = up(s->spec.context, KEY_PANEL);
+    s->pitch = up(m->head, 16);
+    if (!s->spec.context || s->spec.context > m->context || !s->spec.rows || rows >= (size_t)1 << CUDA_SIZES || s->spec.sequences > CUDA_SEQUENCES_MOST || s->spec.cache >= CUDA_CACHES || cuda_pass_token_bytes(s) > s->device->info.shared_bytes)
+        return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions, %zu rows and %zu sequences: the model has %zu positions, and their sums must fit in shared memory",
                          s->spec.context, s->spec.rows, s->spec.sequences, m->context);
     s->spec.rows = rows;
-    s->share = cuda_model_share(m);
-    s->positions = up(s->spec.context, SCORE_SLICE);
-    s->pitch = up(m->head, 16);
     if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_positions(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
         return o;
     if (s->spec.sequences > 1 && ((o = cuda_pass_choose(s, s->spec.sequences, fault)) || (o = open_loop(s, record_step_of_all, &s->step_of_all, fault))))

@@ -26,7 +26,7 @@ static void keep(const struct tern_vector_kernels *vector, const struct tern_kep
 
 static size_t room_floats(size_t rows, size_t context, size_t d)
 {
-    return rows * (3 * d + whole_panels(context));
+    return rows * (3 * d + whole_panels(context) + 1);
 }
 
 /* Queries side by side, divided by sqrt(D). */
@@ -39,7 +39,8 @@ static void gather(const struct tern_attend *a, float *q)
             q[t * each + i] = a->q[t * a->q_stride + i] * shrink;
 }
 
-static void score(const struct tern_vector_kernels *vector, const struct tern_attend *a, const float *q, float *scores, size_t stride)
+/* Scores to weights of the positions; shares: one over each row's sum. */
+static void weigh(const struct tern_vector_kernels *vector, const struct tern_attend *a, const float *q, float *scores, size_t stride, float *shares)
 {
     size_t rows = a->tokens * a->heads;
     memset(scores, 0, rows * stride * sizeof *scores);
@@ -48,7 +49,7 @@ static void score(const struct tern_vector_kernels *vector, const struct tern_at
             .rows = rows, .n = a->d, .columns = TERN_KEY_PANEL, .a = q, .a_stride = a->d, .b = (const float *)a->keys + at * a->d, .b_stride = TERN_KEY_PANEL,
             .y = scores + at, .y_stride = stride});
     for (size_t r = 0; r < rows; r++)
-        vector->softmax(scores + r * stride, a->before + r / a->heads + 1);
+        shares[r] = vector->softmax_weights(scores + r * stride, a->before + r / a->heads + 1);
 }
 
 /* Rows of sums over positions: those of the panels that are whole, and of the one at hand. */
@@ -77,20 +78,28 @@ static void mix(const struct tern_vector_kernels *vector, const struct tern_atte
     }
 }
 
+/* Sums times their row's share. */
+static void store(const struct sums *s, const float *shares, float *out)
+{
+    for (size_t r = 0; r < s->rows; r++)
+        for (size_t i = 0; i < s->d; i++)
+            out[r * s->d + i] = s->y[r * s->d + i] * shares[r];
+}
+
 /* What all tokens see is mixed for all rows together, what later ones see beyond it token by token. */
 static void attend(const struct tern_vector_kernels *vector, const struct tern_attend *a)
 {
     size_t each = a->heads * a->d, stride = whole_panels(a->before + a->tokens), common = a->before + 1;
-    float *q = a->room, *y = q + a->tokens * each, *panel = y + a->tokens * each, *scores = panel + a->tokens * each;
+    float *q = a->room, *y = q + a->tokens * each, *panel = y + a->tokens * each, *scores = panel + a->tokens * each, *shares = scores + a->tokens * a->heads * stride;
     gather(a, q);
-    score(vector, a, q, scores, stride);
+    weigh(vector, a, q, scores, stride, shares);
     memset(y, 0, 2 * a->tokens * each * sizeof *y);
     mix(vector, a, scores, stride, &(struct sums){y, panel, a->tokens * a->heads, a->d}, 0, common);
     for (size_t t = 0; t < a->tokens; t++) {
         const struct sums own = {y + t * each, panel + t * each, a->heads, a->d};
         mix(vector, a, scores + t * a->heads * stride, stride, &own, common, common + t);
         end_panel(vector, &own);
-        memcpy(a->out + t * a->out_stride, own.y, each * sizeof *y);
+        store(&own, shares + t * a->heads, a->out + t * a->out_stride);
     }
 }
 

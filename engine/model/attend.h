@@ -7,8 +7,8 @@
  * There are two ways, each with a cache of its own:
  *
  *   f32    keys in panels of 64 positions, [panel][i][64], so that one load takes a value of many positions; values [position][i]. A score is one
- *          chain of fused multiply-adds in the order of i. A sum over positions is one such chain a panel, from 0, and the panels' sums are added in
- *          their order
+ *          chain of fused multiply-adds in the order of i. A sum over positions is one such chain a panel, from 0, of exp(score - largest); the panels'
+ *          sums are added in their order, and the result divided by the sum of the weights, as softmax has it (core/sums.h)
  *   bf16   q / sqrt(D), k, v and exp(score - largest) rounded to bfloat16, sums in floats in the order of multiply_pairs (core/vector.h); the sum that
  *          weights are divided by is that of the rounded ones. For int8 activations, whose rounding is four times as coarse as this one
  *

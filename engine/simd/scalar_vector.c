@@ -13,7 +13,8 @@ static float norm_factor(const float *x, size_t n, float eps)
     float partial[TERN_NORM_PARTIALS] = { 0 };
     for (size_t i = 0; i < n; i++)
         partial[i % TERN_NORM_PARTIALS] += x[i] * x[i];
-    return 1.0f / sqrtf(tern_sum_halves(partial, TERN_NORM_PARTIALS) / (float)n + eps);
+    tern_sum_halve(partial, TERN_NORM_PARTIALS, 1);
+    return 1.0f / sqrtf(partial[0] / (float)n + eps);
 }
 
 static void rms_norm(const float *x, const float *w, size_t n, float eps, float *y)
@@ -73,16 +74,26 @@ float tern_exp_scalar(float x)
     return x > -87.0f ? p * scale : 0.0f;
 }
 
-static void softmax(float *x, size_t n)
+static float softmax_weights(float *x, size_t n)
 {
     float partial[TERN_PARTIALS] = { 0 }, largest = n ? x[0] : 0;
     for (size_t i = 1; i < n; i++)
         largest = x[i] > largest ? x[i] : largest;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         x[i] = tern_exp_scalar(x[i] - largest);
-        partial[i % TERN_PARTIALS] += x[i];
+    for (size_t i = 0; i < n; i += TERN_SOFTMAX_PANEL) {
+        float panel[TERN_SOFTMAX_PANEL] = { 0 };
+        memcpy(panel, x + i, (n - i < TERN_SOFTMAX_PANEL ? n - i : TERN_SOFTMAX_PANEL) * sizeof *x);
+        tern_sum_halve(panel, TERN_SOFTMAX_PANEL, TERN_PARTIALS);
+        for (size_t j = 0; j < TERN_PARTIALS; j++)
+            partial[j] += panel[j];
     }
-    float share = 1.0f / tern_sum_tree(partial);
+    return 1.0f / tern_sum_tree(partial);
+}
+
+static void softmax(float *x, size_t n)
+{
+    float share = softmax_weights(x, n);
     for (size_t i = 0; i < n; i++)
         x[i] *= share;
 }
@@ -245,7 +256,7 @@ void tern_scalar_vector_overlay(struct tern_vector_kernels *t)
 {
     *t = (struct tern_vector_kernels){
         .rms_norm = rms_norm, .rms_norm_quantize = quantize_norm, .gate = gate, .gate_quantize = quantize_gate, .add = add, .rope = rope,
-        .softmax = softmax, .widen = widen, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+        .softmax = softmax, .softmax_weights = softmax_weights, .widen = widen, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
         .multiply_add = multiply_add, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .multiply_pairs = multiply_pairs,
     };
 }

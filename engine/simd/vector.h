@@ -280,34 +280,43 @@ INL float largest_of(const float *x, size_t n)
     return m;
 }
 
-static void softmax(float *x, size_t n)
+/* A panel of 64 to exp(x - largest), halved to the partial sums. */
+INL void weigh_panel(float *x, float largest, vf s[PARTS])
+{
+    UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
+        vf e[4];
+        UNROLL_PARTS for (int k = 0; k < 4; k++) {
+            e[k] = exp_of(LOADF(x + k * TERN_PARTIALS + j * VL) - splat(largest));
+            STOREF(x + k * TERN_PARTIALS + j * VL, e[k]);
+        }
+        s[j] += (e[0] + e[2]) + (e[1] + e[3]);
+    }
+}
+
+static float softmax_weights(float *x, size_t n)
 {
     vf s[PARTS];
-    if (!n)
-        return;
-    float largest = largest_of(x, n), room[TERN_PARTIALS];
+    float largest = n ? largest_of(x, n) : 0;
+    size_t i = 0;
     UNROLL_PARTS for (int j = 0; j < PARTS; j++)
         s[j] = splat(0);
-    size_t i = 0;
-    for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
-        UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
-            vf e = exp_of(LOADF(x + i + j * VL) - splat(largest));
-            STOREF(x + i + j * VL, e);
-            s[j] += e;
-        }
+    for (; i + TERN_SOFTMAX_PANEL <= n; i += TERN_SOFTMAX_PANEL)
+        weigh_panel(x + i, largest, s);
     if (i < n) {
-        padded(x + i, n - i, room);
-        for (size_t j = n - i; j < TERN_PARTIALS; j++)
-            room[j] = -INFINITY; /* exp is 0 there */
-        UNROLL_PARTS for (int j = 0; j < PARTS; j++) {
-            vf e = exp_of(LOADF(room + j * VL) - splat(largest));
-            STOREF(room + j * VL, e);
-            s[j] += e;
-        }
-        memcpy(x + i, room, (n - i) * sizeof *x);
+        float last[TERN_SOFTMAX_PANEL];
+        for (size_t j = 0; j < TERN_SOFTMAX_PANEL; j++)
+            last[j] = j < n - i ? x[i + j] : -INFINITY; /* exp is 0 there */
+        weigh_panel(last, largest, s);
+        memcpy(x + i, last, (n - i) * sizeof *x);
     }
-    float share = 1.0f / tree(s);
-    for (i = 0; i + VL <= n; i += VL)
+    return 1.0f / tree(s);
+}
+
+static void softmax(float *x, size_t n)
+{
+    float share = softmax_weights(x, n);
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
         STOREF(x + i, LOADF(x + i) * splat(share));
     for (; i < n; i++)
         x[i] *= share;
@@ -343,7 +352,7 @@ static void to_bf16(const float *x, float factor, size_t n, uint16_t *y)
 }
 
 /* Sixteen weights of softmax; they are added to the partial sums as they are rounded. */
-INL void weigh(const float *x, float largest, vf s[PARTS], uint16_t *p)
+INL void weigh_bf16(const float *x, float largest, vf s[PARTS], uint16_t *p)
 {
     vu rounded[PARTS];
     UNROLL_PARTS for (int j = 0; j < PARTS; j++)
@@ -363,12 +372,12 @@ static float softmax_bf16(const float *x, size_t n, uint16_t *p, size_t end)
     UNROLL_PARTS for (int j = 0; j < PARTS; j++)
         s[j] = splat(0);
     for (; i + TERN_PARTIALS <= n; i += TERN_PARTIALS)
-        weigh(x + i, largest, s, p + i);
+        weigh_bf16(x + i, largest, s, p + i);
     if (i < n) {
         padded(x + i, n - i, room);
         for (size_t j = n - i; j < TERN_PARTIALS; j++)
             room[j] = -INFINITY; /* exp is 0 there */
-        weigh(room, largest, s, last);
+        weigh_bf16(room, largest, s, last);
         memcpy(p + i, last, (n - i) * sizeof *p);
     }
     memset(p + n, 0, (end - n) * sizeof *p);
@@ -593,6 +602,7 @@ static void overlay_vectors(struct tern_kernels *kernels)
     kernels->vector = (struct tern_vector_kernels){
         .multiply_add = kernels->vector.multiply_add, .multiply_pairs = kernels->vector.multiply_pairs, /* where there is no fused multiply-add */
         .rms_norm = rms_norm, .rms_norm_quantize = rms_norm_quantize, .gate = gate, .gate_quantize = gate_quantize, .add = add, .rope = rope,
-        .softmax = softmax, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .widen = widen, .dots = dots, .mix = mix, .dots_int8 = dots_int8,
+        .softmax = softmax, .softmax_weights = softmax_weights, .to_bf16 = to_bf16, .softmax_bf16 = softmax_bf16, .widen = widen, .dots = dots, .mix = mix,
+        .dots_int8 = dots_int8,
     };
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-enum { THREADS_MOST = 1024, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
+enum { CLUSTER_MOST = 8, THREADS_MOST = 1024, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
 
 unsigned char *emulated_shared;
 uint3_ emulated_thread, blockIdx, blockDim, gridDim;
@@ -17,6 +17,7 @@ struct meeting {
 struct fibre {
     ucontext_t context;
     bool is_done;
+    unsigned awaited; /* barrier of the cluster */
 };
 struct copy_barrier {
     int arrivals, pending, bytes;
@@ -32,10 +33,12 @@ struct team {
     unsigned char *shared;
     char *stacks;
     unsigned left; /* fibres that are not done */
+    uint3_ index;
 };
 
 static ucontext_t scheduler;
-static team *here;
+static team *here, *cluster[CLUSTER_MOST];
+static meeting cluster_meeting;
 static const emulated_kernel *kernel;
 static const void *kernel_arguments;
 
@@ -67,6 +70,23 @@ void __syncthreads()
     meet(&here->block, blockDim.x);
 }
 
+/* Fibres arrive at a barrier of the cluster, and later wait until all have. */
+void cluster_arrive()
+{
+    if (++cluster_meeting.arrived % (kernel->cluster * blockDim.x) == 0) cluster_meeting.generation++;
+    here->fibres[emulated_thread.x].awaited++;
+}
+
+void cluster_wait()
+{
+    while (cluster_meeting.generation < here->fibres[emulated_thread.x].awaited) emulated_yield();
+}
+
+unsigned char *emulated_shared_of(int rank)
+{
+    return cluster[rank]->shared;
+}
+
 uint64_t *emulated_lanes()
 {
     return here->lanes[emulated_thread.x / 32];
@@ -84,6 +104,7 @@ static void start(team *t, unsigned thread)
 {
     fibre *f = &t->fibres[thread];
     f->is_done = false;
+    f->awaited = 0;
     getcontext(&f->context);
     f->context.uc_stack.ss_sp = t->stacks + (size_t)thread * STACK_BYTES;
     f->context.uc_stack.ss_size = STACK_BYTES;
@@ -105,6 +126,7 @@ static void turn(team *t)
 {
     here = t;
     emulated_shared = t->shared;
+    blockIdx = t->index;
     for (unsigned i = 0; i < blockDim.x; i++) {
         if (t->fibres[i].is_done) continue;
         emulated_thread.x = i;
@@ -112,10 +134,21 @@ static void turn(team *t)
     }
 }
 
-static void run_block(team *t)
+/* The blocks of a cluster, from block x of row y on. */
+static void run_cluster(unsigned x, unsigned y)
 {
-    start_block(t);
-    while (t->left) turn(t);
+    cluster_meeting = {};
+    for (unsigned i = 0; i < kernel->cluster; i++) {
+        cluster[i]->index = {x + i, y, 0};
+        start_block(cluster[i]);
+    }
+    for (bool is_running = true; is_running;) {
+        is_running = false;
+        for (unsigned i = 0; i < kernel->cluster; i++) {
+            if (cluster[i]->left) turn(cluster[i]);
+            is_running |= cluster[i]->left > 0;
+        }
+    }
 }
 
 /* ---- matrix product, copies */
@@ -173,7 +206,8 @@ void barrier_wait(unsigned barrier, unsigned parity)
 
 /* ---- launches */
 
-#define KERNEL(name, type) {#name, [](const void *p) { name(*(const type *)p); }, sizeof(type)},
+#define CLUSTERED(name, type, cluster) {#name, [](const void *p) { name(*(const type *)p); }, sizeof(type), cluster},
+#define KERNEL(name, type) CLUSTERED(name, type, 1)
 #undef STREAM
 #undef GEMM
 #undef TURNS
@@ -184,8 +218,8 @@ static const emulated_kernel kernels[] = {
 #define TURNS(batch, groups, quads)
 #define PORTABLE(warps, tiles, columns) KERNEL(matmul_t2_i8_portable_##warps##x##tiles##x##columns, stream_args)
 #include "cuda/kernels/linear.def"
-#define CACHE(name) KERNEL(remember_##name, attend_args) KERNEL(score_##name, attend_args) KERNEL(mix_##name, attend_args) KERNEL(attend_##name, attend_args)
-    KERNEL(norm_f32_i8, norm_args) KERNEL(norm_t2_stream_8x1, norm_stream_args) KERNEL(norm_t2_stream_16x1, norm_stream_args)
+#define CACHE(name) KERNEL(remember_##name, attend_args) KERNEL(attend_##name, attend_args) CLUSTERED(token_##name, attend_args, TOKEN_RANKS)
+    KERNEL(embed_f32, embed_args) KERNEL(norm_f32_i8, norm_args) KERNEL(norm_t2_stream_8x1, norm_stream_args) KERNEL(norm_t2_stream_16x1, norm_stream_args)
     CACHE(f32) CACHE(f16) CACHE(i8) KERNEL(head_i8, head_args) KERNEL(heads_i8, head_args) KERNEL(next_position, advance_args)
     KERNEL(unpack_t2_i8, unpack_args) KERNEL(scale_i32_f32, scale_args)
     KERNEL(fill_random, fill_args) KERNEL(fill_halves, fill_args) KERNEL(fill_floats, fill_args)
@@ -200,15 +234,16 @@ const emulated_kernel *emulated_find(const char *name)
 
 void emulated_launch(const emulated_kernel *k, const unsigned grid[2], unsigned threads, const void *arguments)
 {
-    team *t = (team *)calloc(1, sizeof *t);
     kernel = k;
     kernel_arguments = arguments;
     gridDim = {grid[0], grid[1], 1};
     blockDim = {threads, 1, 1};
-    blockIdx = {0, 0, 0};
-    t->shared = (unsigned char *)aligned_alloc(1024, EMULATED_SHARED_BYTES);
-    t->stacks = (char *)malloc((size_t)threads * STACK_BYTES);
-    for (; blockIdx.y < grid[1]; blockIdx.y++)
-        for (blockIdx.x = 0; blockIdx.x < grid[0]; blockIdx.x++) run_block(t);
-    free(t->shared), free(t->stacks), free(t);
+    for (unsigned i = 0; i < k->cluster; i++) {
+        cluster[i] = (team *)calloc(1, sizeof *cluster[i]);
+        cluster[i]->shared = (unsigned char *)aligned_alloc(1024, EMULATED_SHARED_BYTES);
+        cluster[i]->stacks = (char *)malloc((size_t)threads * STACK_BYTES);
+    }
+    for (unsigned y = 0; y < grid[1]; y++)
+        for (unsigned x = 0; x < grid[0]; x += k->cluster) run_cluster(x, y);
+    for (unsigned i = 0; i < k->cluster; i++) free(cluster[i]->shared), free(cluster[i]->stacks), free(cluster[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A card on the CPU, slow and exact, for testing kernels where there is none: threads of a block are fibres of one thread, which change
- * at barriers, shuffles and matrix products only; blocks run one after another. It knows what the kernels in engine/cuda/kernels use except the warpgroup's matrix product and tensor copies. Copies into shared memory happen at once, but barriers count
+ * at barriers, shuffles and matrix products only; blocks run one after another, those of a cluster by turns. It knows what the kernels in engine/cuda/kernels use except the warpgroup's matrix product and tensor copies. Copies into shared memory happen at once, but barriers count
  * their bytes and phases, so a wait that the hardware would not end does not end here either (the test is then killed).
  */
 #ifndef CUDA_EMULATED_H
@@ -56,6 +56,7 @@ static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 static inline float __fdiv_rn(float a, float b) { return a / b; }
 static inline float __fsqrt_rn(float a) { return sqrtf(a); }
+static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
 static inline int __float2int_rn(float a) { return (int)lrintf(a); }
 static inline int __float_as_int(float a) { int i; memcpy(&i, &a, 4); return i; }
 static inline float __int_as_float(int i) { float a; memcpy(&a, &i, 4); return a; }
@@ -101,6 +102,13 @@ static inline unsigned __reduce_max_sync(unsigned all, unsigned v)
 static inline uint64_t card_time() { static uint64_t t; return ++t; }
 
 void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
+
+/* Clusters of blocks. */
+#define IN_CLUSTERS(blocks)
+unsigned char *emulated_shared_of(int rank);
+template <class T> T *in_block(T *p, int rank) { return (T *)(emulated_shared_of(rank) + ((unsigned char *)p - emulated_shared)); }
+void cluster_arrive();
+void cluster_wait();
 
 static inline void wait_for_earlier() {}
 static inline void let_later_start() {}

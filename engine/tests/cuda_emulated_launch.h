@@ -13,6 +13,7 @@ struct emulated_kernel {
     const char *name;
     void (*run)(const void *arguments);
     size_t bytes; /* of its one argument */
+    unsigned cluster; /* blocks that run together; their shared memory is what they ask for at launch */
 };
 
 /* Null: there is none of that name. */

@@ -133,28 +133,22 @@ static void products_of_few_rows(void **state)
 
 /* ---- norms */
 
-/* Two rows of inputs of each kind, and what is normalised. The second row of the embedding is asked for by the token at the position after. */
+/* Two rows of inputs of each kind, and what is normalised. */
 static struct norm_args make_norm(int kind, size_t n, float **input, float **kept)
 {
-    static int8_t rows[2 * 7500];
-    static const float scales[2] = {0.5f, 0.013f};
-    static const uint32_t history[4] = {0, 0, 1, 0};
-    static const struct session_state state = {.position = 2};
     size_t ldx = kind == NORM_GATE ? 2 * n : n;
-    struct norm_args a = {.x = floats(4, 2 * ldx), .added = kind == NORM_GATE ? NULL : floats(5, 2 * ldx), .w = floats(6, n), .kept = room(2 * n * 4), .rows = rows, .scales = scales,
-                          .history = history, .state = &state, .eps = 1e-5f, .kind = kind, .n = (int)n, .part = (int)n, .ldx = (int)ldx, .ldq = (int)(cuda_pack_quads(n) * CUDA_QUAD)};
+    struct norm_args a = {.x = floats(4, 2 * ldx), .added = kind == NORM_GATE ? NULL : floats(5, 2 * ldx), .w = floats(6, n), .kept = room(2 * n * 4), .per_card = norm_per_card((unsigned)n),
+                          .eps = 1e-5f, .kind = kind, .n = (int)n, .ldx = (int)ldx, .ldq = (int)(cuda_pack_quads(n) * CUDA_QUAD)};
     float *in = *input = room(2 * n * 4);
     if (kind == NORM_GATE)
         a.added = a.x + n;
-    for (size_t i = 0; i < sizeof rows; i++)
-        rows[i] = (int8_t)(i * 37);
     for (size_t r = 0; r < 2; r++) {
         for (size_t i = 0; i < n; i++)
-            in[r * n + i] = kind == NORM_EMBEDDING ? scales[!r] * (float)rows[(!r) * n + i] : kind == NORM_RESIDUAL ? a.x[r * ldx + i] + a.added[r * ldx + i] : a.x[r * ldx + i];
+            in[r * n + i] = kind == NORM_RESIDUAL ? a.x[r * ldx + i] + a.added[r * ldx + i] : a.x[r * ldx + i];
         if (kind == NORM_GATE)
             scalar()->vector.gate(a.x + r * ldx, a.added + r * ldx, n, in + r * n);
     }
-    *kept = kind == NORM_EMBEDDING || kind == NORM_RESIDUAL ? in : NULL;
+    *kept = kind == NORM_RESIDUAL ? in : NULL;
     return a;
 }
 
@@ -190,7 +184,7 @@ static void norms(void **state)
 {
     static const size_t sizes[] = {16, 31, 257, 704, 7500}; /* the last: more than a block's registers hold */
     (void)state;
-    for (int kind = NORM_EMBEDDING; kind <= NORM_GATE; kind++)
+    for (int kind = NORM_PLAIN; kind <= NORM_GATE; kind++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
             norm_case(kind, sizes[s]);
 }
@@ -202,7 +196,7 @@ static void norms_within_products(void **state)
         unsigned threads;
     } kernels[] = {{"8x1", 256}, {"16x1", 512}};
     (void)state;
-    for (int kind = NORM_EMBEDDING; kind <= NORM_GATE; kind++)
+    for (int kind = NORM_PLAIN; kind <= NORM_GATE; kind++)
         for (size_t i = 0; i < 2; i++) {
             struct product p = make_product(150, kind == NORM_RESIDUAL ? 2900 : 300, 1);
             struct cuda_shape shape = {p.n, cuda_pack_tiles(p.n), p.quads, 1};

@@ -125,10 +125,10 @@ static void a_step_says_when_its_launches_ran(void **state)
     (void)state;
     assert_int_equal(tern_op_bind("gpu_decode", params, 4, &op, &error), TERN_OK);
     assert_int_equal(tern_gpu_marks(op, marks, 40, &n, &error), TERN_OK);
-    assert_int_equal(n, 2 * 6 + 2);
+    assert_int_equal(n, 2 * 5 + 2);
     assert_string_equal(marks[0].name, "q, k, v");
-    assert_string_equal(marks[7].name, "scores");
-    assert_int_equal(marks[7].layer, 1);
+    assert_string_equal(marks[6].name, "attention");
+    assert_int_equal(marks[6].layer, 1);
     assert_string_equal(marks[n - 1].name, "output");
     for (size_t i = 0; i < n; i++)
         assert_true((i == 0 || marks[i].begin_ns > 0) && marks[i].ready_ns > marks[i].begin_ns && marks[i].end_ns > marks[i].ready_ns);

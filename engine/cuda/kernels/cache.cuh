@@ -39,9 +39,9 @@ __device__ __forceinline__ warp_row take_row(const float *x, int d) {
     warp_row r;
 #pragma unroll
     for (int c = 0; c < 2; c++) {
-        const int i = (threadIdx.x & 31) + 32 * c;
-        r.low[c] = i < d / 2 ? __ldcg(x + i) : 0.0f;
-        r.high[c] = i < d / 2 ? __ldcg(x + i + d / 2) : 0.0f;
+        const int i = min((int)(threadIdx.x & 31) + 32 * c, d / 2 - 1); /* without a branch, so that no load waits for another */
+        r.low[c] = __ldcg(x + i);
+        r.high[c] = __ldcg(x + i + d / 2);
     }
     r.to_int = r.scale = 1;
     return r;
@@ -50,8 +50,7 @@ __device__ __forceinline__ warp_row take_row(const float *x, int d) {
 __device__ __forceinline__ void rotate_row(warp_row &r, const float *cosine, const float *sine, int d) {
 #pragma unroll
     for (int c = 0; c < 2; c++) {
-        const int i = (threadIdx.x & 31) + 32 * c;
-        if (i >= d / 2) continue;
+        const int i = min((int)(threadIdx.x & 31) + 32 * c, d / 2 - 1);
         const float a = r.low[c], b = r.high[c], co = cosine[i], si = sine[i];
         r.low[c] = __fsub_rn(__fmul_rn(a, co), __fmul_rn(b, si));
         r.high[c] = __fadd_rn(__fmul_rn(b, co), __fmul_rn(a, si));

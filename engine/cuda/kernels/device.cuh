@@ -51,6 +51,23 @@ __device__ __forceinline__ void let_later_start() {
 #endif
 }
 
+/* Blocks of a cluster: to the others' shared memory, and a barrier of all their threads in two halves. */
+#ifdef HAVE_BULK
+#define IN_CLUSTERS(blocks) __cluster_dims__(blocks, 1, 1)
+template <class T> __device__ __forceinline__ T *in_block(T *p, int rank) {
+    T *there;
+    asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(p), "r"(rank));
+    return there;
+}
+__device__ __forceinline__ void cluster_arrive() { asm volatile("barrier.cluster.arrive;" ::: "memory"); }
+__device__ __forceinline__ void cluster_wait() { asm volatile("barrier.cluster.wait;" ::: "memory"); }
+#else
+#define IN_CLUSTERS(blocks)
+template <class T> __device__ __forceinline__ T *in_block(T *p, int) { return p; }
+__device__ __forceinline__ void cluster_arrive() {}
+__device__ __forceinline__ void cluster_wait() { __syncthreads(); }
+#endif
+
 #ifdef HAVE_BULK
 __device__ __forceinline__ unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
 

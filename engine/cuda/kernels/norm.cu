@@ -6,29 +6,29 @@
 #include "stream.cuh"
 #include "sums.cuh"
 
-/* Where element i of row `row` lies in what may come from several cards. */
-__device__ __forceinline__ size_t norm_at(const norm_args &p, int row, int i) {
-    const int card = i < p.part ? 0 : i / p.part;
-    return card * p.block + (size_t)row * p.ldx + (i - card * p.part);
-}
+/* What a norm's row is read from. Kinds differ by what is selected, not by code: a kernel's instructions come from the second cache too, and a launch
+ * waits for each line of them (a version with a way a kind and a division an element had 160 KB, and took 3 to 7 us a row on an H100). */
+struct norm_source {
+    const float *first, *second; /* second: 0 where there is none */
+    int between;                 /* cards: floats from one card's part to where the next one's would lie beside it */
+    unsigned per_card;           /* 2^32 / part, rounded up */
+    int kind;
 
-/* What element i is made of: one number, and a second where there is something to add or to multiply. */
-template <int KIND> __device__ __forceinline__ float norm_first(const norm_args &p, int row, int i) {
-    if (KIND == NORM_RESIDUAL) return __ldcg(p.x + (size_t)row * p.n + i);
-    if (KIND != NORM_EMBEDDING) return __ldcg(p.x + norm_at(p, row, i));
-    const int sequence = p.history_pitch ? row : 0;
-    const size_t token = __ldcg(p.history + (size_t)sequence * p.history_pitch + p.state[sequence].position + row - sequence);
-    return p.table ? p.table[token * p.n + i] : __fmul_rn(p.scales[token], (float)p.rows[token * p.n + i]);
-}
-template <int KIND> __device__ __forceinline__ float norm_second(const norm_args &p, int row, int i) {
-    return KIND == NORM_RESIDUAL || KIND == NORM_GATE ? __ldcg(p.added + norm_at(p, row, i)) : 0.0f;
-}
-template <int KIND> __device__ __forceinline__ float norm_join(float first, float second) {
-    if (KIND == NORM_RESIDUAL) return __fadd_rn(first, second);
-    if (KIND != NORM_GATE) return first;
-    const float g = fmaxf(first, 0.0f);
-    return __fmul_rn(__fmul_rn(g, g), second);
-}
+    __device__ __forceinline__ norm_source(const norm_args &p, int row) {
+        const bool is_residual = p.kind == NORM_RESIDUAL;
+        first = p.x + (size_t)row * (is_residual ? p.n : p.ldx);
+        second = is_residual || p.kind == NORM_GATE ? p.added + (size_t)row * p.ldx : nullptr;
+        between = p.between, per_card = p.per_card, kind = p.kind;
+    }
+    __device__ __forceinline__ int at(int i) const { return i + (int)__umulhi((unsigned)i, per_card) * between; }
+    __device__ __forceinline__ float take_first(int i) const { return __ldcg(first + (kind == NORM_RESIDUAL ? i : at(i))); }
+    __device__ __forceinline__ float take_second(int i) const { return second ? __ldcg(second + at(i)) : 0.0f; }
+    __device__ __forceinline__ float join(float a, float b) const {
+        const float g = fmaxf(a, 0.0f), gated = __fmul_rn(__fmul_rn(g, g), b);
+        return kind == NORM_GATE ? gated : kind == NORM_RESIDUAL ? __fadd_rn(a, b) : a;
+    }
+    __device__ __forceinline__ float operator()(int i) const { return join(take_first(i), take_second(i)); }
+};
 
 /* A block of THREADS threads normalises a row: thread t has elements t, t + THREADS, …, the first EACH of them in registers; more it makes again from
  * what they come from, in each of the three rounds. A thread asks for all its numbers before it uses the first. */
@@ -40,6 +40,7 @@ template <int THREADS, int EACH> struct norm_row {
     __device__ __forceinline__ void add(int c, float x) { s[c % SUMS] = __fadd_rn(s[c % SUMS], __fmul_rn(x, x)); }
     /* Calls f(c, i) for the elements that are not in registers, c as for those that are but for a multiple of SUMS. */
     template <class F> __device__ __forceinline__ void each_beyond(int n, F f) {
+#pragma unroll 1
         for (int base = threadIdx.x + EACH * THREADS; base < n; base += SUMS * THREADS)
 #pragma unroll
             for (int c = 0; c < SUMS; c++)
@@ -47,14 +48,13 @@ template <int THREADS, int EACH> struct norm_row {
     }
 
     /* Elements [keep, end) are kept as the new residual. */
-    template <int KIND> __device__ __forceinline__ void take(const norm_args &p, int row, int keep, int end) {
+    __device__ __forceinline__ void take(const norm_args &p, const norm_source &from, int row, int keep, int end) {
         float second[EACH];
+        const int last = p.n - 1, t = threadIdx.x;
 #pragma unroll
-        for (int c = 0; c < EACH; c++) {
-            const int i = threadIdx.x + c * THREADS;
-            v[c] = i < p.n ? norm_first<KIND>(p, row, i) : 0.0f;
-            second[c] = i < p.n ? norm_second<KIND>(p, row, i) : 0.0f;
-        }
+        for (int c = 0; c < EACH; c++) v[c] = from.take_first(min(t + c * THREADS, last));
+#pragma unroll
+        for (int c = 0; c < EACH; c++) second[c] = from.take_second(min(t + c * THREADS, last));
 #pragma unroll
         for (int c = 0; c < SUMS; c++) s[c] = 0;
         const auto kept = [&](int i, float x) {
@@ -62,12 +62,12 @@ template <int THREADS, int EACH> struct norm_row {
         };
 #pragma unroll
         for (int c = 0; c < EACH; c++) {
-            v[c] = norm_join<KIND>(v[c], second[c]);
+            v[c] = t + c * THREADS <= last ? from.join(v[c], second[c]) : 0.0f;
             add(c, v[c]);
-            kept(threadIdx.x + c * THREADS, v[c]);
+            kept(t + c * THREADS, v[c]);
         }
         each_beyond(p.n, [&](int c, int i) {
-            const float x = norm_join<KIND>(norm_first<KIND>(p, row, i), norm_second<KIND>(p, row, i));
+            const float x = from(i);
             add(c, x);
             kept(i, x);
         });
@@ -87,44 +87,46 @@ template <int THREADS, int EACH> struct norm_row {
         return x;
     }
 
-    /* q = quantise(norm * w), zeros up to ldq; gives the scale to every thread. `w`: the thread's own weights, which may lie anywhere. */
-    template <int KIND> __device__ __forceinline__ float quantize(const norm_args &p, const float *w, int row, int8_t *q) {
+    /* q = quantise(norm * w), zeros up to ldq; gives the scale to every thread. `w`: of which a thread reads its own elements' alone. */
+    __device__ __forceinline__ float quantize(const norm_args &p, const norm_source &from, const float *w, int8_t *q) {
         const float r = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(sum(), (float)p.n), p.eps)));
-        const auto beyond = [&](int i) { return __fmul_rn(__fmul_rn(norm_join<KIND>(norm_first<KIND>(p, row, i), norm_second<KIND>(p, row, i)), r), w[i]); };
+        const int last = p.n - 1, t = threadIdx.x;
+        const auto beyond = [&](int i) { return __fmul_rn(__fmul_rn(from(i), r), w[i]); };
         float a = 1e-5f;
         const auto raise = [&](float x) { a = fabsf(x) > a ? fabsf(x) : a; };
 #pragma unroll
         for (int c = 0; c < EACH; c++) {
-            const int i = threadIdx.x + c * THREADS;
-            v[c] = i < p.n ? __fmul_rn(__fmul_rn(v[c], r), w[i]) : 0.0f;
+            const float x = __fmul_rn(__fmul_rn(v[c], r), w[min(t + c * THREADS, last)]);
+            v[c] = t + c * THREADS <= last ? x : 0.0f;
             raise(v[c]);
         }
         each_beyond(p.n, [&](int, int i) { raise(beyond(i)); });
         a = block_max<WARPS>(a);
         const float to_int = __fdiv_rn(127.0f, a);
 #pragma unroll
-        for (int c = 0; c < EACH; c++) {
-            const int i = threadIdx.x + c * THREADS;
-            if (i < p.ldq) q[i] = to_int8(__fmul_rn(v[c], to_int));
-        }
+        for (int c = 0; c < EACH; c++)
+            if (t + c * THREADS < p.ldq) q[t + c * THREADS] = to_int8(__fmul_rn(v[c], to_int));
         each_beyond(p.ldq, [&](int, int i) { q[i] = i < p.n ? to_int8(__fmul_rn(beyond(i), to_int)) : 0; });
         return __fdiv_rn(a, 127.0f);
     }
 
-    template <int KIND> __device__ __forceinline__ float run(const norm_args &p, const float *w, int row, int8_t *q, int keep, int end) {
-        take<KIND>(p, row, keep, end);
-        return quantize<KIND>(p, w, row, q);
-    }
-    /* The whole of it, by kind; elements [keep, end) of what is a residual are kept. */
+    /* The whole of it; elements [keep, end) of what is a residual are kept. */
     __device__ __forceinline__ float all(const norm_args &p, const float *w, int row, int8_t *q, int keep, int end) {
-        switch (p.kind) {
-        case NORM_EMBEDDING: return run<NORM_EMBEDDING>(p, w, row, q, keep, end);
-        case NORM_RESIDUAL: return run<NORM_RESIDUAL>(p, w, row, q, keep, end);
-        case NORM_GATE: return run<NORM_GATE>(p, w, row, q, 0, 0);
-        default: return run<NORM_PLAIN>(p, w, row, q, 0, 0);
-        }
+        const norm_source from(p, row);
+        take(p, from, row, p.kind == NORM_RESIDUAL ? keep : 0, p.kind == NORM_RESIDUAL ? end : 0);
+        return quantize(p, from, w, q);
     }
 };
+
+/* The embedding's rows of tokens, a block a row. */
+extern "C" __global__ void __launch_bounds__(NORM_THREADS) embed_f32(const embed_args p)
+{
+    let_later_start();
+    wait_for_earlier();
+    const int row = blockIdx.x, sequence = p.history_pitch ? row : 0;
+    const size_t token = __ldcg(p.history + (size_t)sequence * p.history_pitch + p.state[sequence].position + row - sequence);
+    for (int i = threadIdx.x; i < p.n; i += NORM_THREADS) p.x[(size_t)row * p.n + i] = p.table ? p.table[token * p.n + i] : __fmul_rn(p.scales[token], (float)p.rows[token * p.n + i]);
+}
 
 extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const norm_args p)
 {
@@ -149,6 +151,7 @@ template <int WARPS, int EACH> __device__ __forceinline__ void norm_stream(const
     float *w = (float *)(memory + p.weights_at);
     mark(p.product.marks, MARK_BEGIN);
     stream_start(p.product, m, r);
+#pragma unroll 1
     for (int i = threadIdx.x; i < n; i += WARPS * 32) async_copy4(w + i, p.norm.w + i);
     async_commit();
     let_later_start();

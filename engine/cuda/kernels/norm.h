@@ -8,25 +8,35 @@
 
 enum { NORM_THREADS = 512, NORM_PARTIALS = 512 }; /* partial sums of squares, as on the CPU (core/sums.h) */
 
-/* What is normalised: the token's row of the embedding (kept) · x · x + added (kept) · relu(x)^2 * added */
-enum norm_kind { NORM_EMBEDDING, NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
+/* What is normalised: x · x + added (kept) · relu(x)^2 * added */
+enum norm_kind { NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
 
 struct norm_args {
     const float *x, *added, *w;
-    size_t block;               /* x (but of a residual, whose rows are n floats) and added may come from several cards, a part of each row from each: */
-    int part, ldx;              /* element i of a row lies at i / part * block + row * ldx + i % part */
+    int between;                /* x (but of a residual, whose rows are n floats) and added may come from several cards, a part of each row from each: */
+    unsigned per_card;          /* element i of a row lies at i + card * between, card = i * per_card / 2^32 (norm_per_card) */
+    int ldx;                    /* rows lie so far apart */
     float *kept;                /* the new residual, rows of n; not x, which other blocks may still read */
+    int8_t *q; /* rows of ldq */
+    float *scale;
+    float eps;
+    int kind, n, ldq;
+    uint64_t *marks; /* of a norm alone */
+};
+
+/* 2^32 / part, rounded up: exact for rows of less than 2^16 elements; part: those of one card. */
+CUDA_SHARED unsigned norm_per_card(unsigned part) { return (unsigned)(((1ull << 32) + part - 1) / part); }
+
+/* x = rows of the embedding for tokens. */
+struct embed_args {
+    float *x;                   /* rows of n */
     const float *table;         /* the embedding as floats; or null, and */
     const int8_t *rows;         /* as int8 with */
     const float *scales;        /* one a row */
     const uint32_t *history;    /* tokens by position; */
     int history_pitch;          /* 0: the rows follow each other in one sequence; else each is a sequence's own, their histories so far apart */
     const struct session_state *state;
-    int8_t *q; /* rows of ldq */
-    float *scale;
-    float eps;
-    int kind, n, ldq;
-    uint64_t *marks; /* of a norm alone */
+    int n;
 };
 
 struct norm_stream_args {

@@ -34,7 +34,7 @@ template <class T> __device__ __forceinline__ void remember(const attend_args &p
 struct attend_memory {
     float q[HEAD_MOST][ATTEND_ROWS]; /* divided by sqrt(d) */
     float cache[HEAD_MOST * KEY_PANEL]; /* keys [i][64], or values [64][HEAD_MOST] */
-    float shares[KEY_PANEL][ATTEND_ROWS];
+    float weights[KEY_PANEL][ATTEND_ROWS];
     float maxima[4][ATTEND_ROWS], partial[16][ATTEND_ROWS], share[ATTEND_ROWS];
 };
 
@@ -129,33 +129,33 @@ __device__ __forceinline__ void attend_softmax(const attend_part &a, attend_memo
     m.maxima[warp][r] = most;
     __syncthreads();
     most = fmaxf(fmaxf(m.maxima[0][r], m.maxima[1][r]), fmaxf(m.maxima[2][r], m.maxima[3][r]));
-#pragma unroll 2
-    for (int j = warp * 4; j < end; j += 16)
+    for (int j = warp * 4; j < end; j += KEY_PANEL)
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            float *at = scores + (size_t)(j + k) * ATTEND_ROWS;
-            const float e = j + k < seen ? exp_same(__fsub_rn(*at, most)) : 0.0f;
-            sums[k] = __fadd_rn(sums[k], e);
-            *at = e;
+            float e[4]; /* of a panel's four sixteens */
+#pragma unroll
+            for (int part = 0; part < 4; part++) {
+                const int position = j + k + part * 16;
+                float *at = scores + (size_t)position * ATTEND_ROWS;
+                e[part] = position < seen ? exp_same(__fsub_rn(*at, most)) : 0.0f;
+                *at = e[part];
+            }
+            sums[k] = __fadd_rn(sums[k], __fadd_rn(__fadd_rn(e[0], e[2]), __fadd_rn(e[1], e[3])));
         }
+#pragma unroll
     for (int k = 0; k < 4; k++) m.partial[warp * 4 + k][r] = sums[k];
     __syncthreads();
     if (warp == 0) {
         float s[16];
 #pragma unroll
         for (int k = 0; k < 16; k++) s[k] = m.partial[k][r];
-#pragma unroll
-        for (int half = 8; half; half /= 2)
-#pragma unroll
-            for (int k = 0; k < half; k++) s[k] = __fadd_rn(s[k], s[k + half]);
-        m.share[r] = seen ? __fdiv_rn(1.0f, s[0]) : 0.0f;
+        m.share[r] = seen ? __fdiv_rn(1.0f, halves(s)) : 0.0f;
     }
     __syncthreads();
 }
 
-__device__ __forceinline__ void attend_take_shares(const attend_part &a, attend_memory &m, int panel) {
-    for (int x = threadIdx.x; x < KEY_PANEL * ATTEND_ROWS; x += ATTEND_THREADS)
-        m.shares[x / ATTEND_ROWS][x % ATTEND_ROWS] = __fmul_rn(a.scores[(size_t)panel * KEY_PANEL * ATTEND_ROWS + x], m.share[x % ATTEND_ROWS]);
+__device__ __forceinline__ void attend_take_weights(const attend_part &a, attend_memory &m, int panel) {
+    for (int x = threadIdx.x; x < KEY_PANEL * ATTEND_ROWS; x += ATTEND_THREADS) m.weights[x / ATTEND_ROWS][x % ATTEND_ROWS] = a.scores[(size_t)panel * KEY_PANEL * ATTEND_ROWS + x];
 }
 
 /* Adds a panel's sums to thread t's 4 rows (t / 16 * 4) by 8 elements (t % 16 * 4, and 64 on) of y. */
@@ -164,7 +164,7 @@ __device__ __forceinline__ void attend_mix(const attend_memory &m, float (&y)[4]
     float s[4][8] = {};
 #pragma unroll 2
     for (int j = 0; j < n; j++) {
-        const float4 p = *(const float4 *)&m.shares[j][row], v = *(const float4 *)(m.cache + j * HEAD_MOST + column), w = *(const float4 *)(m.cache + j * HEAD_MOST + column + 64);
+        const float4 p = *(const float4 *)&m.weights[j][row], v = *(const float4 *)(m.cache + j * HEAD_MOST + column), w = *(const float4 *)(m.cache + j * HEAD_MOST + column + 64);
         const float ps[4] = {p.x, p.y, p.z, p.w}, vs[8] = {v.x, v.y, v.z, v.w, w.x, w.y, w.z, w.w};
 #pragma unroll
         for (int r = 0; r < 4; r++)
@@ -177,7 +177,7 @@ __device__ __forceinline__ void attend_mix(const attend_memory &m, float (&y)[4]
         for (int i = 0; i < 8; i++) y[r][i] = __fadd_rn(y[r][i], s[r][i]);
 }
 
-__device__ __forceinline__ void attend_store(const attend_args &p, const attend_part &a, const float (&y)[4][8]) {
+__device__ __forceinline__ void attend_store(const attend_args &p, const attend_part &a, const attend_memory &m, const float (&y)[4][8]) {
     const int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * 4, d = p.cache.d;
 #pragma unroll
     for (int x = 0; x < 4; x++) {
@@ -187,7 +187,7 @@ __device__ __forceinline__ void attend_store(const attend_args &p, const attend_
 #pragma unroll
         for (int i = 0; i < 8; i++) {
             const int at = column + (i & 3) + (i >> 2) * 64;
-            if (at < d) out[at] = y[x][i];
+            if (at < d) out[at] = __fmul_rn(y[x][i], m.share[r]);
         }
     }
 }
@@ -210,12 +210,12 @@ template <class T> __device__ __forceinline__ void attend(const attend_args &p, 
     float y[4][8] = {};
     for (int panel = 0; panel < panels; panel++) {
         attend_take_values<T>(p, a, m, panel);
-        attend_take_shares(a, m, panel);
+        attend_take_weights(a, m, panel);
         __syncthreads();
         attend_mix(m, y, min(KEY_PANEL, a.end - panel * KEY_PANEL));
         __syncthreads();
     }
-    attend_store(p, a, y);
+    attend_store(p, a, m, y);
     mark(p.marks, MARK_END);
 }
 #define PROMPT_KERNELS(name, type)                                                                     \

@@ -15,7 +15,7 @@
  *   values   [group][position][pitch]          pitch: d rounded up to 16
  *   scales   [group][position]                 of int8 keys, of int8 values
  *
- * `positions` is the context rounded up to whole slices of SCORE_SLICE positions.
+ * `positions` is the context rounded up to whole panels.
  */
 #ifndef CUDA_SESSION_ARGUMENTS_H
 #define CUDA_SESSION_ARGUMENTS_H
@@ -28,12 +28,7 @@
 enum {
     HEAD_MOST = 128,     /* elements of a head, a multiple of 4 */
     KEY_PANEL = 64,
-    SCORE_SLICE = 128,   /* positions of a block that scores one token's */
-    SCORE_THREADS = SCORE_SLICE / 2,
-    MIX_COLUMNS = 32,    /* elements of a block that mixes values for one token */
-    MIX_THREADS = 256,
-    MIX_WARPS = MIX_THREADS / 32,
-    MIX_RING_BYTES = MIX_WARPS * KEY_PANEL * MIX_COLUMNS * 4, /* panels of values on their way */
+    TOKEN_THREADS = 256, /* of a block of one token's attention */
     REMEMBER_THREADS = 256,
     ATTEND_ROWS = 32,    /* tokens x heads of a group in a block of the attention of many */
     ATTEND_THREADS = 128,
@@ -53,15 +48,47 @@ struct cache_layer {
     int positions, groups, heads, d, pitch;
 };
 
+/* One token's attention (token.cu): blocks of a cluster, which share the positions of a group; panels of keys, and of values, on their way to a block. */
+CUDA_SHARED int token_ranks(int major) { return major >= 9 ? 8 : 1; }
+#define TOKEN_SLOTS(element) ((element) == 4 ? 1 : 2)
+
+/* Byte offsets in a block's shared memory, keys first. */
+struct token_layout {
+    int values, q, scores, key_scales, value_scales, maxima, sums, parts, shares, bytes;
+    int owned, heads, stride; /* outputs that the block owns; heads that it may have outputs of; positions of its panels */
+};
+CUDA_SHARED struct token_layout token_layout_of(int positions, int each, int d, int pitch, int element, int ranks)
+{
+    const int panels = positions / KEY_PANEL, slot = TOKEN_SLOTS(element) * KEY_PANEL * element;
+    struct token_layout at;
+    at.owned = (each * d + 4 * ranks - 1) / (4 * ranks) * 4;
+    at.heads = (at.owned - 1) / d + 2;
+    at.stride = (panels + ranks - 1) / ranks * KEY_PANEL;
+    const int scales = element == 1 ? at.stride * 4 : 0;
+    at.values = slot * d;
+    at.q = at.values + slot * pitch;
+    at.scores = at.q + each * HEAD_MOST * 4;
+    at.key_scales = at.scores + each * at.stride * 4;
+    at.value_scales = at.key_scales + scales;
+    at.maxima = at.value_scales + scales;
+    at.sums = at.maxima + ranks * each * 4;
+    at.parts = at.sums + panels * at.heads * 16 * 4;
+    at.parts = (at.parts + 7) / 8 * 8;
+    at.shares = at.parts + panels * at.owned * 4;
+    at.bytes = at.shares + each * 4;
+    return at;
+}
+
 /* qkv: rows of queries of all heads, then keys, then values of all groups. */
 struct attend_args {
     struct cache_layer cache;
     float *qkv;
     const float *cosine, *sine; /* [context][d / 2] */
-    float *scores;              /* one token of each sequence: [sequence][head][positions]; many: [block][positions][ATTEND_ROWS] */
+    float *scores;              /* of many tokens: [block][positions][ATTEND_ROWS] */
     float *out;                 /* rows of ldo, heads * d of them used */
     const struct session_state *state;
     int tokens, ldo;
+    struct token_layout at;     /* of one token's attention */
     uint64_t *marks;
 };
 
@@ -81,11 +108,5 @@ struct advance_args {
     int tokens;
     int has_best, sequences, history_pitch;
 };
-
-/* Shared memory of a block that mixes: panels of values, their sums, scores, scales. */
-CUDA_SHARED size_t mix_bytes(size_t positions, int is_int8)
-{
-    return MIX_RING_BYTES + (positions / KEY_PANEL * MIX_COLUMNS + positions * (is_int8 ? 2 : 1)) * sizeof(float);
-}
 
 #endif

@@ -59,15 +59,19 @@ __device__ __forceinline__ void stream_fetch(const stream_args &p, const stream_
 template <int WARPS, int COLS>
 __device__ __forceinline__ void stream_start(const stream_args &p, const stream_shared<WARPS, COLS> &m, const stream_run &r) {
     if ((threadIdx.x & 31) == 0) {
+#pragma unroll 1
         for (int s = 0; s < p.stages; s++) barrier_init(m.full + s * 8, 1);
         barrier_publish();
+#pragma unroll 1
         for (int s = 0, at = r.first; s < p.stages && at < r.end; s++, at += p.units) stream_fetch(p, m, r, at, s);
     }
+#pragma unroll 1
     for (int i = threadIdx.x; i < stream_shared<WARPS, COLS>::SETS * r.tiles * COLS * CUDA_TILE_ROWS; i += WARPS * 32) m.sums[i] = 0;
 }
 
 template <int WARPS, int COLS> __device__ __forceinline__ void stream_take_x(const stream_args &p, const stream_shared<WARPS, COLS> &m) {
     const int pieces = p.quads * 8;
+#pragma unroll 1
     for (int i = threadIdx.x; i < COLS * pieces; i += WARPS * 32) {
         const int row = COLS == 1 ? 0 : i / pieces, c = COLS == 1 ? i : i % pieces;
         uint4 v = make_uint4(0, 0, 0, 0);
@@ -117,10 +121,12 @@ __device__ __forceinline__ void stream_product(const stream_args &p, const strea
     const uint8_t *x = m.x + (COLS == 1 ? 0 : lane / 4 * m.pitch) + (lane & 3) * 4;
     int *sums = m.sums + (COLS == 1 ? (threadIdx.x >> 5) * r.tiles * CUDA_TILE_ROWS : 0);
     int c[stream_columns<COLS>::TILES][2][4] = {}, tile = r.first / p.quads, q = r.first % p.quads, stage = 0, round = 0;
+#pragma unroll 1
     for (int at = r.first; at < r.end; at += p.units) {
         const int n = min(p.units, r.end - at);
         const unsigned data = m.ring + stage * p.units * CUDA_TILE_BYTES + lane * 16;
         barrier_wait(m.full + stage * 8, round & 1);
+#pragma unroll 2
         for (int i = 0; i < n; i++) {
             stream_unit<COLS>(c, data + i * CUDA_TILE_BYTES, x + q * CUDA_QUAD, m.pitch);
             if (++q == p.quads) stream_flush<COLS>(c, sums + tile * COLS * CUDA_TILE_ROWS), q = 0, tile++;
@@ -135,6 +141,7 @@ __device__ __forceinline__ void stream_product(const stream_args &p, const strea
 
 template <int WARPS, int COLS>
 __device__ __forceinline__ void stream_store(const stream_args &p, const stream_shared<WARPS, COLS> &m, const stream_run &r) {
+#pragma unroll 1
     for (int e = threadIdx.x; e < r.tiles * CUDA_TILE_ROWS * COLS; e += WARPS * 32) {
         const int row = e % CUDA_TILE_ROWS, b = COLS == 1 ? 0 : e / CUDA_TILE_ROWS % COLS, tile = e / (CUDA_TILE_ROWS * COLS);
         const int n = (r.tile0 + tile) * CUDA_TILE_ROWS + row;

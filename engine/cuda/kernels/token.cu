@@ -1,73 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Attention of one token of each sequence: scores, softmax, values, in the CPU's order (model/attend.h). Arguments: session.h.
+ * Attention of one token of each sequence, in the CPU's order (model/attend.h), in one launch: the heads of a group by a cluster of TOKEN_RANKS blocks,
+ * which share its positions a panel of 64 in turn and its outputs a run each. Blocks write into each other's shared memory: first the largest
+ * scores, then each panel's sums, which the block that owns an output adds up. Arguments: session.h.
  */
 #include "cache.cuh"
 
-/* ---- one token of each sequence: scores of a slice of positions for one head; blockIdx.x: the heads of all sequences */
+#ifdef HAVE_BULK
+enum { TOKEN_RANKS = 8 };
+#else
+enum { TOKEN_RANKS = 1 }; /* no clusters: one block does it all */
+#endif
 
-struct one_token {
-    int sequence, head, group, kept; /* kept: the group among those of all sequences, as caches lie */
+/* What a block works on; kept: the group among those of all sequences, as caches lie. */
+struct token_part {
+    int rank, sequence, group, kept, each, outputs, owned, first, end; /* outputs: of a group; [first, end): the block's own */
+    __device__ explicit token_part(const attend_args &p) {
+        const cache_layer &c = p.cache;
+        owned = p.at.owned;
+        rank = blockIdx.x % TOKEN_RANKS, kept = blockIdx.x / TOKEN_RANKS;
+        sequence = kept / c.groups, group = kept % c.groups;
+        each = c.heads / c.groups, outputs = each * c.d;
+        first = rank * owned, end = min(first + owned, outputs);
+    }
 };
-__device__ __forceinline__ one_token token_of(const cache_layer &c) {
-    const int sequence = blockIdx.x / c.heads, head = blockIdx.x % c.heads, group = head / (c.heads / c.groups);
-    return {sequence, head, group, sequence * c.groups + group};
+
+template <class T> struct token_memory {
+    T *keys, *values; /* slots of panels */
+    float *q, *scores, *key_scales, *value_scales, *maxima, *sums, *parts, *shares; /* token_layout */
+    int key_panel, value_panel;
+    __device__ token_memory(uint8_t *memory, const attend_args &p) {
+        const cache_layer &c = p.cache;
+        const token_layout &at = p.at;
+        keys = (T *)memory, values = (T *)(memory + at.values);
+        q = (float *)(memory + at.q), scores = (float *)(memory + at.scores), key_scales = (float *)(memory + at.key_scales), value_scales = (float *)(memory + at.value_scales);
+        maxima = (float *)(memory + at.maxima), sums = (float *)(memory + at.sums), parts = (float *)(memory + at.parts), shares = (float *)(memory + at.shares);
+        key_panel = c.d * KEY_PANEL, value_panel = c.pitch * KEY_PANEL;
+    }
+    enum { SLOTS = TOKEN_SLOTS(sizeof(T)) };
+    __device__ T *keys_of(int turn) const { return keys + turn % SLOTS * key_panel; }
+    __device__ T *values_of(int turn) const { return values + turn % SLOTS * value_panel; }
+};
+
+/* Asks for a panel of keys, or of values, side by side in the cache from `from` on; nobody waits here. */
+template <class T> __device__ __forceinline__ void take_panel(T *slot, const T *from, int elements, bool is_there) {
+#pragma unroll 1
+    for (int i = threadIdx.x * (16 / sizeof(T)); i < elements && is_there; i += TOKEN_THREADS * (16 / sizeof(T))) async_copy16(slot + i, from + i);
+    async_commit();
+}
+template <class T> __device__ __forceinline__ void take_keys(const token_memory<T> &m, const cache_layer &c, const token_part &part, int turn) {
+    const int at = (part.rank + turn * TOKEN_RANKS) * KEY_PANEL;
+    take_panel(m.keys_of(turn), (const T *)c.keys + ((size_t)part.kept * c.positions + at) * c.d, m.key_panel, at < c.positions);
+}
+template <class T> __device__ __forceinline__ void take_values(const token_memory<T> &m, const cache_layer &c, const token_part &part, int turn) {
+    const int at = (part.rank + turn * TOKEN_RANKS) * KEY_PANEL;
+    take_panel(m.values_of(turn), (const T *)c.values + ((size_t)part.kept * c.positions + at) * c.pitch, m.value_panel, at < c.positions);
 }
 
-/*
- * The slice's keys are asked for before the kernel waits for the product that it follows; what is not said yet is read too, and not used.
- * Shared memory: SCORE_SLICE keys. The block that has the token's own position puts its key among them; that of the first head of a group
- * remembers key and value.
- */
-template <class T> __device__ __forceinline__ void score(const attend_args &p, T *keys) {
-    __shared__ __align__(16) float q[HEAD_MOST];
-    __shared__ float scales[SCORE_SLICE];
+/* Queries, rotated and divided by sqrt(d), a warp a head. */
+__device__ __forceinline__ void token_take_q(const attend_args &p, const token_part &part, float *q, const float *cosine, const float *sine) {
     const cache_layer &c = p.cache;
-    const one_token token = token_of(c);
-    const int kept = token.kept, first = blockIdx.y * SCORE_SLICE, t = threadIdx.x;
-    const T *from = (const T *)c.keys + ((size_t)kept * c.positions + first) * c.d;
-    for (int i = t; i < SCORE_SLICE * c.d * (int)sizeof(T) / 16; i += SCORE_THREADS) async_copy16((uint8_t *)keys + i * 16, (const uint8_t *)from + i * 16);
-    async_commit();
-    mark(p.marks, MARK_BEGIN);
-    let_later_start();
-    wait_for_earlier();
-    mark(p.marks, MARK_READY);
-    const int at = p.state[token.sequence].position;
-    async_wait<0>();
-    if (first > at) return;
-    const float *cosine = p.cosine + (size_t)at * (c.d / 2), *sine = p.sine + (size_t)at * (c.d / 2);
-    const bool is_last = at < first + SCORE_SLICE, remembers = is_last && token.head % (c.heads / c.groups) == 0;
-    if (is_int8<T>::VALUE)
-        for (int j = t; j < SCORE_SLICE; j += SCORE_THREADS) scales[j] = first + j < at ? __ldcg(c.key_scales + (size_t)kept * c.positions + first + j) : 0.0f;
-    const float *qkv = p.qkv + (size_t)token.sequence * (c.heads + 2 * c.groups) * c.d;
-    __syncthreads();
-    if (t < 32) {
-        warp_row r = take_row(qkv + token.head * c.d, c.d);
+    const float *row = p.qkv + ((size_t)part.sequence * (c.heads + 2 * c.groups) + part.group * part.each) * c.d, shrink = shrink_of(c.d);
+#pragma unroll 1
+    for (int h = threadIdx.x / 32; h < part.each; h += TOKEN_THREADS / 32) {
+        warp_row r = take_row(row + h * c.d, c.d);
         rotate_row(r, cosine, sine, c.d);
-        const float shrink = shrink_of(c.d);
-        each_element<float>(r, c.d, [&](int i, float v) { q[i] = __fmul_rn(v, shrink); });
-    } else if (is_last) {
-        const int own = at - first;
-        warp_row r = take_row(qkv + (c.heads + token.group) * c.d, c.d);
-        rotate_row(r, cosine, sine, c.d);
-        scale_row<T>(r);
-        T *to = keys + own / KEY_PANEL * KEY_PANEL * c.d + own % KEY_PANEL;
-        each_element<T>(r, c.d, [&](int i, T v) { to[i * KEY_PANEL] = v; });
-        if (is_int8<T>::VALUE && t == 32) scales[own] = r.scale;
-        if (remembers) {
-            store_key<T>(c, kept, at, r);
-            r = take_row(qkv + (c.heads + c.groups + token.group) * c.d, c.d);
-            scale_row<T>(r);
-            store_value<T>(c, kept, at, r);
-        }
+        each_element<float>(r, c.d, [&](int i, float v) { q[h * HEAD_MOST + i] = __fmul_rn(v, shrink); });
     }
-    __syncthreads();
-    const int j = 2 * t; /* this thread's pair of positions */
-    const several<T, 2> *pair = (const several<T, 2> *)(keys + j / KEY_PANEL * KEY_PANEL * c.d + j % KEY_PANEL);
-    const float scale0 = is_int8<T>::VALUE ? scales[j] : 1, scale1 = is_int8<T>::VALUE ? scales[j + 1] : 1;
+}
+
+/* The token's own key and value, by one warp, into the cache and into the panel at hand. */
+template <class T> __device__ __forceinline__ void token_own_key(const attend_args &p, const token_part &part, const token_memory<T> &m, int turn, int at, const float *cosine, const float *sine) {
+    const cache_layer &c = p.cache;
+    warp_row r = take_row(p.qkv + ((size_t)part.sequence * (c.heads + 2 * c.groups) + c.heads + part.group) * c.d, c.d);
+    rotate_row(r, cosine, sine, c.d);
+    scale_row<T>(r);
+    store_key<T>(c, part.kept, at, r);
+    T *to = m.keys_of(turn) + at % KEY_PANEL;
+    each_element<T>(r, c.d, [&](int i, T v) { to[i * KEY_PANEL] = v; });
+    if (is_int8<T>::VALUE) m.key_scales[turn * KEY_PANEL + at % KEY_PANEL] = r.scale;
+}
+template <class T> __device__ __forceinline__ void token_own_value(const attend_args &p, const token_part &part, const token_memory<T> &m, int turn, int at) {
+    const cache_layer &c = p.cache;
+    warp_row r = take_row(p.qkv + ((size_t)part.sequence * (c.heads + 2 * c.groups) + c.heads + c.groups + part.group) * c.d, c.d);
+    scale_row<T>(r);
+    store_value<T>(c, part.kept, at, r);
+    T *to = m.values_of(turn) + at % KEY_PANEL * c.pitch;
+    each_element<T>(r, c.d, [&](int i, T v) { to[i] = v; });
+    if (is_int8<T>::VALUE) m.value_scales[turn * KEY_PANEL + at % KEY_PANEL] = r.scale;
+}
+
+/* Scores of the panel's first n positions, a warp a head and two positions a lane; -infinity behind them. Gives the largest. */
+template <class T> __device__ __forceinline__ float score_panel(const float *q, const T *keys, const float *scales, float *scores, int d, int n) {
+    const int j = 2 * (threadIdx.x & 31);
+    const several<T, 2> *pair = (const several<T, 2> *)(keys + j);
+    const float scale0 = is_int8<T>::VALUE ? scales[j] : 1, scale1 = is_int8<T>::VALUE ? scales[j + 1] : 1, none = -__int_as_float(0x7f800000);
     float s0 = 0, s1 = 0;
 #pragma unroll 4
-    for (int i = 0; i < c.d; i += 4) {
+    for (int i = 0; i < d; i += 4) {
         const float4 x = *(const float4 *)(q + i);
         const float xs[4] = {x.x, x.y, x.z, x.w};
 #pragma unroll
@@ -77,140 +107,175 @@ template <class T> __device__ __forceinline__ void score(const attend_args &p, T
             s1 = __fmaf_rn(xs[k], widen(v.v[1], scale1), s1);
         }
     }
-    float *scores = p.scores + (size_t)blockIdx.x * c.positions + first;
-    if (first + j <= at) scores[j] = s0;
-    if (first + j + 1 <= at) scores[j + 1] = s1;
-    mark(p.marks, MARK_END);
+    s0 = j < n ? s0 : none, s1 = j + 1 < n ? s1 : none;
+    *(several<float, 2> *)(scores + j) = {{s0, s1}};
+    return float_of_order(__reduce_max_sync(~0u, float_order(fmaxf(s0, s1))));
 }
-/* ---- one token of each sequence: softmax of a head's scores, and MIX_COLUMNS elements of its values mixed */
 
-/* Panels of values on their way to a warp. */
-template <class T> struct mix_slots {
-    enum { SLOTS = MIX_RING_BYTES / (MIX_WARPS * KEY_PANEL * MIX_COLUMNS * (int)sizeof(T)) };
-};
-
-/* The values of a panel of positions, MIX_COLUMNS elements each, into a warp's slot; nobody waits here. */
-template <class T> __device__ __forceinline__ void take_values(T *slot, const cache_layer &c, int group, int column, int panel) {
-    enum { EACH = 16 / sizeof(T), PIECES = MIX_COLUMNS / EACH };
-    const int first = panel * KEY_PANEL;
-    for (int i = threadIdx.x & 31; i < KEY_PANEL * PIECES && first < c.positions; i += 32) {
-        const int j = i / PIECES, piece = i % PIECES * EACH;
-        if (column + piece < c.pitch) async_copy16(slot + j * MIX_COLUMNS + piece, (const T *)c.values + ((size_t)group * c.positions + first + j) * c.pitch + column + piece);
+/* Scores of all the block's panels, and the largest of each head into every block's memory. */
+template <class T> __device__ __forceinline__ void score_panels(const attend_args &p, const token_part &part, const token_memory<T> &m, int at, const float *cosine, const float *sine) {
+    const cache_layer &c = p.cache;
+    enum { WARPS = TOKEN_THREADS / 32 };
+    const int warp = threadIdx.x / 32, lane = threadIdx.x & 31, stride = p.at.stride;
+    float *largest = m.shares; /* of the warp's heads; shares come later */
+    for (int h = warp + lane * WARPS; h < part.each; h += 32 * WARPS) largest[h] = -__int_as_float(0x7f800000);
+    __syncwarp();
+#pragma unroll 1
+    for (int panel = part.rank, turn = 0; panel * KEY_PANEL <= at; panel += TOKEN_RANKS, turn++) {
+        const int n = at - panel * KEY_PANEL + 1;
+        async_wait<token_memory<T>::SLOTS - 1>();
+        __syncthreads();
+        if (n <= KEY_PANEL) { /* the last */
+            if (warp == WARPS - 1) token_own_key<T>(p, part, m, turn, at, cosine, sine);
+            __syncthreads();
+        }
+#pragma unroll 1
+        for (int h = warp; h < part.each; h += WARPS) {
+            const float most = score_panel<T>(m.q + h * HEAD_MOST, m.keys_of(turn), m.key_scales + turn * KEY_PANEL, m.scores + h * stride + turn * KEY_PANEL, c.d, n);
+            if (lane == 0) largest[h] = fmaxf(largest[h], most);
+        }
+        __syncthreads();
+        take_keys(m, c, part, turn + token_memory<T>::SLOTS);
     }
-    async_commit();
+    __syncwarp();
+    cluster_wait(); /* every block has begun */
+#pragma unroll 1
+    for (int h = warp; h < part.each; h += WARPS)
+        if (lane < TOKEN_RANKS) *in_block(m.maxima + part.rank * part.each + h, lane) = largest[h];
 }
 
-/* scores = softmax(scores), in the engine's order. */
-template <int THREADS> __device__ __forceinline__ void softmax_row(float *scores, int n) {
-    __shared__ float share;
-    float most = scores[0];
-    for (int j = threadIdx.x; j < n; j += THREADS) most = fmaxf(most, scores[j]);
-    most = block_max<THREADS / 32>(most);
-    for (int j = threadIdx.x; j < n; j += THREADS) scores[j] = exp_same(__fsub_rn(scores[j], most));
-    __syncthreads();
-    if (threadIdx.x < 32) {
-        float s = 0;
-#pragma unroll 16
-        for (int j = threadIdx.x & 15; j < n; j += 16) s = __fadd_rn(s, scores[j]);
-        s = tree16(s);
-        if (threadIdx.x == 0) share = __fdiv_rn(1.0f, s);
+/* Where in a block's memory the 16 sums of head h in a panel are; of heads only those that the block has outputs of. */
+__device__ __forceinline__ int token_sum(const attend_args &p, int panel, int h, int rank) { return (panel * p.at.heads + h - rank * p.at.owned / p.cache.d) * 16; }
+
+/* Scores to weights, a warp a head; each panel's, halved to 16 sums, to the blocks that own outputs of the head. */
+template <class T> __device__ __forceinline__ void weigh_panels(const attend_args &p, const token_part &part, const token_memory<T> &m, int at) {
+    const int lane = threadIdx.x & 31, d = p.cache.d;
+#pragma unroll 1
+    for (int h = threadIdx.x / 32; h < part.each; h += TOKEN_THREADS / 32) {
+        float most = m.maxima[h], *scores = m.scores + h * p.at.stride;
+#pragma unroll
+        for (int rank = 1; rank < TOKEN_RANKS; rank++) most = fmaxf(most, m.maxima[rank * part.each + h]);
+#pragma unroll 1
+        for (int panel = part.rank; panel * KEY_PANEL <= at; panel += TOKEN_RANKS, scores += KEY_PANEL) {
+            const float low = exp_same(__fsub_rn(scores[lane], most)), high = exp_same(__fsub_rn(scores[lane + 32], most));
+            scores[lane] = low, scores[lane + 32] = high;
+            float s = __fadd_rn(low, high);
+            s = __fadd_rn(s, __shfl_xor_sync(~0u, s, 16));
+#pragma unroll 1
+            for (int rank = h * d / part.owned; rank <= (h * d + d - 1) / part.owned; rank++)
+                if (lane < 16) in_block(m.sums, rank)[token_sum(p, panel, h, rank) + lane] = s;
+        }
     }
-    __syncthreads();
-    for (int j = threadIdx.x; j < n; j += THREADS) scores[j] = __fmul_rn(scores[j], share);
-    __syncthreads();
 }
 
-/* The chain over the first n positions of a panel; p: their shares, scales: those of int8 rows. Eight at a time, so that the chain does not wait for the
- * loads. */
-template <class T> __device__ __forceinline__ float mix_panel(const float *p, const float *scales, const T *v, int n) {
-    float y = 0;
+/* Two chains over the first n positions of a panel. Eight at a time, so that the chains do not wait for the loads. */
+template <class T> __device__ __forceinline__ several<float, 2> mix_panel(const float *weights, const float *scales, const T *v, int pitch, int n) {
+    several<float, 2> y = {{0, 0}};
+    const auto add = [&](float weight, const several<T, 2> &value, float scale) {
+#pragma unroll
+        for (int i = 0; i < 2; i++) y.v[i] = __fmaf_rn(weight, widen(value.v[i], scale), y.v[i]);
+    };
     int j = 0;
-#pragma unroll 2
     for (; j + 8 <= n; j += 8) {
-        const float4 low = *(const float4 *)(p + j), high = *(const float4 *)(p + j + 4);
-        const float xs[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-        float w[8];
+        const float4 low = *(const float4 *)(weights + j), high = *(const float4 *)(weights + j + 4);
+        const float w[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+        several<T, 2> pairs[8];
 #pragma unroll
-        for (int k = 0; k < 8; k++) w[k] = widen(v[(j + k) * MIX_COLUMNS], is_int8<T>::VALUE ? scales[j + k] : 1);
+        for (int k = 0; k < 8; k++) pairs[k] = *(const several<T, 2> *)(v + (j + k) * pitch);
 #pragma unroll
-        for (int k = 0; k < 8; k++) y = __fmaf_rn(xs[k], w[k], y);
+        for (int k = 0; k < 8; k++) add(w[k], pairs[k], is_int8<T>::VALUE ? scales[j + k] : 1);
     }
-    for (; j < n; j++) y = __fmaf_rn(p[j], widen(v[j * MIX_COLUMNS], is_int8<T>::VALUE ? scales[j] : 1), y);
+    for (; j < n; j++) add(weights[j], *(const several<T, 2> *)(v + j * pitch), is_int8<T>::VALUE ? scales[j] : 1);
     return y;
 }
 
-/* Shared memory of a block: panels of values on their way, sums of panels, scores, for int8 the scales of the values. */
-template <class T> struct mix_memory {
-    T *ring;
-    float *sums, *scores, *scales;
-    __device__ mix_memory(uint8_t *memory, const cache_layer &c) {
-        ring = (T *)memory + (threadIdx.x >> 5) * mix_slots<T>::SLOTS * KEY_PANEL * MIX_COLUMNS;
-        sums = (float *)(memory + MIX_RING_BYTES);
-        scores = sums + c.positions / KEY_PANEL * MIX_COLUMNS;
-        scales = scores + c.positions;
+/* Sums of the block's panels, two outputs a thread, to the blocks that own them. */
+template <class T> __device__ __forceinline__ void mix_panels(const attend_args &p, const token_part &part, const token_memory<T> &m, int at) {
+    const cache_layer &c = p.cache;
+    const int owned = part.owned, stride = p.at.stride;
+#pragma unroll 1
+    for (int panel = part.rank, turn = 0; panel * KEY_PANEL <= at; panel += TOKEN_RANKS, turn++) {
+        const int n = min(KEY_PANEL, at - panel * KEY_PANEL + 1);
+        async_wait<token_memory<T>::SLOTS - 1>();
+        __syncthreads();
+        if (n == at - panel * KEY_PANEL + 1) {
+            if (threadIdx.x < 32) token_own_value<T>(p, part, m, turn, at);
+            __syncthreads();
+        }
+#pragma unroll 1
+        for (int o = 2 * threadIdx.x; o < part.outputs; o += 2 * TOKEN_THREADS) {
+            const float *weights = m.scores + o / c.d * stride + turn * KEY_PANEL, *scales = m.value_scales + turn * KEY_PANEL;
+            *(several<float, 2> *)(in_block(m.parts, o / owned) + panel * owned + o % owned) = mix_panel(weights, scales, m.values_of(turn) + o % c.d, c.pitch, n);
+        }
+        __syncthreads();
+        take_values(m, c, part, turn + token_memory<T>::SLOTS);
     }
-    __device__ T *slot(int turn) const { return ring + turn % mix_slots<T>::SLOTS * KEY_PANEL * MIX_COLUMNS; }
-};
+}
 
-/* Each warp's panels, a lane a column: every MIX_WARPSth from its own on. `own`: the value of position `at` itself. */
-template <class T> __device__ __forceinline__ void mix_panels(const mix_memory<T> &m, const cache_layer &c, int group, int column, int at, T own) {
-    enum { SLOTS = mix_slots<T>::SLOTS };
-    const int lane = threadIdx.x & 31;
-    for (int panel = threadIdx.x >> 5, turn = 0; panel * KEY_PANEL <= at; panel += MIX_WARPS, turn++) {
-        const int first = panel * KEY_PANEL, n = min(KEY_PANEL, at - first);
-        async_wait<SLOTS - 1>();
-        __syncwarp();
-        float y = mix_panel(m.scores + first, m.scales + first, m.slot(turn) + lane, n);
-        if (n < KEY_PANEL) y = __fmaf_rn(m.scores[at], widen(own, is_int8<T>::VALUE ? m.scales[at] : 1), y);
-        m.sums[panel * MIX_COLUMNS + lane] = y;
-        __syncwarp();
-        take_values(m.slot(turn), c, group, column, panel + SLOTS * MIX_WARPS);
+/* The outputs that the block owns: the panels' sums in their order, times one over the sum of the weights. */
+template <class T> __device__ __forceinline__ void finish_outputs(const attend_args &p, const token_part &part, const token_memory<T> &m, int at) {
+    const int d = p.cache.d, owned = part.owned, panels = at / KEY_PANEL + 1, lane = threadIdx.x & 31;
+#pragma unroll 1
+    for (int h = part.first / d + threadIdx.x / 32; h * d < part.end; h += TOKEN_THREADS / 32) {
+        float s = 0;
+#pragma unroll 8
+        for (int panel = 0; panel < panels; panel++) s = __fadd_rn(s, m.sums[token_sum(p, panel, h, part.rank) + (lane & 15)]);
+        s = tree16(s);
+        if (lane == 0) m.shares[h] = __fdiv_rn(1.0f, s);
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int o = part.first + threadIdx.x; o < part.end; o += TOKEN_THREADS) {
+        float y = 0;
+#pragma unroll 8
+        for (int panel = 0; panel < panels; panel++) y = __fadd_rn(y, m.parts[panel * owned + o - part.first]);
+        p.out[(size_t)part.sequence * p.ldo + part.group * part.outputs + o] = __fmul_rn(y, m.shares[o / d]);
     }
 }
 
 /*
- * The first panels are asked for before the kernel waits for the scores; of what they bring only the token's own row can be old, and that
- * is read again.
+ * The first panels are asked for before the kernel waits for the product that it follows: of what they bring only the token's own row is not said yet,
+ * and that comes from the product.
  */
-template <class T> __device__ __forceinline__ void mix(const attend_args &p, uint8_t *memory) {
+template <class T> __device__ __forceinline__ void attend_token(const attend_args &p, uint8_t *memory) {
     const cache_layer &c = p.cache;
-    const one_token token = token_of(c);
-    const int kept = token.kept, column = blockIdx.y * MIX_COLUMNS, t = threadIdx.x, lane = t & 31, i = column + lane;
-    const mix_memory<T> m(memory, c);
-    for (int turn = 0; turn < mix_slots<T>::SLOTS; turn++) take_values(m.slot(turn), c, kept, column, (t >> 5) + turn * MIX_WARPS);
+    const token_part part(p);
+    const token_memory<T> m(memory, p);
+#pragma unroll 1
+    for (int turn = 0; turn < m.SLOTS; turn++) take_values(m, c, part, turn);
+#pragma unroll 1
+    for (int turn = 0; turn < m.SLOTS; turn++) take_keys(m, c, part, turn);
+    cluster_arrive();
     mark(p.marks, MARK_BEGIN);
     let_later_start();
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-    const int at = p.state[token.sequence].position;
-    for (int j = t; j <= at; j += MIX_THREADS) m.scores[j] = __ldcg(p.scores + (size_t)blockIdx.x * c.positions + j);
+    const int at = p.state[part.sequence].position;
+    const float *cosine = p.cosine + (size_t)at * (c.d / 2), *sine = p.sine + (size_t)at * (c.d / 2);
     if (is_int8<T>::VALUE)
-        for (int j = t; j <= at; j += MIX_THREADS) m.scales[j] = __ldcg(c.value_scales + (size_t)kept * c.positions + j);
-    T own = {};
-    if (i < c.d) own = __ldcg((const T *)c.values + ((size_t)kept * c.positions + at) * c.pitch + i);
-    __syncthreads();
-    softmax_row<MIX_THREADS>(m.scores, at + 1);
-    mark(p.marks, MARK_NORM);
-    mix_panels(m, c, kept, column, at, own);
-    __syncthreads();
-    if (t < MIX_COLUMNS && i < c.d) {
-        float y = 0;
-#pragma unroll 4
-        for (int panel = 0; panel * KEY_PANEL <= at; panel++) y = __fadd_rn(y, m.sums[panel * MIX_COLUMNS + lane]);
-        p.out[(size_t)token.sequence * p.ldo + token.head * c.d + i] = y;
-    }
+#pragma unroll 1
+        for (int j = threadIdx.x; j < p.at.stride; j += TOKEN_THREADS) {
+            const int position = (part.rank + j / KEY_PANEL * TOKEN_RANKS) * KEY_PANEL + j % KEY_PANEL;
+            if (position >= at) continue;
+            m.key_scales[j] = __ldcg(c.key_scales + (size_t)part.kept * c.positions + position);
+            m.value_scales[j] = __ldcg(c.value_scales + (size_t)part.kept * c.positions + position);
+        }
+    token_take_q(p, part, m.q, cosine, sine);
+    score_panels(p, part, m, at, cosine, sine);
+    cluster_arrive();
+    cluster_wait();
+    weigh_panels(p, part, m, at);
+    mix_panels(p, part, m, at);
+    cluster_arrive();
+    cluster_wait();
+    finish_outputs(p, part, m, at);
     mark(p.marks, MARK_END);
 }
 
-#define TOKEN_KERNELS(name, type)                                                                  \
-    extern "C" __global__ void __launch_bounds__(SCORE_THREADS) score_##name(const attend_args p) \
-    {                                                                                             \
-        DYNAMIC_SHARED(uint8_t, score_memory);                                                    \
-        score<type>(p, (type *)score_memory);                                                     \
-    }                                                                                             \
-    extern "C" __global__ void __launch_bounds__(MIX_THREADS) mix_##name(const attend_args p)     \
-    {                                                                                             \
-        DYNAMIC_SHARED(uint8_t, mix_shared);                                                      \
-        mix<type>(p, mix_shared);                                                                 \
+#define TOKEN_KERNELS(name, type)                                                                                    \
+    extern "C" __global__ void IN_CLUSTERS(TOKEN_RANKS) __launch_bounds__(TOKEN_THREADS) token_##name(const attend_args p) \
+    {                                                                                                                \
+        DYNAMIC_SHARED(uint8_t, token_shared);                                                                       \
+        attend_token<type>(p, token_shared);                                                                         \
     }
 EACH_CACHE(TOKEN_KERNELS)
