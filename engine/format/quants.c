@@ -85,16 +85,15 @@ static float from_bits(uint32_t bits)
     return f;
 }
 
+/* Without branches, so that loops of it vectorise: the bits in a float's places stand for 2^-112 of the number, denormals included; all ones in the
+ * exponent stay so. */
 float tern_half_to_float(uint16_t half)
 {
-    uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 31, fraction = half & 1023;
-    if (exponent == 31)
-        return from_bits(sign | 0x7f800000 | fraction << 13);
-    if (exponent == 0) {
-        float f = (float)fraction * 0x1p-24f; /* zero and denormals, exact */
-        return sign ? -f : f;
-    }
-    return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+    const uint32_t magnitude = (half & 0x7fffu) << 13, sign = (uint32_t)(half >> 15) << 31;
+    const float scaled = from_bits(magnitude) * 0x1p112f;
+    uint32_t bits;
+    memcpy(&bits, &scaled, sizeof bits);
+    return from_bits(sign | bits | (magnitude >= 0x0f800000 ? 0x7f800000 : 0));
 }
 
 static float load_half(const uint8_t *p)
@@ -107,21 +106,23 @@ static float load_float(const uint8_t *p)
     return from_bits((uint32_t)load16(p) | (uint32_t)load16(p + 2) << 16);
 }
 
-/* ---- one block of each type that has float weights */
+/* ---- blocks of each type that has float weights */
 
-static void block_f32(const uint8_t *p, float *w)
+static void blocks_f32(const uint8_t *p, uint64_t n, float *w)
 {
-    *w = load_float(p);
+    memcpy(w, p, n * sizeof *w); /* the machine is little-endian, as the file is */
 }
 
-static void block_f16(const uint8_t *p, float *w)
+static void blocks_f16(const uint8_t *p, uint64_t n, float *w)
 {
-    *w = load_half(p);
+    for (uint64_t i = 0; i < n; i++)
+        w[i] = load_half(p + 2 * i);
 }
 
-static void block_bf16(const uint8_t *p, float *w)
+static void blocks_bf16(const uint8_t *p, uint64_t n, float *w)
 {
-    *w = from_bits((uint32_t)load16(p) << 16);
+    for (uint64_t i = 0; i < n; i++)
+        w[i] = from_bits((uint32_t)load16(p + 2 * i) << 16);
 }
 
 static void block_q8_0(const uint8_t *p, float *w)
@@ -129,6 +130,12 @@ static void block_q8_0(const uint8_t *p, float *w)
     float d = load_half(p);
     for (int i = 0; i < 32; i++)
         w[i] = d * (float)(int8_t)p[2 + i];
+}
+
+static void blocks_q8_0(const uint8_t *p, uint64_t n, float *w)
+{
+    for (; n; n--, p += 34, w += 32)
+        block_q8_0(p, w);
 }
 
 /* Scale and minimum j of 8, 6 bits each: j < 4 in the low bits of bytes j and j + 4, j >= 4 with their low nibbles in
@@ -158,21 +165,35 @@ static void block_q4_k(const uint8_t *p, float *w)
     }
 }
 
+static void blocks_q4_k(const uint8_t *p, uint64_t n, float *w)
+{
+    for (; n; n--, p += 144, w += 256)
+        block_q4_k(p, w);
+}
+
+/* 32 weights of one quarter of a half: 4 bits of each from `low`, 2 from `high`, a scale for each 16. */
+static void q6_k_quarter(const uint8_t *low, int low_shift, const uint8_t *high, int high_shift, const float *scale, float *restrict w)
+{
+    for (int side = 0; side < 32; side += 16)
+        for (int i = side; i < side + 16; i++)
+            w[i] = scale[side / 16] * (float)(((low[i] >> low_shift & 15) | (high[i] >> high_shift & 3) << 4) - 32);
+}
+
 /* Two halves of 128 weights; quarter k of a half takes nibbles k / 2 of byte (k % 2) * 32 + i and bit pair k of byte i. */
 static void block_q6_k(const uint8_t *p, float *w)
 {
     float d = load_half(p + 208), scales[16];
     for (int j = 0; j < 16; j++)
         scales[j] = d * (float)(int8_t)p[192 + j];
-    for (int half = 0; half < 2; half++) {
-        for (int k = 0; k < 4; k++) {
-            const uint8_t *low = p + half * 64 + k % 2 * 32, *high = p + 128 + half * 32;
-            const float *scale = scales + half * 8 + k * 2;
-            float *to = w + half * 128 + k * 32;
-            for (int l = 0; l < 32; l++)
-                to[l] = scale[l / 16] * (float)(((low[l] >> (k / 2 * 4) & 15) | (high[l] >> (2 * k) & 3) << 4) - 32);
-        }
-    }
+    for (int half = 0; half < 2; half++)
+        for (int k = 0; k < 4; k++)
+            q6_k_quarter(p + half * 64 + k % 2 * 32, k / 2 * 4, p + 128 + half * 32, 2 * k, scales + half * 8 + k * 2, w + half * 128 + k * 32);
+}
+
+static void blocks_q6_k(const uint8_t *p, uint64_t n, float *w)
+{
+    for (; n; n--, p += 210, w += 256)
+        block_q6_k(p, w);
 }
 
 /* ---- trits */
@@ -277,10 +298,10 @@ bool tern_matrix_trits(const struct tern_matrix *m, uint64_t row, int8_t *trits,
 
 static const struct {
     enum tern_type type;
-    void (*block)(const uint8_t *p, float *w);
+    void (*blocks)(const uint8_t *p, uint64_t n, float *w);
 } decoders[] = {
-    {TERN_TYPE_F32, block_f32},   {TERN_TYPE_F16, block_f16},   {TERN_TYPE_BF16, block_bf16},
-    {TERN_TYPE_Q8_0, block_q8_0}, {TERN_TYPE_Q4_K, block_q4_k}, {TERN_TYPE_Q6_K, block_q6_k},
+    {TERN_TYPE_F32, blocks_f32},   {TERN_TYPE_F16, blocks_f16},   {TERN_TYPE_BF16, blocks_bf16},
+    {TERN_TYPE_Q8_0, blocks_q8_0}, {TERN_TYPE_Q4_K, blocks_q4_k}, {TERN_TYPE_Q6_K, blocks_q6_k},
 };
 
 /* out = scale * trit, in pieces of at most 256 columns that have one scale. */
@@ -328,10 +349,8 @@ void tern_matrix_row(const struct tern_matrix *m, uint64_t row, float *out)
     for (size_t d = 0; d < sizeof decoders / sizeof *decoders; d++) {
         if (decoders[d].type != m->type)
             continue;
-        uint64_t blocks = m->n_columns / type->weights;
-        const uint8_t *p = m->bytes + row * blocks * type->bytes;
-        for (uint64_t b = 0; b < blocks; b++)
-            decoders[d].block(p + b * type->bytes, out + b * type->weights);
+        const uint64_t blocks = m->n_columns / type->weights;
+        decoders[d].blocks(m->bytes + row * blocks * type->bytes, blocks, out);
         return;
     }
     ternary_row(m, row, out);

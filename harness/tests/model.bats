@@ -32,6 +32,14 @@ tiny() { "$TERNMARK" model make "$1" --like tiny "${@:2}"; }
   ! cmp -s one.bin f32.bin
 }
 
+@test "without a level nothing is rounded but the activations" {
+  tiny m.gguf
+  logits() { "$TERNMARK" model logits m.gguf --tokens 1,2,3,4,5 --out "$1" "${@:2}"; }
+  logits default.bin && logits exact.bin --level basic --output exact --cache f32 && cmp default.bin exact.bin
+  logits packed.bin --output int8 && ! cmp -s default.bin packed.bin
+  logits basic.bin --level basic && ! cmp -s packed.bin basic.bin
+}
+
 @test "generate prints as many ids as were asked for" {
   tiny m.gguf
   run --separate-stderr "$TERNMARK" model generate m.gguf --tokens 7,8 -n 12
@@ -99,6 +107,7 @@ refused() {  # STATUS TEXT WORDS…
   refused 2 "the vocabulary has 640" generate m.gguf --tokens 640
   refused 2 "a context of" generate m.gguf --tokens 1 -n 1000
   refused 2 "parameter activations: expected int8 or f32" generate m.gguf --tokens 1 --activations f16
+  refused 2 "float activations read the output matrix as the file has it; output int8 is for int8" logits m.gguf --tokens 1 --out f --activations f32 --output int8
   refused 2 "parameter like" make x.gguf --like huge
   [ ! -e x.gguf ] && [ ! -e f ]
 }
