@@ -147,7 +147,7 @@ $(B)/engine/tests/stub_nccl.so $(B)/engine/tests/stub_cublaslt.so: %.so: %.o
 $(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(foreach l,emulated_driver emulated_cuda stub_nccl,$(B)/engine/tests/$(l).so)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 # These count and refuse what the engine takes from its pool (engine/tests/heap.h).
-HEAP_TESTS := gguf load_refused run_memory
+HEAP_TESTS := gguf config load_refused run_memory
 $(HEAP_TESTS:%=$(B)/engine/tests/%_test): WRAPS := $(if $(SAN),,$(patsubst %,-Wl$(comma)--wrap=tern_pool_%,take take_zeroed give))
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) $(WRAPS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)

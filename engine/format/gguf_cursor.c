@@ -35,15 +35,28 @@ const char *tern_gguf_type_name(enum tern_gguf_type type)
     return (unsigned)type < TERN_GGUF_TYPES ? value_types[type].name : "unknown";
 }
 
-bool tern_gguf_broken(struct tern_gguf_cursor *c, enum tern_gguf_rule rule, uint64_t offset, const char *found, ...)
+static enum tern_status tell(struct tern_error *err, const char *file, enum tern_gguf_rule rule, uint64_t offset, const char *found, va_list args)
 {
     char text[256];
+    vsnprintf(text, sizeof text, found, args);
+    return tern_error_set(err, TERN_INVALID, "%s: offset %" PRIu64 ": %s (rule %s: %s)", file, offset, text, rules[rule].name, rules[rule].must);
+}
+
+enum tern_status tern_gguf_refuse(struct tern_error *err, const char *file, enum tern_gguf_rule rule, uint64_t offset, const char *found, ...)
+{
     va_list args;
     va_start(args, found);
-    vsnprintf(text, sizeof text, found, args);
+    const enum tern_status status = tell(err, file, rule, offset, found, args);
     va_end(args);
-    tern_error_set(c->err, TERN_INVALID, "%s: offset %" PRIu64 ": %s (rule %s: %s)", c->name, offset, text,
-                   rules[rule].name, rules[rule].must);
+    return status;
+}
+
+bool tern_gguf_broken(struct tern_gguf_cursor *c, enum tern_gguf_rule rule, uint64_t offset, const char *found, ...)
+{
+    va_list args;
+    va_start(args, found);
+    tell(c->err, c->name, rule, offset, found, args);
+    va_end(args);
     return false;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bounded cursor every byte of a header is read through, and how a broken rule is told.
+ * How a broken rule is told, and the bounded cursor every byte of a header is read through.
  */
 #ifndef TERN_GGUF_CURSOR_H
 #define TERN_GGUF_CURSOR_H
@@ -12,6 +12,12 @@ enum tern_gguf_rule {
 #include "format/gguf_rules.def"
 #undef RULE
 };
+
+/* Tells that a file breaks `rule` at `offset`, in the words of `found`; TERN_INVALID, so that callers return it. */
+__attribute__((format(printf, 5, 6))) enum tern_status tern_gguf_refuse(struct tern_error *err, const char *file, enum tern_gguf_rule rule, uint64_t offset,
+                                                                        const char *found, ...);
+/* Where a header counts its tensors and its keys: the place of what is missing. */
+enum { TERN_GGUF_TENSORS_AT = 8, TERN_GGUF_KEYS_AT = 16 };
 
 /* [at, size) of `bytes` is what is left. The first failure fills `err` (may be NULL) and later ones leave it. */
 struct tern_gguf_cursor {
@@ -27,7 +33,7 @@ static inline uint64_t tern_gguf_left(const struct tern_gguf_cursor *c)
     return c->size - c->at;
 }
 
-/* Tells that `rule` is broken at `offset`; always false, so that callers return it. */
+/* The same of the bytes at hand; always false, so that callers return it. */
 __attribute__((format(printf, 4, 5))) bool tern_gguf_broken(struct tern_gguf_cursor *c, enum tern_gguf_rule rule, uint64_t offset,
                                                             const char *found, ...);
 

@@ -61,7 +61,7 @@ static struct weight_scale scale(const void *data, size_t layer, enum cuda_matri
         const struct tern_model_weight *w = &weights[parts[matrix].roles[part < parts[matrix].n ? part : parts[matrix].n - 1]];
         float common = 0;
         bool is_one;
-        tern_matrix_common_scale(&w->matrix, "", &common, &is_one, NULL);
+        tern_matrix_common_scale(w, "", &common, &is_one, NULL);
         s.part[part] = common * w->scale;
         row += part < parts[matrix].n ? w->matrix.n_rows : 0;
         if (part < 2)
@@ -110,7 +110,7 @@ static enum tern_status check_scales(const struct tern_model *model, struct tern
                 continue;
             if (!tern_type_is_ternary(model->layers[layer][role].matrix.type))
                 return tern_error_set(error, TERN_UNSUPPORTED, "layer %zu, %s: weights that are no trits do not run on the card", layer, tern_role(role)->name);
-            status = tern_matrix_common_scale(&model->layers[layer][role].matrix, tern_role(role)->name, &common, &is_one, error);
+            status = tern_matrix_common_scale(&model->layers[layer][role], tern_role(role)->name, &common, &is_one, error);
             if (status == TERN_OK && !is_one)
                 status = tern_error_set(error, TERN_UNSUPPORTED, "layer %zu, %s: blocks with scales of their own do not run on the card", layer, tern_role(role)->name);
         }

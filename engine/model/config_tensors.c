@@ -4,6 +4,7 @@
  */
 #include "model/config.h"
 #include "core/memory.h"
+#include "format/gguf_cursor.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -42,8 +43,9 @@ bool tern_config_tensor(const struct tern_gguf *gguf, uint32_t layer, enum tern_
     return tern_gguf_find_tensor(gguf, name, out);
 }
 
-__attribute__((format(printf, 4, 5)))
-static enum tern_status refuse(const struct tern_gguf *gguf, struct tern_error *err, const struct tern_gguf_tensor *t, const char *format, ...)
+__attribute__((format(printf, 5, 6)))
+static enum tern_status refuse(const struct tern_gguf *gguf, struct tern_error *err, enum tern_gguf_rule rule, const struct tern_gguf_tensor *t,
+                               const char *format, ...)
 {
     char name[260], text[160];
     va_list args;
@@ -51,7 +53,7 @@ static enum tern_status refuse(const struct tern_gguf *gguf, struct tern_error *
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     tern_gguf_escape(name, sizeof name, t->name.bytes, t->name.length);
-    return tern_error_set(err, TERN_INVALID, "%s: offset %" PRIu64 ": tensor %s %s", tern_gguf_name(gguf), t->offset, name, text);
+    return tern_gguf_refuse(err, tern_gguf_name(gguf), rule, t->offset, "tensor %s %s", name, text);
 }
 
 /* "blk.7.ffn_up.weight" to its parts; false when it is no such name. Leading zeros are none of ours. */
@@ -86,9 +88,9 @@ static bool is_plain(const struct tern_gguf_tensor *t)
 static enum tern_status check_norm(const struct tern_gguf *gguf, const struct tern_gguf_tensor *t, uint64_t size, struct tern_error *err)
 {
     if (t->n_dims != 1 || t->dims[0] != size)
-        return refuse(gguf, err, t, "has %" PRIu32 " dimensions, the first %" PRIu64 ", not one of %" PRIu64, t->n_dims, t->dims[0], size);
+        return refuse(gguf, err, TERN_GGUF_RULE_TENSOR_SHAPE, t, "has %" PRIu32 " dimensions, the first %" PRIu64 ", not one of %" PRIu64, t->n_dims, t->dims[0], size);
     if (!is_plain(t))
-        return refuse(gguf, err, t, "is %s; a norm is F32, F16 or BF16", t->type->name);
+        return refuse(gguf, err, TERN_GGUF_RULE_TENSOR_SHAPE, t, "is %s; a norm is F32, F16 or BF16", t->type->name);
     return TERN_OK;
 }
 
@@ -96,20 +98,20 @@ static enum tern_status check_scale(const struct tern_gguf *gguf, const struct t
 {
     float scale;
     if (t->n_dims != 1 || t->dims[0] != 1 || !is_plain(t))
-        return refuse(gguf, err, t, "is not one plain number");
+        return refuse(gguf, err, TERN_GGUF_RULE_TENSOR_SHAPE, t, "is not one plain number");
     struct tern_matrix m = {t->bytes, 1, 1, (enum tern_type)t->type->id, 0};
     tern_matrix_row(&m, 0, &scale);
-    return isnormal(scale) ? TERN_OK : refuse(gguf, err, t, "is the scale %g, which no product can be multiplied by", (double)scale);
+    return isnormal(scale) ? TERN_OK : refuse(gguf, err, TERN_GGUF_RULE_SCALE, t, "is the scale %g, which no product can be multiplied by", (double)scale);
 }
 
 static enum tern_status check_matrix(const struct tern_gguf *gguf, const struct tern_gguf_tensor *t, uint64_t outputs, uint64_t inputs,
                                      struct tern_error *err)
 {
     if (t->n_dims != 2 || t->dims[0] != inputs || t->dims[1] != outputs)
-        return refuse(gguf, err, t, "is %" PRIu64 " x %" PRIu64 ", its role needs %" PRIu64 " x %" PRIu64, t->dims[0], t->dims[1], inputs, outputs);
+        return refuse(gguf, err, TERN_GGUF_RULE_TENSOR_SHAPE, t, "is %" PRIu64 " x %" PRIu64 ", its role needs %" PRIu64 " x %" PRIu64, t->dims[0], t->dims[1], inputs, outputs);
     struct tern_matrix m = {t->bytes, outputs, inputs, (enum tern_type)t->type->id, 0};
     if (m.type == TERN_TYPE_I2_S && !isnormal(tern_i2s_scale(&m)))
-        return refuse(gguf, err, t, "has the scale %g, which no weight can have", (double)tern_i2s_scale(&m));
+        return refuse(gguf, err, TERN_GGUF_RULE_SCALE, t, "has the scale %g, which no weight can have", (double)tern_i2s_scale(&m));
     return TERN_OK;
 }
 
@@ -121,9 +123,9 @@ static enum tern_status check_layer_tensor(const struct tern_config *c, const st
     bool is_scale = false;
     uint64_t outputs, inputs;
     if (!split_name(t->name, &layer, &role, &is_scale))
-        return refuse(gguf, err, t, "is not known in a %s network", c->architecture);
+        return refuse(gguf, err, TERN_GGUF_RULE_TENSOR_KNOWN, t, "is not known in a %s network", c->architecture);
     if (layer >= c->n_layers)
-        return refuse(gguf, err, t, "is beyond block_count %" PRIu32, c->n_layers);
+        return refuse(gguf, err, TERN_GGUF_RULE_TENSOR_KNOWN, t, "is beyond block_count %" PRIu32, c->n_layers);
     tern_role_shape(c, role, &outputs, &inputs);
     if (is_scale)
         return check_scale(gguf, t, err);
@@ -135,8 +137,8 @@ static enum tern_status check_missing(const struct tern_config *c, const struct 
 {
     for (uint32_t i = 0; i < c->n_layers * TERN_N_ROLES; i++)
         if (!seen[i])
-            return tern_error_set(err, TERN_INVALID, "%s: tensor blk.%" PRIu32 ".%s.weight is missing (block_count is %" PRIu32 ")",
-                                  tern_gguf_name(gguf), i / TERN_N_ROLES, roles[i % TERN_N_ROLES].name, c->n_layers);
+            return tern_gguf_refuse(err, tern_gguf_name(gguf), TERN_GGUF_RULE_TENSOR_MISSING, TERN_GGUF_TENSORS_AT, "tensor blk.%" PRIu32 ".%s.weight is missing (block_count is %" PRIu32 ")",
+                                    i / TERN_N_ROLES, roles[i % TERN_N_ROLES].name, c->n_layers);
     return TERN_OK;
 }
 
@@ -150,7 +152,7 @@ enum tern_status tern_config_check_tensors(const struct tern_config *c, const st
     struct tern_gguf_tensor t;
     enum tern_status status = TERN_OK;
     if (!tern_gguf_find_tensor(gguf, "output_norm.weight", &t))
-        return tern_error_set(err, TERN_INVALID, "%s: tensor output_norm.weight is missing", tern_gguf_name(gguf));
+        return tern_gguf_refuse(err, tern_gguf_name(gguf), TERN_GGUF_RULE_TENSOR_MISSING, TERN_GGUF_TENSORS_AT, "tensor output_norm.weight is missing");
     uint8_t *seen = tern_array_open(c->n_layers, TERN_N_ROLES);
     if (!seen)
         return tern_error_set(err, TERN_NO_MEMORY, "%s: no memory to check its tensors", tern_gguf_name(gguf));

@@ -3,6 +3,7 @@
  * What a model file holds, in words, and whether all of it is right.
  */
 #include "core/error.h"
+#include "format/gguf_cursor.h"
 #include "format/sha256.h"
 #include "model/plan.h"
 
@@ -95,7 +96,7 @@ static enum tern_status check_floats(const struct tern_model_weight *w, const ch
         tern_matrix_row(&w->matrix, r, row);
         for (size_t i = 0; i < k && status == TERN_OK; i++)
             if (!isfinite(row[i]))
-                status = tern_error_set(error, TERN_INVALID, "tensor %s: row %" PRIu64 ", column %zu is %g", name, r, i, (double)row[i]);
+                status = tern_gguf_refuse(error, w->file, TERN_GGUF_RULE_FINITE, w->offset, "tensor %s: row %" PRIu64 ", column %zu is %g", name, r, i, (double)row[i]);
     }
     free(row);
     return status;
@@ -143,7 +144,7 @@ static enum tern_status read_hash(const char *path, char hash[65], bool *has_one
     if (file)
         fclose(file);
     free(beside);
-    return ok ? TERN_OK : tern_error_set(error, TERN_INVALID, "%s.sha256: does not begin with 64 hexadecimal digits", path);
+    return ok ? TERN_OK : tern_gguf_refuse(error, path, TERN_GGUF_RULE_SHA256, 0, "the file beside it, .sha256, does not begin with 64 hexadecimal digits");
 }
 
 static enum tern_status check_hash(const char *path, const struct tern_gguf *gguf, bool *has_one, struct tern_error *error)
@@ -158,7 +159,7 @@ static enum tern_status check_hash(const char *path, const struct tern_gguf *ggu
     tern_sha256_end(&sha, found);
     if (strcmp(wanted, found) == 0)
         return TERN_OK;
-    return tern_error_set(error, TERN_INVALID, "%s: its SHA-256 is %s, the one kept beside it %s", tern_gguf_name(gguf), found, wanted);
+    return tern_gguf_refuse(error, tern_gguf_name(gguf), TERN_GGUF_RULE_SHA256, 0, "its SHA-256 is %s, the one kept beside it %s", found, wanted);
 }
 
 enum tern_status tern_model_check(const char *path, char **text, struct tern_error *error)

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "format/gguf_cursor.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -35,8 +36,9 @@ static float block_scale(const struct tern_matrix *m, uint64_t b)
     return tern_half_to_float((uint16_t)(p[0] | p[1] << 8));
 }
 
-enum tern_status tern_matrix_common_scale(const struct tern_matrix *m, const char *name, float *scale, bool *is_one, struct tern_error *err)
+enum tern_status tern_matrix_common_scale(const struct tern_model_weight *weight, const char *name, float *scale, bool *is_one, struct tern_error *err)
 {
+    const struct tern_matrix *m = &weight->matrix;
     *is_one = true;
     *scale = 0;
     if (m->type == TERN_TYPE_I2_S) {
@@ -46,7 +48,7 @@ enum tern_status tern_matrix_common_scale(const struct tern_matrix *m, const cha
     for (uint64_t b = 0; b < m->n_rows * m->n_columns / 256; b++) {
         float s = block_scale(m, b);
         if (!isfinite(s))
-            return tern_error_set(err, TERN_INVALID, "tensor %s: block %" PRIu64 " has the scale %g, which no weight can have", name, b, (double)s);
+            return tern_gguf_refuse(err, weight->file, TERN_GGUF_RULE_SCALE, weight->offset, "tensor %s: block %" PRIu64 " has the scale %g", name, b, (double)s);
         if (s != 0 && *scale != 0 && s != *scale)
             *is_one = false;
         *scale = s != 0 ? s : *scale;
@@ -78,8 +80,18 @@ size_t tern_bound_matrix_room(const struct tern_model_weight *weight, const stru
     return one.panels * one.panel_bytes + second.panels * second.panel_bytes;
 }
 
+/* Error: TERN_INVALID, where the source met a code that is no trit. */
+static enum tern_status check_source(const struct source *source, const struct tern_model_weight *weight, const char *name, struct tern_error *err)
+{
+    const uint64_t bad = atomic_load(&source->bad), k = weight->matrix.n_columns;
+    if (!bad)
+        return TERN_OK;
+    return tern_gguf_refuse(err, weight->file, TERN_GGUF_RULE_CODE, weight->offset, "tensor %s: row %" PRIu64 ", column %" PRIu64 " holds code 3, which is no trit",
+                            name, (bad - 1) / k, (bad - 1) % k);
+}
+
 /* The weights go to `room`, where there is one. */
-static enum tern_status pack(const struct tern_bound_matrix *m, const struct tern_matrix_binding *how, size_t batch, float scale, uint8_t *room,
+static enum tern_status pack(const struct tern_model_weight *m, const struct tern_matrix_binding *how, size_t batch, float scale, uint8_t *room,
                              struct tern_linear **out, struct tern_error *err)
 {
     struct source source = {&m->matrix, 0};
@@ -89,15 +101,11 @@ static enum tern_status pack(const struct tern_bound_matrix *m, const struct ter
     spec.data = &source;
     spec.room = room;
     enum tern_status status = tern_linear_bind(how->backend, &spec, out, err);
-    uint64_t bad = atomic_load(&source.bad);
-    if (status == TERN_OK && bad)
-        status = tern_error_set(err, TERN_INVALID, "tensor %s: row %" PRIu64 ", column %" PRIu64 " holds code 3, which is no trit", how->name,
-                                (bad - 1) / spec.k, (bad - 1) % spec.k);
-    return status;
+    return status == TERN_OK ? check_source(&source, m, how->name, err) : status;
 }
 
 /* Codes are looked at where packing does not. */
-static enum tern_status check_codes(const struct tern_bound_matrix *m, const struct tern_matrix_binding *how, struct tern_error *err)
+static enum tern_status check_codes(const struct tern_model_weight *m, const struct tern_matrix_binding *how, struct tern_error *err)
 {
     struct source source = {&m->matrix, 0};
     size_t k = m->matrix.n_columns;
@@ -107,10 +115,7 @@ static enum tern_status check_codes(const struct tern_bound_matrix *m, const str
     for (uint64_t row = 0; row < m->matrix.n_rows && !atomic_load(&source.bad); row++)
         source_row(&source, row, k, trits);
     tern_array_close(trits);
-    uint64_t bad = atomic_load(&source.bad);
-    return !bad ? TERN_OK
-                : tern_error_set(err, TERN_INVALID, "tensor %s: row %" PRIu64 ", column %" PRIu64 " holds code 3, which is no trit", how->name,
-                                 (bad - 1) / k, (bad - 1) % k);
+    return check_source(&source, m, how->name, err);
 }
 
 enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, const struct tern_matrix_binding *how,
@@ -122,14 +127,14 @@ enum tern_status tern_bound_matrix_open(const struct tern_model_weight *weight, 
     *out = (struct tern_bound_matrix){TERN_MATRIX_DECODED, weight->matrix, weight->scale, NULL, NULL, &how->backend->kernels};
     if (!tern_type_is_ternary(weight->matrix.type))
         return TERN_OK;
-    if ((status = tern_matrix_common_scale(&weight->matrix, how->name, &scale, &is_one, err)) != TERN_OK)
+    if ((status = tern_matrix_common_scale(weight, how->name, &scale, &is_one, err)) != TERN_OK)
         return status;
     if (!how->use_int8 || !is_one)
-        return check_codes(out, how, err);
+        return check_codes(weight, how, err);
     out->kind = TERN_MATRIX_TERNARY;
-    status = pack(out, how, how->batch, scale, how->room, &out->linear, err);
+    status = pack(weight, how, how->batch, scale, how->room, &out->linear, err);
     if (status == TERN_OK && needs_many(how, out->linear))
-        status = pack(out, how, TERN_FEW_MAX + 1, scale, how->room ? how->room + out->linear->bytes : NULL, &out->many, err);
+        status = pack(weight, how, TERN_FEW_MAX + 1, scale, how->room ? how->room + out->linear->bytes : NULL, &out->many, err);
     return status;
 }
 

@@ -40,7 +40,7 @@ struct tern_matrix_binding {
 };
 
 /* The one scale of all blocks that are not zero; *is_one says whether there is one. Error: TERN_INVALID, a scale that is no number in tensor `name`. */
-enum tern_status tern_matrix_common_scale(const struct tern_matrix *m, const char *name, float *scale, bool *is_one, struct tern_error *err);
+enum tern_status tern_matrix_common_scale(const struct tern_model_weight *weight, const char *name, float *scale, bool *is_one, struct tern_error *err);
 
 /* The most bytes that packing takes, whole cache lines; 0 where nothing is packed. */
 size_t tern_bound_matrix_room(const struct tern_model_weight *weight, const struct tern_matrix_binding *how);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct tern_model_weight weight_of(const struct tern_gguf_tensor *t, enum tern_i2s_order order)
+static struct tern_model_weight weight_of(const struct tern_model *m, const struct tern_gguf_tensor *t, enum tern_i2s_order order)
 {
-    struct tern_model_weight w = {.scale = 1};
+    struct tern_model_weight w = {.scale = 1, .file = tern_gguf_name(m->gguf), .offset = (uint64_t)(t->bytes - tern_gguf_bytes(m->gguf))};
     w.matrix = (struct tern_matrix){t->bytes, t->dims[1], t->dims[0], (enum tern_type)t->type->id, order};
     return w;
 }
@@ -27,7 +27,7 @@ static enum tern_status take_layer(struct tern_model *m, uint32_t layer, enum te
         tern_role_shape(&m->config, r, &outputs, &inputs);
         if (!tern_config_tensor(m->gguf, layer, r, "weight", &t) || t.dims[0] != inputs || (tern_role(r)->is_matrix && t.dims[1] != outputs))
             return vanished(m, err);
-        *w = weight_of(&t, order);
+        *w = weight_of(m, &t, order);
         if (tern_role(r)->is_matrix && tern_config_tensor(m->gguf, layer, r, "scale", &t) && t.dims[0] == 1) {
             struct tern_matrix scale = {t.bytes, 1, 1, (enum tern_type)t.type->id, 0};
             tern_matrix_row(&scale, 0, &w->scale);
@@ -54,9 +54,9 @@ static enum tern_status take_weights(struct tern_model *m, enum tern_i2s_order o
     else if (!tern_gguf_find_tensor(m->gguf, "output.weight", &output) || output.dims[0] != m->config.width ||
              output.dims[1] != m->config.vocabulary)
         return vanished(m, err);
-    m->embedding = weight_of(&embedding, order);
-    m->output_norm = weight_of(&norm, order);
-    m->output = weight_of(&output, order);
+    m->embedding = weight_of(m, &embedding, order);
+    m->output_norm = weight_of(m, &norm, order);
+    m->output = weight_of(m, &output, order);
     for (uint32_t i = 0; i < m->config.n_layers && status == TERN_OK; i++)
         status = take_layer(m, i, order, err);
     return status;

@@ -13,6 +13,8 @@
 struct tern_model_weight {
     struct tern_matrix matrix; /* of a norm: one row */
     float scale;               /* the ".scale" tensor's number, 1 without */
+    const char *file;          /* for errors: the file's name, */
+    uint64_t offset;           /* and where in it the matrix starts */
 };
 
 struct tern_model {

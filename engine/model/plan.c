@@ -4,8 +4,10 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "format/gguf_cursor.h"
 #include "model/page.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,11 +115,21 @@ static enum tern_status resolve(struct tern_plan *p, struct tern_error *err)
     return TERN_OK;
 }
 
+static enum tern_status decode_norm(const struct tern_model_weight *w, const char *name, float *to, struct tern_error *err)
+{
+    tern_matrix_row(&w->matrix, 0, to);
+    for (size_t i = 0; i < w->matrix.n_columns; i++)
+        if (!isfinite(to[i]))
+            return tern_gguf_refuse(err, w->file, TERN_GGUF_RULE_FINITE, w->offset, "tensor %s.weight: number %zu is %g", name, i, (double)to[i]);
+    return TERN_OK;
+}
+
 /* Norms are small: decoded once, so that a pass reads plain floats. */
 static enum tern_status decode_norms(struct tern_plan *p, struct tern_error *err)
 {
     const struct tern_config *c = &p->model->config;
     uint64_t size, inputs;
+    char name[64];
     for (enum tern_role r = 0; r < TERN_N_ROLES; r++) {
         tern_role_shape(c, r, &size, &inputs);
         p->norms_of_layer += tern_role(r)->is_matrix ? 0 : size;
@@ -125,15 +137,15 @@ static enum tern_status decode_norms(struct tern_plan *p, struct tern_error *err
     p->norms = tern_array_open(1, (p->norms_of_layer * c->n_layers + c->width) * sizeof *p->norms);
     if (!p->norms)
         return tern_error_memory(err, "norms", p->norms_of_layer * c->n_layers * sizeof *p->norms);
-    for (uint32_t layer = 0; layer < c->n_layers; layer++)
-        for (enum tern_role r = 0; r < TERN_N_ROLES; r++)
+    enum tern_status status = decode_norm(&p->model->output_norm, "output_norm", p->norms + p->norms_of_layer * c->n_layers, err);
+    for (uint32_t layer = 0; layer < c->n_layers; layer++) {
+        for (enum tern_role r = 0; r < TERN_N_ROLES && status == TERN_OK; r++) {
+            snprintf(name, sizeof name, "blk.%" PRIu32 ".%s", layer, tern_role(r)->name);
             if (!tern_role(r)->is_matrix)
-                tern_matrix_row(&p->model->layers[layer][r].matrix, 0, p->norms + (tern_plan_norm(p, layer, r) - p->norms));
-    tern_matrix_row(&p->model->output_norm.matrix, 0, p->norms + p->norms_of_layer * c->n_layers);
-    for (size_t i = 0; i < p->norms_of_layer * c->n_layers + c->width; i++)
-        if (!isfinite(p->norms[i]))
-            return tern_error_set(err, TERN_INVALID, "tensor with a norm's weights: number %zu of all is %g", i, (double)p->norms[i]);
-    return TERN_OK;
+                status = decode_norm(&p->model->layers[layer][r], name, p->norms + (tern_plan_norm(p, layer, r) - p->norms), err);
+        }
+    }
+    return status;
 }
 
 /* Whether a pass reads more weights than the last cache holds, at two bits each. */

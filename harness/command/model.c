@@ -112,22 +112,20 @@ static json_t *request_of(const struct options *o, const struct action *action, 
     return request;
 }
 
-/* The engine's number for what is wrong, as an exit code: a broken file is invalid, all else is usage or the system. What is wrong
- * with a file names the file or its tensor first. */
-static enum exit_code code_of(json_int_t status, const char *text, const char *file)
+/* The engine's number for what is wrong, as an exit code: a file that breaks a rule is invalid, all else is usage or the system. */
+static enum exit_code code_of(json_int_t status, const char *text)
 {
     enum { TERN_INVALID = 1 };
-    bool is_file = strncmp(text, "tensor ", 7) == 0 || strncmp(text, file, strlen(file)) == 0;
-    return status == TERN_INVALID && is_file ? EXIT_CODE_INVALID : EXIT_CODE_USAGE;
+    return status == TERN_INVALID && strstr(text, "(rule ") ? EXIT_CODE_INVALID : EXIT_CODE_USAGE;
 }
 
-static enum exit_code tell(const json_t *answer, const char *file, bool is_verbose, struct fault *fault)
+static enum exit_code tell(const json_t *answer, bool is_verbose, struct fault *fault)
 {
     const char *text = json_string_value(json_object_get(answer, "text"));
     const char *problem = json_string_value(json_object_get(answer, "problem"));
     const char *explained = json_string_value(json_object_get(answer, "explained"));
     if (problem) {
-        fault_set(fault, code_of(json_integer_value(json_object_get(answer, "status")), problem, file), "%s", problem);
+        fault_set(fault, code_of(json_integer_value(json_object_get(answer, "status")), problem), "%s", problem);
         return fault->code;
     }
     if (text)
@@ -153,7 +151,7 @@ enum exit_code command_model(const struct options *o, struct fault *fault)
     json_t *answer = worker ? worker_ask(worker, request, fault) : NULL;
     if (!worker)
         json_decref(request);
-    enum exit_code code = answer ? tell(answer, file_of(o, action), o->verbose, fault) : fault->code;
+    enum exit_code code = answer ? tell(answer, o->verbose, fault) : fault->code;
     json_decref(answer);
     worker_stop(worker);
     return code;

@@ -91,7 +91,7 @@ refused() {  # STATUS TEXT WORDS…
   rm bad.gguf.sha256
   size=$(stat -c %s m.gguf)
   printf '\377' | dd of=bad.gguf bs=1 seek=138100 conv=notrunc status=none
-  refused 5 "holds code 3, which is no trit" generate bad.gguf --tokens 1
+  refused 5 "holds code 3, which is no trit (rule code" generate bad.gguf --tokens 1
   [ "$size" -gt 0 ]
 }
 
