@@ -178,6 +178,13 @@ static bool measure(struct run *run, struct fault *fault)
 
 /* ---- the result */
 
+/* What a verdict against a target adds. */
+static enum exit_code code_of_verdict(const json_t *verdict)
+{
+    const char *word = json_string_value(json_object_get(verdict, "verdict"));
+    return strcmp(word, "regression") == 0 ? EXIT_CODE_REGRESSION : strcmp(word, "inconclusive") == 0 ? EXIT_CODE_CANNOT_JUDGE : EXIT_CODE_PASS;
+}
+
 static enum exit_code judge(const json_t *cells)
 {
     size_t measured = 0, i, k;
@@ -191,8 +198,7 @@ static enum exit_code judge(const json_t *cells)
         if (strcmp(status, "unfit") == 0)
             code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
         json_array_foreach(json_object_get(cell, "verdicts"), k, verdict)
-            if (strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0)
-                code = exit_worst(code, EXIT_CODE_REGRESSION);
+            code = exit_worst(code, code_of_verdict(verdict));
     }
     return measured ? code : exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
 }

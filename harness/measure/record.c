@@ -394,19 +394,52 @@ static struct bound bound_of(const json_t *generations, double q)
     return bound;
 }
 
-/* A target is met or missed with confidence where samples bound the quantile, else by the estimate, which says so. */
-static const char *target_word(double wanted, double found, double q, struct bound bound, const char **reason)
+/* A target, as an upper bound of what was measured: of a quantile of the cell's times (q > 0), or of a value alone. */
+struct demand {
+    bool is_known;
+    double wanted, found, q;
+};
+
+/* "throughput" is items a second, at least: the median's time of as many items, at most; a stream's own rate, as the time of one request. */
+static struct demand throughput_demand(const json_t *cell, double wanted)
+{
+    const json_t *rate = json_object_get(json_object_get(json_object_get(cell, "metrics"), "throughput"), "value");
+    const double items = json_number_value(json_object_get(json_object_get(cell, "work"), "items"));
+    if (rate)
+        return (struct demand){json_number_value(rate) > 0, 1 / wanted, 1 / json_number_value(rate), 0};
+    return (struct demand){items > 0, items * 1e9 / wanted, json_number_value(json_object_get(json_object_get(cell, "summary"), "median")), 0.5};
+}
+
+static struct demand demand_of(const json_t *cell, const char *name, const json_t *limit)
+{
+    double wanted = 0, found = 0;
+    if (!limit_of(limit, &wanted) || wanted <= 0)
+        return (struct demand){0};
+    if (strcmp(name, "throughput") == 0)
+        return throughput_demand(cell, wanted);
+    const bool is_known = measured_of(cell, name, &found);
+    return (struct demand){is_known, wanted, found, quantile_called(name)};
+}
+
+/* A quantile's target is met or missed with confidence where samples bound it; where so few bound no upper side, the estimate alone may meet it, and
+ * says so, but misses nothing. */
+static const char *target_word(struct demand d, struct bound bound, const char **reason)
 {
     *reason = NULL;
-    if (q > 0 && isfinite(bound.high) && bound.low > 0) {
-        if (bound.high <= wanted || bound.low > wanted)
-            return bound.high <= wanted ? "pass" : "regression";
-        *reason = "its bounds hold the target between them: more samples would tell";
+    if (!d.is_known) {
+        *reason = "no such quantity was measured";
         return "inconclusive";
     }
-    if (q > 0)
-        *reason = "by the estimate alone: so few samples bound no such quantile";
-    return found <= wanted ? "pass" : "regression";
+    if (d.q <= 0)
+        return d.found <= d.wanted ? "pass" : "regression";
+    if (bound.low > d.wanted)
+        return "regression";
+    if (isfinite(bound.high) && bound.low > 0) {
+        *reason = bound.high <= d.wanted ? NULL : "its bounds hold the target between them: more samples would tell";
+        return bound.high <= d.wanted ? "pass" : "inconclusive";
+    }
+    *reason = d.found <= d.wanted ? "by the estimate alone: so few samples bound no such quantile" : "beyond it by the estimate, but so few samples bound no such quantile";
+    return d.found <= d.wanted ? "pass" : "inconclusive";
 }
 
 static json_t *real_or_null(bool known, double x)
@@ -417,13 +450,13 @@ static json_t *real_or_null(bool known, double x)
 static json_t *target_verdict(const json_t *cell, const char *name, const json_t *limit)
 {
     const json_t *generations = json_object_get(json_array_get(json_object_get(cell, "runs"), 0), "samples_ns");
-    double wanted = 0, found = 0, q = quantile_called(name);
-    bool known = limit_of(limit, &wanted) && measured_of(cell, name, &found) && wanted > 0;
-    struct bound bound = known && q > 0 ? bound_of(generations, q) : (struct bound){0, INFINITY};
-    const char *reason = "no such quantity was measured", *word = known ? target_word(wanted, found, q, bound, &reason) : "inconclusive";
+    const struct demand d = demand_of(cell, name, limit);
+    const struct bound bound = d.is_known && d.q > 0 ? bound_of(generations, d.q) : (struct bound){0, INFINITY};
+    const char *reason, *word = target_word(d, bound, &reason);
     return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:f,s:n,s:i,s:i,s:s?,s:[]}", "metric", name, "against", "target", "verdict", word, "ratio",
-                     real_or_null(known, found / wanted), "low", real_or_null(known, bound.low / wanted), "high", real_or_null(known, bound.high / wanted),
-                     "tolerance", 0.0, "smallest_visible", "rounds", 0, "generations", (int)json_array_size(generations), "reason", reason, "differs");
+                     real_or_null(d.is_known, d.found / d.wanted), "low", real_or_null(d.is_known, bound.low / d.wanted), "high",
+                     real_or_null(d.is_known, bound.high / d.wanted), "tolerance", 0.0, "smallest_visible", "rounds", 0, "generations",
+                     (int)json_array_size(generations), "reason", reason, "differs");
 }
 
 void record_targets(const json_t *planned, json_t *cell)

@@ -34,7 +34,8 @@ void record_compare(const json_t *planned, json_t *cells);
 /*
  * Adds a verdict against "target" for each target of the plan's cell. A quantile of its times (time, p50, p95, p99) is met when its upper
  * bound is within the target and missed when its lower bound is beyond (stats/quantile.h, each side wrong with 0.01), inconclusive between;
- * where so few samples bound nothing, and for other metrics, the value itself decides, and says so.
+ * where samples are too few for an upper bound, the value itself may meet it, and says so. "throughput" is items a second, at least, by the median;
+ * for other metrics the value decides. The ratio is that of times: above 1 a target is missed.
  */
 void record_targets(const json_t *planned, json_t *cell);
 

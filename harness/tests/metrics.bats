@@ -31,6 +31,17 @@ eater() {  # FILE MIB: a program that touches so much memory
   [ "$(word memory)" = improved ]
 }
 
+@test "the gate checks absolute targets: a memory that is kept, one that is not" {
+  eater small 8; eater other 8; printf '\0' >>other
+  judge() {  # LIMIT
+    echo "return { eat = { command = { { artifact = 'eater' } }, target = { memory = '$1' }, tolerance = 9 } }" >eat.lua
+    run "$TERNMARK" gate eat.lua --paired --base "eater=$PWD/small" --head "eater=$PWD/other" --out gate.json
+  }
+  target() { python3 -c "import json; print([v['verdict'] for v in json.load(open('gate.json'))['cells'][0]['verdicts'] if v['against'] == 'target'])"; }
+  judge 1GiB; [[ $status == [03] ]]; [ "$(target)" = "['pass']" ]
+  judge 1MiB; [ "$status" -eq 1 ]; [ "$(target)" = "['regression']" ]
+}
+
 @test "a stream of requests three times as slow: its P99 is judged over all lanes, and the faster one is never red" {
   cat >suites/sum.lua <<'L'
 local bench, ffi = require "bench", require "ffi"

@@ -243,21 +243,25 @@ static void speedups_are_against_the_base_of_the_same_parameters(void **state)
 static void targets_are_judged(void **state)
 {
     (void)state;
-    json_t *plan = planned("{}", "{\"target\":{\"time\":\"5ns\",\"p99\":\"5ns\",\"memory\":\"1KiB\",\"joy\":1}}");
+    json_t *plan = planned("{}", "{\"target\":{\"time\":\"5ns\",\"p95\":\"1ns\",\"p99\":\"5ns\",\"memory\":\"1KiB\",\"joy\":1,\"throughput\":1}}");
     json_t *generations = read_json(two_generations), *cell = record_cell(plan, generations, &common);
     record_targets(plan, cell);
-    static const char *const expected[] = {"inconclusive", "pass", "regression", "pass"};
+    /* joy and throughput: not measured; five samples leave p99 open at 5, and put p95 above 1 */
+    static const char *const expected[] = {"joy inconclusive", "memory pass", "p95 regression", "p99 inconclusive", "throughput inconclusive", "time pass"};
     const json_t *verdicts = json_object_get(cell, "verdicts");
-    assert_int_equal(json_array_size(verdicts), 4);
-    for (size_t i = 0; i < 4; i++)
-        assert_string_equal(text(json_array_get(verdicts, i), "verdict"), expected[i]);
-    assert_near(json_number_value(json_object_get(json_array_get(verdicts, 3), "ratio")), 0.8, 1e-12);
+    assert_int_equal(json_array_size(verdicts), 6);
+    for (size_t i = 0; i < 6; i++) {
+        char found[64];
+        snprintf(found, sizeof found, "%s %s", text(json_array_get(verdicts, i), "metric"), text(json_array_get(verdicts, i), "verdict"));
+        assert_string_equal(found, expected[i]);
+    }
+    assert_near(json_number_value(json_object_get(json_array_get(verdicts, 5), "ratio")), 0.8, 1e-12);
     json_decref(plan);
     json_decref(generations);
     json_decref(cell);
 }
 
-/* Enough samples bound the quantile: met, missed, or between. */
+/* Enough samples bound the quantile: met, missed, or between; so a throughput, which is 3 items by the median of 5.5 ns. */
 static void targets_have_bounds(void **state)
 {
     (void)state;
@@ -265,12 +269,14 @@ static void targets_have_bounds(void **state)
         const char *limit, *word;
         bool has_high;
     } rows[] = {{"{\"target\":{\"p95\":\"20ns\"}}", "pass", true},         {"{\"target\":{\"p95\":\"5ns\"}}", "regression", true},
-                {"{\"target\":{\"p95\":\"9.5ns\"}}", "inconclusive", true}, {"{\"target\":{\"p99.9\":\"9.999ns\"}}", "inconclusive", false}};
+                {"{\"target\":{\"p95\":\"9.5ns\"}}", "inconclusive", true}, {"{\"target\":{\"p99.9\":\"9.999ns\"}}", "inconclusive", false},
+                {"{\"target\":{\"throughput\":4e8}}", "pass", true},       {"{\"target\":{\"throughput\":7e8}}", "regression", true},
+                {"{\"target\":{\"throughput\":5.45e8}}", "inconclusive", true}};
     json_t *samples = json_array();
     for (int i = 0; i < 600; i++)
         json_array_append_new(samples, json_real(1 + 9 * ((i * 389) % 600) / 600.0));  /* 1 to 10 ns, in no order */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        json_t *plan = planned("{}", rows[i].limit), *generations = json_pack("[{s:i,s:i,s:O},{s:i,s:i,s:[f]}]", "number", 0, "iterations", 1, "samples_ns", samples, "number", 1, "iterations", 1, "samples_ns", 5.0);
+        json_t *plan = planned("{}", rows[i].limit), *generations = json_pack("[{s:i,s:i,s:O,s:{s:i}},{s:i,s:i,s:[f]}]", "number", 0, "iterations", 1, "samples_ns", samples, "work", "items", 3, "number", 1, "iterations", 1, "samples_ns", 5.0);
         json_t *cell = record_cell(plan, generations, &common);
         record_targets(plan, cell);
         const json_t *verdict = json_array_get(json_object_get(cell, "verdicts"), 0);

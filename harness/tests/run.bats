@@ -456,6 +456,27 @@ EOF
   [ "$(json r.json "r['cells'][1]['metrics']['speedup']['unit']")" = "x against k=1" ]
 }
 
+@test "targets: met is 0, missed is 1, too few samples to tell is 3; throughput is at least" {
+  suite met <<EOF
+return { run = $body, work = { items = 1 }, target = { throughput = 1, memory = "10GiB", p95 = "10s", time = "10s" } }
+EOF
+  run "$TERNMARK" run met.lua --budget 300ms --out r.json
+  fine
+  [ "$(json r.json "[(v['metric'], v['verdict']) for v in r['cells'][0]['verdicts']]")" = "[('memory', 'pass'), ('p95', 'pass'), ('throughput', 'pass'), ('time', 'pass')]" ]
+  suite missed <<EOF
+return { run = $body, work = { items = 1 }, target = { throughput = 1e15, memory = "1KiB", p95 = "10s" } }
+EOF
+  run "$TERNMARK" run missed.lua --budget 300ms --out r.json
+  [ "$status" -eq 1 ]
+  [ "$(json r.json "[(v['metric'], v['verdict']) for v in r['cells'][0]['verdicts']]")" = "[('memory', 'regression'), ('p95', 'pass'), ('throughput', 'regression')]" ]
+  suite few <<'EOF'
+return { command = { "sh", "-c", "echo >> n; [ $(wc -l < n) = 9 ] && sleep 0.6; sleep 0.02" }, target = { p99 = "300ms" } }
+EOF
+  run "$TERNMARK" run few.lua --budget 800ms --out r.json
+  [ "$status" -eq 3 ]
+  [ "$(json r.json "[(v['metric'], v['verdict'], v['reason']) for v in r['cells'][0]['verdicts']]")" = "[('p99', 'inconclusive', 'beyond it by the estimate, but so few samples bound no such quantile')]" ]
+}
+
 @test "an interpreted Lua loop is labelled" {
   suite slow_lua <<'EOF'
 return { run = function(_, n) for i = 1, n do ("abc"):gsub("b", function() return "x" end) end end }
@@ -467,7 +488,7 @@ EOF
 @test "a stream's requests are samples, and its 99.9th percentile and throughput metrics" {
   "$TERNMARK" new ./st --kind stream
   run "$TERNMARK" run st.lua --filter load=0.3 --out r.json
-  fine || [ "$status" -eq 1 ]  # the target may be missed on a busy machine
+  fine || [[ "$status" = [13] ]]  # the target may be missed on a busy machine, or nearly
   [ "$(json r.json "[len(g) for g in r['cells'][0]['runs'][0]['samples_ns']]")" = "[500, 500, 500]" ]
   [ "$(json r.json "r['cells'][0]['metrics']['p99.9']['value'] >= r['cells'][0]['summary']['p99'] > 0")" = True ]
 }

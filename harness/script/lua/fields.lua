@@ -114,7 +114,7 @@ fields.rows = {
   { "tags", "a list of names, or a function of the parameters", either(callable, list_of(named)) },
   { "tolerance", "a ratio like 0.05 or \"5%\", or a function of the parameters", either(callable, ratio) },
   { "metrics", "a table like { memory = \"5%\" } of p99, memory, cpu, instructions, instruction_count, energy or throughput", metrics },
-  { "target", "a table like { p99 = \"5ms\" }", target },
+  { "target", "a table like { p99 = \"5ms\", throughput = 1e6, memory = \"50MiB\" }", target },
   { "compare", "{ axis = name, base = value }", compare },
   { "command", "a list of words, each a text or { artifact = name }, or a function of the parameters", either(callable, list_of(word)) },
   { "stream", "{ rate =, requests =, arrivals =, request = }, or a function of the parameters", either(callable, is "table") },
