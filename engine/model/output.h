@@ -7,6 +7,9 @@
  *   INT8    one int8 a weight, one scale a row (absmax / 127); int8 activations
  *   INT4    one nibble a weight, one half-precision scale a group of 32 (absmax / 7); int8 activations
  *
+ * Where int8 activations of the layers put logits .34 to .37 % of their range off (rms; random models of 512 x 4), INT8 makes that 1.04 to 1.05 times as
+ * much and INT4 2.6 to 2.8 times; weights themselves are off by .7 and 10 % (rms of their own).
+ *
  * Layouts, equations and kernels of the packed kinds: core/head.h.
  * Threads: a product's parts on disjoint rows.
  */

@@ -344,6 +344,14 @@ static void judge_changed_baseline(struct gate *gate, json_t *cells)
     json_decref(mine);
 }
 
+/* Whether a verdict is a red that stands on runs of another time: not of a pair, nor of a target, which is judged by bounds of its own. */
+static bool is_red_by_stored(const json_t *verdict)
+{
+    const char *against = json_string_value(json_object_get(verdict, "against"));
+    return strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0 && strcmp(against, "paired") != 0 &&
+           strcmp(against, "target") != 0 && json_is_number(json_object_get(verdict, "ratio"));
+}
+
 /* A red against stored runs is measured once more in fresh processes before it is said. */
 static void confirm_stored(struct gate *gate, struct bout *bout, const struct levels *levels)
 {
@@ -351,8 +359,7 @@ static void confirm_stored(struct gate *gate, struct bout *bout, const struct le
     json_t *cell, *verdict;
     json_array_foreach(bout->cells, i, cell)
         json_array_foreach(json_object_get(cell, "verdicts"), k, verdict) {
-            bool red = strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0 &&
-                       strcmp(json_string_value(json_object_get(verdict, "against")), "paired") != 0 && json_is_number(json_object_get(verdict, "ratio"));
+            const bool red = is_red_by_stored(verdict);
             json_t *again = red ? bout_measure_again(bout, json_string_value(json_object_get(cell, "id"))) : NULL;
             if (red && (!again || !levels_confirms(levels, json_string_value(json_object_get(verdict, "metric")), again))) {
                 json_object_set_new(verdict, "verdict", json_string("inconclusive"));

@@ -40,6 +40,10 @@ eater() {  # FILE MIB: a program that touches so much memory
   target() { python3 -c "import json; print([v['verdict'] for v in json.load(open('gate.json'))['cells'][0]['verdicts'] if v['against'] == 'target'])"; }
   judge 1GiB; [[ $status == [03] ]]; [ "$(target)" = "['pass']" ]
   judge 1MiB; [ "$status" -eq 1 ]; [ "$(target)" = "['regression']" ]
+  echo "return { eat = { command = { '$PWD/small' }, target = { memory = '1MiB' }, tolerance = 9 } }" >eat.lua
+  run "$TERNMARK" run eat.lua --budget 300ms --out base.json; [ "$status" -eq 1 ]
+  run "$TERNMARK" gate eat.lua --stored --base base.json --budget 2s --out gate.json  # the base missed it as well, and it stays missed
+  [ "$status" -eq 1 ]; [ "$(target)" = "['regression']" ]
 }
 
 @test "a stream of requests three times as slow: its P99 is judged over all lanes, and the faster one is never red" {
