@@ -101,7 +101,7 @@ local body = bench.native(lib.tern_exercise_run)
 -- generated; all of it is load, because a forward pass takes no memory.
 local function trace_file(name) return bench.file("memory/trace-" .. name .. ".txt") end
 
--- Processes of one build differ by 2 to 10 % in these cells, because of the frames of memory that the system happens to give for their pages: of
+-- Processes of one build differ by 2 to 20 % in these cells, because of the frames of memory that the system happens to give for their pages: of
 -- 30 children of one process, alike to the last address, 26 took 8.7 to 9.2 ns at 64B-4K/random on a Zen 4 and four 10.5 to 11.6, each its own
 -- time and that steadily. Huge pages for all that is larger than one make it rarer, and no more than that. The gate takes many short
 -- generations of them.
