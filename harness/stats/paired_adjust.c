@@ -49,6 +49,12 @@ static void centre_twice(triple *x, size_t n)
             x[r][lane] -= lanes[lane];
 }
 
+static void centre_generations(triple *x, const size_t *length, size_t n_generations)
+{
+    for (size_t g = 0; g < n_generations; x += length[g++])
+        centre_twice(x, length[g]);
+}
+
 /* The indicator of one level for rounds start..start+n of a generation, centred like the times. */
 static void indicator(const struct paired_round *rounds, size_t start, size_t n, level_of *level, int wanted, triple *out)
 {
@@ -88,9 +94,7 @@ static void solve(double A[PAIRED_LANES][PAIRED_LANES], triple b)
 static void residuals(const triple *x, const size_t *length, size_t n_generations, size_t n, triple *e, double *work)
 {
     memcpy(e, x, n * sizeof *e);
-    triple *at = e;
-    for (size_t g = 0; g < n_generations; at += length[g++])
-        centre_twice(at, length[g]);
+    centre_generations(e, length, n_generations);
     double *flat = (double *)e, cut = cut_scales * robust_scale(flat, n * PAIRED_LANES, work);
     for (size_t i = 0; i < n * PAIRED_LANES; i++)
         flat[i] = fmin(fmax(flat[i], -cut), cut);
@@ -133,13 +137,15 @@ static void take_off(const struct paired_round *rounds, const size_t *length, si
             }
 }
 
-/* Root mean square of what turns of one lane after one other owe beyond both, if it stands out; else 0. `work` holds 6 n. */
+/* Root mean square of what turns of one lane after one other owe beyond both, if it stands out; else 0. `work` holds 6 n. Residuals are centred
+ * once more after the cut: before it, one wild turn moves its lane's mean, and so all that the lane owes. */
 static double tangle(const struct paired_round *rounds, const size_t *length, size_t n_generations, const triple *x, size_t n, double *work)
 {
     triple *e = (triple *)work, sum[PAIRED_LANES] = {{0}}, count[PAIRED_LANES] = {{0}};
     double explained = 0, turns = PAIRED_LANES * (double)n;
     size_t at = 0;
     residuals(x, length, n_generations, n, e, work + 3 * n);
+    centre_generations(e, length, n_generations);
     for (size_t g = 0; g < n_generations; g++)
         for (size_t r = 0; r < length[g]; r++, at++)
             for (size_t lane = 0; lane < PAIRED_LANES; lane++) {

@@ -51,7 +51,8 @@ group <- function(x, level, round, cell, lengths) {
 
 # Means by lane and lane before of what is left: their root mean square, if their squares are beyond 33.4 times what they leave, a turn.
 tangle_of <- function(x, before, round, cell) {
-  e <- qr.resid(qr(cbind(columns(round, unique(round)), columns(cell, unique(cell)))), x); cut <- 3 * scale_of(e); e <- pmin(pmax(e, -cut), cut)
+  within <- qr(cbind(columns(round, unique(round)), columns(cell, unique(cell))))
+  e <- qr.resid(within, x); cut <- 3 * scale_of(e); e <- qr.resid(within, pmin(pmax(e, -cut), cut))
   pair <- paste(before, cell %% 3)[!is.na(before)]; explained <- sum(tapply(e[!is.na(before)], pair, sum)^2 / tapply(pair, pair, length))
   if (explained > 33.4 * (sum(e^2) - explained) / length(e)) sqrt(explained / length(e)) else 0
 }
