@@ -148,7 +148,7 @@ $(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENG
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 # These count and refuse what the engine takes from its pool (engine/tests/heap.h).
 HEAP_TESTS := gguf config load_refused run_memory
-$(HEAP_TESTS:%=$(B)/engine/tests/%_test): WRAPS := $(if $(SAN),,$(patsubst %,-Wl$(comma)--wrap=tern_pool_%,take take_zeroed give))
+$(HEAP_TESTS:%=$(B)/engine/tests/%_test): WRAPS := $(if $(filter address thread,$(SAN)),,$(patsubst %,-Wl$(comma)--wrap=tern_pool_%,take take_zeroed give))
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) $(WRAPS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
 # NVML without a card.

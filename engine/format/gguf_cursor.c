@@ -35,7 +35,8 @@ const char *tern_gguf_type_name(enum tern_gguf_type type)
     return (unsigned)type < TERN_GGUF_TYPES ? value_types[type].name : "unknown";
 }
 
-static enum tern_status tell(struct tern_error *err, const char *file, enum tern_gguf_rule rule, uint64_t offset, const char *found, va_list args)
+__attribute__((format(printf, 5, 0))) static enum tern_status tell(struct tern_error *err, const char *file, enum tern_gguf_rule rule, uint64_t offset,
+                                                                  const char *found, va_list args)
 {
     char text[256];
     vsnprintf(text, sizeof text, found, args);

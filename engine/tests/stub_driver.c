@@ -210,11 +210,12 @@ STUB(cuDeviceGet, (int *device, int ordinal), *device = ordinal)
 STUB(cuDeviceGetName, (char *name, int size, int device), strncpy(name, getenv("STUB_CARD") ? getenv("STUB_CARD") : "stub card", (size_t)size))
 STUB(cuDeviceGetAttribute, (int *value, int attribute, int device), *value = attribute_of(attribute))
 STUB(cuDeviceTotalMem_v2, (size_t *bytes, int device), *bytes = (size_t)1 << 30)
-STUB(cuDevicePrimaryCtxRetain, (void **context, int device), *context = new_thing(1))
+static char primary_context; /* a real driver keeps it for the process */
+STUB(cuDevicePrimaryCtxRetain, (void **context, int device), open_things++; *context = &primary_context)
 EXPORT int cuDevicePrimaryCtxRelease_v2(int device);
 int cuDevicePrimaryCtxRelease_v2(int device)
 {
-    open_things--; /* the context's byte stays: what a real driver keeps for the process */
+    open_things--;
     return 0;
 }
 STUB(cuCtxSetCurrent, (void *context), )
