@@ -96,6 +96,8 @@ return { serve = {
 } }
 L
   "$TERNMARK" run serve.lua --out run.json >/dev/null
+  # Requests of known lengths: beside other work the machine's own tail is as long as what is to be seen.
+  reseal run.json 'r = top["cells"][0]["runs"][0]; r["samples_ns"] = [[400000 + 100 * i for i in range(len(g))] for g in r["samples_ns"]]'
   [ "$("$TERNMARK" compare run.json run.json --json | stored memory)" = pass ]
   [ "$("$TERNMARK" compare run.json run.json --json | stored p99)" != regression ]
   cp run.json worse.json
