@@ -16,7 +16,7 @@
 
 ---@class ternmark.compare
 ---@field axis string the name of one of the bench's axes
----@field base string|number|boolean the value that the others are stated against
+---@field base string|number|boolean|(string|number|boolean)[] the value that the others are stated against; of a list, the fastest
 
 ---A body that C loops over; `bench.native` makes one, `tern.run` is one.
 ---@class ternmark.native

@@ -12,6 +12,8 @@ local rivals = {
   jemalloc = function() return ffi.load "libjemalloc.so.2" end,
   tcmalloc = function() return ffi.load "libtcmalloc_minimal.so.4" end,
 }
+-- The table of a run and its page state each cell against the fastest of these that was measured.
+local against_rivals = { axis = "allocator", base = { "glibc", "mimalloc", "jemalloc", "tcmalloc" } }
 local loaded = {}
 local function rival(name)
   if loaded[name] == nil then
@@ -111,7 +113,7 @@ return {
     axes = { { "size", { "16B-64B", "64B-4K", "4K-64K", "64K-1M", "1M-64M" } }, { "pattern", { "pair", "lifo", "fifo", "random", "cross" } },
              { "threads", { 1, 2, 4 } }, { "allocator", allocators } },
     skip = skip, setup = of_size, run = body, check = check, work = { items = 1 }, teardown = close, observe = observe_takes,
-    compare = { axis = "allocator", base = "glibc" },
+    compare = against_rivals,
     tags = function(p)
       return p.allocator == "pool" and p.threads == 1 and (p.pattern == "random" or p.pattern == "pair") and p.size:match "^[46]" and { "ci" } or {}
     end,
@@ -134,7 +136,7 @@ return {
              { "threads", { 1, 2 } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = skip, setup = function(p) return of_size(p, { timed = 1 }) end, run = body, check = check, work = { items = 1 }, teardown = close,
     observe = observe_calls,
-    compare = { axis = "allocator", base = "glibc" },
+    compare = against_rivals,
   },
   footprint = {
     -- To bind 2b4t takes half a minute: --cell-timeout 3m.
@@ -149,7 +151,7 @@ return {
     skip = function(p) return absent(p.allocator) end,
     setup = function(p) return exercise { allocator = p.allocator, pattern = "trace", trace = trace_file(p.trace) } end,
     run = body, check = check, work = { items = 1 }, teardown = close,
-    compare = { axis = "allocator", base = "glibc" },
+    compare = against_rivals,
   },
   touched = {
     about = "the same with every page of a block written: page faults are what a big block costs",
@@ -157,7 +159,7 @@ return {
              { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = skip, setup = function(p) return of_size(p, { pattern = "random", touch = "pages" }) end,
     run = body, check = check, work = { items = 1 }, teardown = close,
-    compare = { axis = "allocator", base = "glibc" },
+    compare = against_rivals,
   },
   churn = {
     -- 10^8 operations, as the bound of a tenth is stated for, take minutes: TERN_CHURN=100000000 in the environment and --cell-timeout 10m.
@@ -179,7 +181,7 @@ return {
       if share > 0.10 then return nil, ("%.1f %% of what the pool holds is not in use"):format(100 * share) end
       return true
     end,
-    compare = { axis = "allocator", base = "glibc" },
+    compare = against_rivals,
   },
   trim = {
     about = "blocks in random use with every page written, all given back, and what is then free returned to the system: held before and after",

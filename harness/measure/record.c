@@ -284,7 +284,20 @@ static double median_of(const json_t *cell)
     return number_of(json_object_get(cell, "summary"), "median");
 }
 
-/* Whether `other` is the same bench with the same parameters but for the compared axis, on which it has the base's value. */
+/* Whether the value is the base, or one of a list of bases. */
+static bool is_among(const json_t *value, const json_t *base)
+{
+    if (!json_is_array(base))
+        return json_equal(value, base);
+    size_t i;
+    json_t *one;
+    json_array_foreach(base, i, one)
+        if (json_equal(value, one))
+            return true;
+    return false;
+}
+
+/* Whether `other` is the same bench with the same parameters but for the compared axis, on which it has a base's value. */
 static bool is_base_of(const json_t *other, const json_t *planned, const char *axis, const json_t *base)
 {
     const json_t *mine = json_object_get(planned, "params"), *theirs = json_object_get(other, "params");
@@ -293,30 +306,43 @@ static bool is_base_of(const json_t *other, const json_t *planned, const char *a
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)mine, name, value)
-        if (!json_equal(json_object_get(theirs, name), strcmp(name, axis) == 0 ? base : value))
+    {
+        const json_t *its = json_object_get(theirs, name);
+        if (strcmp(name, axis) == 0 ? !is_among(its, base) : !json_equal(its, value))
             return false;
+    }
     return true;
 }
 
+static void add_speedup(json_t *cell, double theirs, const char *axis, const json_t *value)
+{
+    char unit[160];
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    snprintf(unit, sizeof unit, "x against %s=%s", axis, json_is_string(value) ? json_string_value(value) : text ? text : "?");
+    free(text);
+    add_metric(json_object_get(cell, "metrics"), "speedup", theirs / median_of(cell), unit);
+}
+
+/* Against the fastest of the bases. */
 static void compare_cell(const json_t *planned, json_t *cells, size_t index)
 {
     const json_t *me = json_array_get(planned, index), *compare = json_object_get(me, "compare"), *base = json_object_get(compare, "base");
     const char *axis = text_of(compare, "axis");
     json_t *cell = json_array_get(cells, index);
+    const json_t *best = NULL;
+    double least = INFINITY;
     if (!axis || median_of(cell) <= 0)
         return;
     for (size_t i = 0; i < json_array_size(planned); i++) {
+        const json_t *other = json_array_get(planned, i);
         double theirs = median_of(json_array_get(cells, i));
-        if (theirs <= 0 || !is_base_of(json_array_get(planned, i), me, axis, base))
-            continue;
-        char unit[160], value[64];
-        char *text = json_dumps(base, JSON_ENCODE_ANY | JSON_COMPACT);
-        snprintf(value, sizeof value, "%s", json_is_string(base) ? json_string_value(base) : text ? text : "?");
-        free(text);
-        snprintf(unit, sizeof unit, "x against %s=%s", axis, value);
-        add_metric(json_object_get(cell, "metrics"), "speedup", theirs / median_of(cell), unit);
-        return;
+        if (theirs > 0 && theirs < least && is_base_of(other, me, axis, base)) {
+            least = theirs;
+            best = other;
+        }
     }
+    if (best)
+        add_speedup(cell, least, axis, json_object_get(json_object_get(best, "params"), axis));
 }
 
 void record_compare(const json_t *planned, json_t *cells)

@@ -27,7 +27,8 @@ bool record_is_done(const json_t *planned, const json_t *generations, unsigned w
 
 /*
  * For benches with `compare`: adds the metric "speedup" to each measured cell that differs from a measured base cell in the compared
- * axis alone: median(base) / median(cell), unit "x against axis=value". `cells` are record_cell's, in the order of `planned`.
+ * axis alone: median(base) / median(cell), unit "x against axis=value"; where the bench lists several bases, the fastest of them that was
+ * measured. `cells` are record_cell's, in the order of `planned`.
  */
 void record_compare(const json_t *planned, json_t *cells);
 

@@ -77,9 +77,72 @@ static void print_verdict(FILE *out, const json_t *cell, const json_t *verdict, 
     fputc('\n', out);
 }
 
-static void print_measured(FILE *out, const json_t *cell, bool colour)
+static const json_t *metric_of(const json_t *cell, const char *name)
 {
-    char time[32] = "", spread[32] = "", rate_text[40] = "", clock[16] = "";
+    return json_object_get(json_object_get(cell, "metrics"), name);
+}
+
+/* How fast the cell is beside its bench's base, "1.23 x tcmalloc"; "" where it is compared with nothing. */
+static const char *speedup_of(const json_t *cell, char *buffer, size_t size)
+{
+    const json_t *speedup = metric_of(cell, "speedup");
+    const char *value = strchr(view_text(speedup, "unit"), '=');
+    if (!value)
+        return "";
+    int n = snprintf(buffer, size, "%.3g x ", view_number(speedup, "value", 0));
+    text_escape(value + 1, buffer + n, size - (size_t)n);
+    return buffer;
+}
+
+enum { SPEEDUP_LEAST = 8, SPEEDUP_MOST = 28 };
+
+/* The width that the speed-ups need; 0: there are none. */
+static int speedup_width(const json_t *const *cells, size_t n)
+{
+    size_t width = 0;
+    for (size_t c = 0; c < n; c++) {
+        char speedup[SPEEDUP_MOST + 1];
+        size_t length = strlen(speedup_of(cells[c], speedup, sizeof speedup));
+        width = length > width ? length : width;
+    }
+    return width && width < SPEEDUP_LEAST ? SPEEDUP_LEAST : (int)width;
+}
+
+static void print_value(FILE *out, double value, const char *unit)
+{
+    static const struct {
+        const char *unit;
+        enum unit_family family;
+    } rows[] = {{"ns", UNIT_TIME_NS}, {"bytes", UNIT_BYTES}, {"of all", UNIT_RATIO}};
+    char text[32];
+    snprintf(text, sizeof text, "%.4g", value);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(unit, rows[i].unit) == 0)
+            units_print(rows[i].family, value, text, sizeof text);
+    fputs(text, out);
+}
+
+/* What the bench observed, on a line of its own. */
+static void print_observed(FILE *out, const json_t *cell)
+{
+    const char *name;
+    json_t *metric;
+    bool is_first = true;
+    json_object_foreach(json_object_get(cell, "metrics"), name, metric)
+    {
+        if (!json_object_get(metric, "series"))
+            continue;
+        fprintf(out, "%s%*s", is_first ? "\n" : ", ", is_first ? 18 : 0, "");
+        is_first = false;
+        text_print(out, name);
+        fputc(' ', out);
+        print_value(out, view_number(metric, "value", 0), view_text(metric, "unit"));
+    }
+}
+
+static void print_measured(FILE *out, const json_t *cell, int speedup, bool colour)
+{
+    char time[32] = "", spread[32] = "", rate_text[40] = "", clock[16] = "", against[SPEEDUP_MOST + 1];
     const json_t *summary = json_object_get(cell, "summary");
     struct view_rate rate;
     if (view_rate(cell, &rate)) {
@@ -89,13 +152,16 @@ static void print_measured(FILE *out, const json_t *cell, bool colour)
         units_print(UNIT_RATE, rate.value, rate_text, sizeof rate_text - 8);
         strcat(rate_text, rate.unit);
     }
-    const json_t *overhead = json_object_get(json_object_get(json_object_get(cell, "metrics"), "overhead"), "value");
+    const json_t *overhead = json_object_get(metric_of(cell, "overhead"), "value");
     if (json_is_number(overhead))
         snprintf(clock, sizeof clock, "%.2f %%", 100 * json_number_value(overhead));
     print_state(out, view_cell_state(cell), colour);
     fprintf(out, " %10s  %-10s %-9s %-16s ", time, spread, clock, rate_text);
+    if (speedup)
+        fprintf(out, "%-*s ", speedup, speedup_of(cell, against, sizeof against));
     text_print(out, view_text(cell, "id"));
     print_reason(out, view_text(cell, "reason"));
+    print_observed(out, cell);
     fputc('\n', out);
 }
 
@@ -115,11 +181,12 @@ void table_print(FILE *out, const json_t *run)
     bool colour = wants_colour(out), judged = json_object_get(run, "gate") != NULL;
     size_t n;
     const json_t **cells = view_sorted(run, &n);
-    int width = metric_width(cells, n);
+    int width = metric_width(cells, n), speedup = speedup_width(cells, n);
     if (n && judged)
         fprintf(out, "  %-14s %9s  %-20s%-*s %-8s %s\n", "verdict", "change", "interval", width, "metric", "against", "cell");
     else if (n)
-        fprintf(out, "  %-14s %10s  %-10s %-9s %-16s %s\n", "cell is", "median", "spread", "clock", "rate", "cell");
+        fprintf(out, "  %-14s %10s  %-10s %-9s %-16s %-*s%s\n", "cell is", "median", "spread", "clock", "rate", speedup ? speedup + 1 : 0,
+                speedup ? "speed-up" : "", "cell");
     for (size_t c = 0; c < n; c++) {
         if (view_is_aside(cells[c])) /* the last line counts them */
             continue;
@@ -127,7 +194,7 @@ void table_print(FILE *out, const json_t *run)
         for (size_t i = 0; i < json_array_size(verdicts); i++)
             print_verdict(out, cells[c], json_array_get(verdicts, i), width, colour);
         if (json_array_size(verdicts) == 0)
-            print_measured(out, cells[c], colour);
+            print_measured(out, cells[c], speedup, colour);
     }
     free(cells);
     print_notes(out, run);

@@ -213,16 +213,17 @@ static void done_means_nothing_left_to_measure(void **state)
     json_decref(failed);
 }
 
-static void speedups_are_against_the_base_of_the_same_parameters(void **state)
+/* A cell of a bench with `compare`, its parameters, its time, and what it is to be compared with: how fast, and with what. */
+struct compared {
+    const char *params;
+    double ns, speedup;
+    const char *unit;
+};
+
+static void check_speedups(const char *compare, const struct compared *rows, size_t n)
 {
-    (void)state;
-    static const char compare[] = "{\"compare\":{\"axis\":\"be\",\"base\":\"slow\"}}";
-    static const struct row {
-        const char *params;
-        double ns, speedup;
-    } rows[] = {{"{\"be\":\"slow\",\"n\":1}", 8, 1}, {"{\"be\":\"fast\",\"n\":1}", 2, 4}, {"{\"be\":\"slow\",\"n\":2}", 9, 1}, {"{\"be\":\"fast\",\"n\":2}", 3, 3}, {"{\"be\":\"fast\",\"n\":3}", 3, 0}};
     json_t *plan = json_array(), *cells = json_array();
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < n; i++) {
         json_t *one = planned(rows[i].params, compare);
         json_t *generations = json_pack("[{s:i,s:i,s:[f]},{s:i,s:i,s:[f]}]", "number", 0, "iterations", 1, "samples_ns", rows[i].ns, "number", 1, "iterations", 1, "samples_ns", rows[i].ns);
         json_array_append_new(cells, record_cell(one, generations, &common));
@@ -230,14 +231,30 @@ static void speedups_are_against_the_base_of_the_same_parameters(void **state)
         json_decref(generations);
     }
     record_compare(plan, cells);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < n; i++) {
         const json_t *speedup = json_object_get(json_object_get(json_array_get(cells, i), "metrics"), "speedup");
         assert_near(json_number_value(json_object_get(speedup, "value")), rows[i].speedup, 1e-12);
-        if (rows[i].speedup > 0)
-            assert_string_equal(text(speedup, "unit"), "x against be=slow");
+        if (rows[i].unit)
+            assert_string_equal(text(speedup, "unit"), rows[i].unit);
+        else
+            assert_null(speedup);
     }
     json_decref(plan);
     json_decref(cells);
+}
+
+static void speedups_are_against_the_base_of_the_same_parameters(void **state)
+{
+    (void)state;
+    static const char slow[] = "x against be=slow", left[] = "x against be=left", right[] = "x against be=2";
+    static const struct compared one[] = {{"{\"be\":\"slow\",\"n\":1}", 8, 1, slow}, {"{\"be\":\"fast\",\"n\":1}", 2, 4, slow},
+                                          {"{\"be\":\"slow\",\"n\":2}", 9, 1, slow}, {"{\"be\":\"fast\",\"n\":2}", 3, 3, slow},
+                                          {"{\"be\":\"fast\",\"n\":3}", 3, 0, NULL}};
+    static const struct compared several[] = {{"{\"be\":\"left\",\"n\":1}", 8, .5, right}, {"{\"be\":2,\"n\":1}", 4, 1, right},
+                                              {"{\"be\":\"mine\",\"n\":1}", 2, 2, right}, {"{\"be\":\"left\",\"n\":2}", 3, 1, left},
+                                              {"{\"be\":\"mine\",\"n\":2}", 6, .5, left}, {"{\"be\":\"mine\",\"n\":3}", 6, 0, NULL}};
+    check_speedups("{\"compare\":{\"axis\":\"be\",\"base\":\"slow\"}}", one, sizeof one / sizeof *one);
+    check_speedups("{\"compare\":{\"axis\":\"be\",\"base\":[\"left\",2,\"absent\"]}}", several, sizeof several / sizeof *several);
 }
 
 static void targets_are_judged(void **state)

@@ -178,6 +178,22 @@ static void the_table_says_verdict_change_and_headline(void **state)
     json_decref(run);
 }
 
+static void the_table_of_a_run_says_speed_ups_and_what_was_observed(void **state)
+{
+    (void)state;
+    json_t *run = sample_run(), *cell = json_array_get(json_object_get(run, "cells"), 0);
+    json_object_del(run, "gate");
+    json_object_set_new(cell, "verdicts", json_array());
+    json_object_set_new(cell, "metrics", json_pack("{s:{s:f,s:s},s:{s:f,s:s,s:[f]},s:{s:f,s:s,s:[f]}}", "speedup", "value", 1.234, "unit", "x against by=int8",
+                                                   "held_bytes", "value", 2097152.0, "unit", "bytes", "series", 1.0, "hit_share", "value", 0.5, "unit", "of all", "series", 1.0));
+    char *text = table_of(run);
+    assert_non_null(strstr(text, "  rate             speed-up    cell\n"));
+    assert_non_null(strstr(text, "831.3 Gop/s      1.23 x int8 bitlinear/bitlinear/backend=avx2/batch=8\n                  held_bytes 2 MiB, hit_share 50%\n"));
+    assert_non_null(strstr(text, "  skipped                                                                      bitlinear/bitlinear/backend=amx/batch=8\n"));
+    free(text);
+    json_decref(run);
+}
+
 static void headlines(void **state)
 {
     (void)state;
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(writes_page_markdown_and_every_picture), cmocka_unit_test(every_picture_has_its_template),
         cmocka_unit_test(templates_run_nothing),                  cmocka_unit_test(a_run_without_anything_still_has_a_page),
         cmocka_unit_test(unwritable_folders_are_said),            cmocka_unit_test(the_table_says_verdict_change_and_headline),
+        cmocka_unit_test(the_table_of_a_run_says_speed_ups_and_what_was_observed),
         cmocka_unit_test(headlines),                              cmocka_unit_test(gnuplot_gets_no_shell_and_no_environment),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

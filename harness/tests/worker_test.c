@@ -286,6 +286,7 @@ static void mistakes_are_found_with_their_lines(void **state)
         {"return { run = function() end, axes = { { 'a', { 1 } }, { 'a', { 2 } } } }", "field 'axes[2][1]'"},
         {"return { run = function() end, axes = { { 'a', { 0 / 0 } } } }", "field 'axes[1][2][1]'"},
         {"return { run = function() end,\n compare = { axis = 'b', base = 1 } }", "suite.lua:2: field 'compare.axis'"},
+        {"return { run = function() end,\n compare = { axis = 'b', base = { 1, {} } } }", "suite.lua:2: field 'compare'"},
         {"return { run = function() end, tolerance = -1 }", "field 'tolerance'"},
         {"return { run = function() end, tags = 'ci' }", "field 'tags'"},
         {"return { run = function() end, name = 'a b' }", "field 'name'"},
