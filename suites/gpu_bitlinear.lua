@@ -25,13 +25,14 @@ return {
   axes = {
     { "by", { "ternary", "int8", "bf16", "w2a8" } },
     { "shape", { "2560x2560", "3840x2560", "13824x2560", "2560x6912", "20480x3200", "8192x8192", "16384x8192" } },
-    { "batch", { 1, 8, 16, 32, 64, 128, 512, 2048 } },
+    { "batch", { 1, 8, 16, 32, 64, 128, 512, 2048, 8192 } },
     { "state", { "cold", "warm" } },
   },
   skip = function(p)
     if not gpu then return why end
     if p.by == "int8" and p.batch < 8 then return "cuBLAS takes at least 8 rows of int8" end
     if p.batch > 1 and single[p.shape] then return "a shape of single rows" end
+    if p.batch == 8192 and p.shape ~= "8192x8192" then return "one shape is enough at this many rows" end
     if p.by == "w2a8" and (p.batch > 1 or not theirs[p.shape]) then return "no kernel of this shape" end
     if p.by == "w2a8" and not has_w2a8 then return "TERN_W2A8 names no library" end
     if p.state == "warm" and not is_warm_shape(p) then return "warm weights are measured where they stay in the cache, at few rows" end
