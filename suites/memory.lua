@@ -101,7 +101,10 @@ local body = bench.native(lib.tern_exercise_run)
 
 -- Traces that a pool recorded (TERN_POOL_TRACE=FILE) of models made by `model make --like NAME`, opened and fed 7 tokens, 4 more
 -- generated; all of it is load, because a forward pass takes no memory.
-local function trace_file(name) return bench.file("memory/trace-" .. name .. ".txt") end
+local function of_trace(p) return exercise { allocator = p.allocator, pattern = "trace", trace = bench.file("memory/trace-" .. p.trace .. ".txt") } end
+
+-- The pool with everything, without its counts, and without its marks.
+local variants = { "pool-whole", "pool-uncounted", "pool-unmarked" }
 
 -- Processes of one build differ by 2 to 20 % in these cells, because of the frames of memory that the system happens to give for their pages: of
 -- 30 children of one process, alike to the last address, 26 took 8.7 to 9.2 ns at 64B-4K/random on a Zen 4 and four 10.5 to 11.6, each its own
@@ -149,7 +152,7 @@ return {
     about = "what a model's load asks for, played again",
     axes = { { "trace", { "tiny", "small", "medium" } }, { "allocator", { "glibc", "mimalloc", "jemalloc", "tcmalloc", "pool" } } },
     skip = function(p) return absent(p.allocator) end,
-    setup = function(p) return exercise { allocator = p.allocator, pattern = "trace", trace = trace_file(p.trace) } end,
+    setup = of_trace,
     run = body, check = check, work = { items = 1 }, teardown = close,
     compare = against_rivals,
   },
@@ -204,9 +207,14 @@ return {
   },
   cost = {
     about = "what the pool's own counts and marks cost",
-    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K" } }, { "pattern", { "pair", "random" } },
-             { "allocator", { "pool-whole", "pool-uncounted", "pool-unmarked" } } },
+    axes = { { "size", { "16B-64B", "64B-4K", "4K-64K" } }, { "pattern", { "pair", "random" } }, { "allocator", variants } },
     setup = of_size, run = body, check = check, work = { items = 1 }, teardown = close,
+    compare = { axis = "allocator", base = "pool-uncounted" },
+  },
+  load_cost = {
+    about = "what they cost where a model's load is played again",
+    axes = { { "trace", { "tiny", "small", "medium" } }, { "allocator", variants } },
+    setup = of_trace, run = body, check = check, work = { items = 1 }, teardown = close,
     compare = { axis = "allocator", base = "pool-uncounted" },
   },
 }

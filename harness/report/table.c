@@ -6,6 +6,7 @@
 #include "units.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,22 +123,30 @@ static void print_value(FILE *out, double value, const char *unit)
     fputs(text, out);
 }
 
-/* What the bench observed, on a line of its own. */
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What the bench observed, by name, on a line of its own. */
 static void print_observed(FILE *out, const json_t *cell)
 {
-    const char *name;
+    const json_t *metrics = json_object_get(cell, "metrics");
+    const char *name, **names = calloc(json_object_size(metrics) + 1, sizeof *names);
     json_t *metric;
-    bool is_first = true;
-    json_object_foreach(json_object_get(cell, "metrics"), name, metric)
-    {
-        if (!json_object_get(metric, "series"))
-            continue;
-        fprintf(out, "%s%*s", is_first ? "\n" : ", ", is_first ? 18 : 0, "");
-        is_first = false;
-        text_print(out, name);
+    size_t n = 0;
+    json_object_foreach((json_t *)(uintptr_t)metrics, name, metric)
+        if (names && json_object_get(metric, "series"))
+            names[n++] = name;
+    if (n)
+        qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, "%s%*s", i ? ", " : "\n", i ? 0 : 18, "");
+        text_print(out, names[i]);
         fputc(' ', out);
-        print_value(out, view_number(metric, "value", 0), view_text(metric, "unit"));
+        print_value(out, view_number(metric_of(cell, names[i]), "value", 0), view_text(metric_of(cell, names[i]), "unit"));
     }
+    free(names);
 }
 
 static void print_measured(FILE *out, const json_t *cell, int speedup, bool colour)
