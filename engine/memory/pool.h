@@ -9,6 +9,7 @@
  *   class    a rounded size: multiples of 16 B up to 128 B, then eight per doubling, so rounding wastes at most 15 B or 12.5 %
  *   tag      what memory is for; every count is kept by tier and by tag
  *   shelf    a thread's own stock of free blocks of one pool and tag: take and give touch no lock while it lasts
+ *   depot    blocks that one thread's shelf has too many of, for another's (depot.h)
  *   live     bytes in blocks that were taken and not given back, rounded as handed out
  *   held     bytes of pages that the pool has used and not returned to the system: live, stocks, free pages, own records
  *
@@ -85,7 +86,7 @@ struct tern_pool_count {
 struct tern_pool_stats {
     struct tern_pool_count total, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
     size_t held, held_peak;     /* bytes */
-    size_t stocked;             /* bytes on the shelves of threads */
+    size_t stocked;             /* bytes on the shelves of threads, and in depots between them */
     double internal;            /* share of rounding in what is live: exact for mapped blocks, sampled at refills for classes */
     double external;            /* 1 - live / held */
     uint64_t refused;           /* takes that gave null */

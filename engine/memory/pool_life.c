@@ -169,6 +169,20 @@ void tern_pool_limit(struct tern_pool *pool, size_t ceiling)
     __atomic_store_n(&pool->held.ceiling, ceiling ? tern_pages_of(ceiling) : 0, __ATOMIC_RELAXED);
 }
 
+/* Blocks of a class and tag that no run, and no heap of spans, has. */
+static size_t out_of(const struct tern_pool *pool, unsigned tag, unsigned class)
+{
+    return __atomic_load_n(&pool->centre[tag][class].out, __ATOMIC_RELAXED);
+}
+
+static void forget_depots(struct tern_pool *pool)
+{
+    for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
+        for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
+            if (out_of(pool, tag, class))
+                tern_depot_forget(&pool->depot[tag][class]);
+}
+
 void tern_pool_reset(struct tern_pool *pool)
 {
     if (pool->checked) {
@@ -180,10 +194,23 @@ void tern_pool_reset(struct tern_pool *pool)
         tern_shelf_forget(shelf);
     pool->slack = 0;
     tern_tracker_reset(&pool->tracker);
+    forget_depots(pool);
     memset(pool->centre, 0, sizeof pool->centre);
     clear_store(pool);
     set_up_store(pool);
     tern_unlock(&pool->lock);
+}
+
+/* Returns what is free of a class and tag to where it came from. */
+static void trim_class(struct tern_pool *pool, unsigned tag, unsigned class)
+{
+    void *block[TERN_DEPOT_BLOCKS];
+    struct tern_centre *centre = &pool->centre[tag][class];
+    const unsigned n = out_of(pool, tag, class) ? tern_depot_take(&pool->depot[tag][class], NULL, block, TERN_DEPOT_BLOCKS) : 0;
+    if (n)
+        tern_pool_return(pool, class, tag, block, n);
+    if (__atomic_load_n(&centre->n_runs, __ATOMIC_RELAXED))
+        tern_run_trim(&pool->store, centre);
 }
 
 size_t tern_pool_trim(struct tern_pool *pool)
@@ -193,8 +220,7 @@ size_t tern_pool_trim(struct tern_pool *pool)
     tern_shelf_empty(pool);
     for (unsigned tag = 0; tag < TERN_N_TAGS; tag++)
         for (unsigned class = 1; class < TERN_CLASSES; class = tern_class_next(class))
-            if (__atomic_load_n(&pool->centre[tag][class].n_runs, __ATOMIC_RELAXED))
-                tern_run_trim(&pool->store, &pool->centre[tag][class]);
+            trim_class(pool, tag, class);
     pages += tern_buddy_trim(&pool->store.buddy);
     for (unsigned i = 0; i < TERN_SHARDS; i++)
         pages += tern_span_trim(&pool->shard[i]);

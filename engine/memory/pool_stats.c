@@ -18,7 +18,7 @@ const char *tern_tier_name(enum tern_tier tier)
 /* Blocks of a class on shelves; the pool's lock is held. */
 static size_t stocked(const struct tern_pool *pool, unsigned tag, unsigned class)
 {
-    size_t n = 0;
+    size_t n = tern_depot_count(&pool->depot[tag][class]);
     for (const struct tern_shelf *shelf = pool->shelves; shelf; shelf = shelf->next)
         if (shelf->tag == tag)
             n += tern_bin_count(tern_shelf_bin(shelf, class));

@@ -7,8 +7,11 @@
 static struct tern_thread nobody; /* never written: zeros that cost no memory */
 _Thread_local struct tern_thread *tern_thread = &nobody;
 
-/* A shelf that has too little for its bins looks for unused places each that many times. */
-enum { NARROW_EVERY = 8 };
+enum {
+    NARROW_EVERY = 8, /* a shelf that has too little for its bins looks for unused places each that many times */
+    BATCH = 32,       /* places of a bin that only gets what others took, if they are no more than the bytes: of what is passed on in */
+    BATCH_BYTES = 64 << 10 /* bigger batches, more has left the caches before it is taken again */
+};
 
 /* One lock for the tables of all threads: held when a shelf, a thread or a pool comes or goes. */
 static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
@@ -19,7 +22,19 @@ static bool has_exit;
 
 /* ---- tables */
 
-/* Returns k blocks of a bin to the pool, those that were given last staying on: they are still in the caches of the core. */
+static struct tern_depot *depot_of(const struct tern_shelf *shelf, unsigned class)
+{
+    return &shelf->pool->depot[shelf->tag][class];
+}
+
+/* Gives n blocks away, to other shelves or to where they came from; how many were live ones. */
+static unsigned pass_on(const struct tern_shelf *shelf, unsigned class, void **block, unsigned n)
+{
+    const unsigned kept = tern_depot_keep(depot_of(shelf, class), shelf, tern_classes.at[class].bytes, block, n);
+    return kept == n ? n : kept + tern_pool_return(shelf->pool, class, shelf->tag, block + kept, n - kept);
+}
+
+/* Takes k blocks out of a bin, those that were given last staying on: they are still in the caches of the core. */
 static void drain(struct tern_shelf *shelf, unsigned class, unsigned k)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
@@ -32,7 +47,7 @@ static void drain(struct tern_shelf *shelf, unsigned class, unsigned k)
     *link = NULL;
     __atomic_store_n(&bin->n, bin->n - n, __ATOMIC_RELAXED);
     if (n)
-        tern_pool_return(shelf->pool, class, shelf->tag, block, n);
+        pass_on(shelf, class, block, n);
 }
 
 /* Under the pool's lock, as whoever counts blocks is: one on its way from a shelf to its run is on neither. */
@@ -240,7 +255,8 @@ static bool refill(struct tern_shelf *shelf, unsigned class)
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     void *block[TERN_BIN_BLOCKS];
     const unsigned capacity = bin->capacity, want = capacity > 1 ? capacity / 2 : 1;
-    unsigned n = tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
+    unsigned n = tern_depot_take(depot_of(shelf, class), shelf, block, want);
+    n = n ? n : tern_pool_fetch(shelf->pool, shelf->shard, class, shelf->tag, block, want);
     if (!n)
         return false;
     while (n--) /* lowest address on top */
@@ -267,6 +283,7 @@ void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
         bin = tern_shelf_bin(shelf, class);
     }
     if (!tern_bin_count(bin)) {
+        bin->has_run_dry = true;
         if (!refill(shelf, class))
             return NULL;
         shelf->asked += asked;
@@ -278,17 +295,24 @@ void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
     return block;
 }
 
+/* Of a full bin. One that does not run dry between times gets what others took, and needs no more than what is passed on at once. */
+static bool wants_room(const struct tern_bin *bin)
+{
+    return bin->has_run_dry || (bin->capacity < BATCH && bin->capacity * bin->bytes < BATCH_BYTES);
+}
+
 bool tern_shelf_give(struct tern_shelf *shelf, unsigned class, void *block)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    if (bin->n == bin->capacity)
+    if (bin->n == bin->capacity && wants_room(bin))
         widen(shelf, class);
+    bin->has_run_dry = false;
     if (bin->n && bin->n == bin->capacity)
         drain(shelf, class, (bin->n + 1) / 2);
     *tern_block_word(block) = tern_space.base;
     if (bin->capacity)
         tern_bin_push(bin, block, bin->n);
-    else if (!tern_pool_return(shelf->pool, class, shelf->tag, &block, 1))
+    else if (!pass_on(shelf, class, &block, 1))
         return false;
     tern_tracker_give(tern_bin_account(bin), bin->bytes);
     return true;

@@ -19,6 +19,7 @@
 #ifndef TERN_MEMORY_SHELF_H
 #define TERN_MEMORY_SHELF_H
 
+#include "memory/depot.h"
 #include "memory/run.h"
 #include "memory/tracker.h"
 
@@ -34,7 +35,8 @@ struct tern_bin {
     uint32_t n;        /* blocks */
     uint32_t capacity; /* and how many there may be for now */
     uint32_t bytes;    /* of a block */
-    uint32_t unused[3]; /* a bin's number times its size is a part of a key */
+    uint32_t has_run_dry; /* since it was last full */
+    uint32_t unused[2]; /* a bin's number times its size is a part of a key */
 };
 
 /* What follows the bins of a tier lies at the same place in both halves. */
@@ -95,6 +97,7 @@ struct tern_pool {
     void (*hook)(void *context, const char *text);
     void *hook_context;
     struct tern_centre centre[TERN_N_TAGS][TERN_CLASSES];
+    struct tern_depot depot[TERN_N_TAGS][TERN_CLASSES];
 };
 
 _Static_assert(sizeof(struct tern_shelf) == TERN_SHELF_BYTES, "a key's tag is the distance of a shelf");

@@ -171,6 +171,63 @@ static void counts_are_exact_across_threads_and_their_ends(void **state)
 
 /* ---- limits */
 
+enum { PASSED = 600 };
+struct passed {
+    struct tern_pool *pool;
+    char *block[PASSED];
+    int n_wrong;
+};
+
+static void *give_all(void *data)
+{
+    struct passed *passed = data;
+    for (int i = 0; i < PASSED; i++)
+        passed->n_wrong += tern_pool_give(passed->pool, passed->block[i]) != TERN_OK;
+    return NULL;
+}
+
+static void take_all(struct passed *passed, size_t bytes)
+{
+    for (int i = 0; i < PASSED; i++) {
+        assert_non_null(passed->block[i] = tern_pool_take(passed->pool, bytes, 0, TERN_TAG_CACHE, NULL));
+        memcpy(passed->block[i] + 8, &i, sizeof i);
+    }
+    for (int i = 0; i < PASSED; i++)
+        assert_memory_equal(passed->block[i] + 8, &i, sizeof i);
+}
+
+/* Some of them stay in stock for the next one who takes, though both threads' own stocks are gone. */
+static void what_another_thread_gave_is_counted_and_taken_again(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {16, 3000, 20000, 100000};
+    struct passed passed = {0};
+    struct tern_pool_stats before, between, after;
+    assert_int_equal(tern_pool_open(NULL, &passed.pool, NULL), TERN_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        pthread_t thread;
+        take_all(&passed, sizes[i]);
+        tern_pool_stats(passed.pool, &before);
+        assert_int_equal(pthread_create(&thread, NULL, give_all, &passed), 0);
+        pthread_join(thread, NULL);
+        assert_int_equal(passed.n_wrong, 0);
+        tern_pool_stats(passed.pool, &between);
+        assert_int_equal(between.total.live, 0);
+        assert_int_equal(between.total.blocks, 0);
+        assert_true(between.stocked > before.stocked || tern_pool_checks(passed.pool));
+        assert_true(between.stocked <= before.stocked + (1 << 20));
+        for (int k = 0; k < PASSED; k++)
+            assert_int_equal(tern_pool_give(passed.pool, passed.block[k]), TERN_INVALID);
+        take_all(&passed, sizes[i]);
+        give_all(&passed);
+        tern_pool_trim(passed.pool);
+        tern_pool_stats(passed.pool, &after);
+        assert_int_equal(after.stocked, 0);
+        assert_int_equal(after.total.live, 0);
+    }
+    tern_pool_close(passed.pool);
+}
+
 static void impossible_requests_are_refused_by_name(void **state)
 {
     (void)state;
@@ -330,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_exact_after_every_operation),
         cmocka_unit_test(counts_are_exact_across_threads_and_their_ends),
+        cmocka_unit_test(what_another_thread_gave_is_counted_and_taken_again),
         cmocka_unit_test(impossible_requests_are_refused_by_name),
         cmocka_unit_test(a_ceiling_names_tag_and_size_and_loses_nothing),
         cmocka_unit_test(first_blocks_of_classes_lie_all_over_a_page),
