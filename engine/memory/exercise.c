@@ -31,6 +31,7 @@ struct tern_exercise {
 /* ---- the engine's own, in malloc's shape: a pool besides the default one, with everything, without counts, without marks */
 
 static struct tern_pool *own_pool;
+static unsigned n_on_own_pool; /* exercises; the last to be closed closes it */
 
 #define OWN(name, counted, marked) \
     static void *take_##name(size_t bytes) \
@@ -58,6 +59,26 @@ static const struct own {
     {"arena", {NULL, NULL}, tern_exercise_arena, false, false},
     {"ring", {NULL, NULL}, tern_exercise_ring, false, false},
 };
+
+/* Those that are open at once share the first one's. */
+static enum tern_status open_own_pool(const struct own *own, struct tern_error *error)
+{
+    const struct tern_pool_options options = {.name = "exercise", .is_untracked = own->is_uncounted};
+    const enum tern_status status = n_on_own_pool ? TERN_OK : tern_pool_open(&options, &own_pool, error);
+    if (status)
+        return status;
+    n_on_own_pool++;
+    own_pool->is_unmarked = own->is_unmarked;
+    return TERN_OK;
+}
+
+static void leave_own_pool(void)
+{
+    if (--n_on_own_pool)
+        return;
+    tern_pool_close(own_pool);
+    own_pool = NULL;
+}
 
 /* ---- parameters */
 
@@ -164,11 +185,9 @@ static enum tern_status set_allocator(struct tern_exercise *exercise, const stru
         const struct own *own = &owns[i];
         if (strcmp(own->name, text_of(request, "allocator")))
             continue;
-        const struct tern_pool_options options = {.name = "exercise", .is_untracked = own->is_uncounted};
-        const enum tern_status status = own_pool ? TERN_OK : tern_pool_open(&options, &own_pool, request->error);
+        const enum tern_status status = open_own_pool(own, request->error);
         if (status)
             return status;
-        own_pool->is_unmarked = own->is_unmarked;
         *allocator = own->allocator;
         exercise->is_own = true;
         exercise->loop = own->loop ? own->loop : exercise->loop;
@@ -375,12 +394,10 @@ void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_rep
 
 /* ---- open, check, close */
 
-static enum tern_status set_up(struct tern_exercise *exercise, const struct request *request, struct tern_allocator *allocator)
+static enum tern_status set_numbers(struct tern_exercise *exercise, const struct request *request, size_t *seed)
 {
-    size_t threads = 0, timed = 0, seed = 0;
-    enum tern_status status = check_names(request);
-    if (!status)
-        status = number_of(request, "low", 1, 1u << 30, &exercise->low);
+    size_t threads = 0, timed = 0;
+    enum tern_status status = number_of(request, "low", 1, 1u << 30, &exercise->low);
     if (!status)
         status = number_of(request, "high", exercise->low, 1u << 30, &exercise->high);
     if (!status)
@@ -390,20 +407,33 @@ static enum tern_status set_up(struct tern_exercise *exercise, const struct requ
     if (!status)
         status = number_of(request, "timed", 0, 1, &timed);
     if (!status)
-        status = number_of(request, "seed", 0, SIZE_MAX, &seed);
+        status = number_of(request, "seed", 0, SIZE_MAX, seed);
+    if (status)
+        return status;
     exercise->n_threads = (unsigned)threads;
     exercise->live = exercise->live ? exercise->live : usual_live(exercise->high);
+    for (unsigned t = 0; t < TERN_EXERCISE_THREADS; t++)
+        exercise->part[t].is_timed = timed;
+    return TERN_OK;
+}
+
+static enum tern_status set_up(struct tern_exercise *exercise, const struct request *request, struct tern_allocator *allocator)
+{
+    size_t seed = 0;
+    enum tern_status status = check_names(request);
+    if (!status)
+        status = set_numbers(exercise, request, &seed);
     if (!status)
         status = set_pattern(exercise, request);
     if (!status)
         status = set_allocator(exercise, request, allocator);
     if (!status)
         status = set_touch(exercise, request);
+    if (status)
+        return status;
     make_sizes(exercise, seed);
-    for (unsigned t = 0; t < threads && !status; t++) {
-        exercise->part[t].is_timed = timed;
+    for (unsigned t = 0; t < exercise->n_threads && !status; t++)
         status = set_part(exercise, t, allocator, request->error);
-    }
     return status ? status : start_threads(exercise, request->error);
 }
 
@@ -447,6 +477,8 @@ void tern_exercise_close(struct tern_exercise *exercise)
         free(part->live);
         free(part->live_size);
     }
+    if (exercise->is_own)
+        leave_own_pool();
     tern_trace_free(&exercise->trace);
     pthread_mutex_destroy(&exercise->lock);
     pthread_cond_destroy(&exercise->go);
