@@ -61,12 +61,19 @@ static size_t count_near(const struct contrast *c, size_t start, size_t n, doubl
     return near;
 }
 
-/* The variance of one round: of contrasts that have no location to speak of. */
-static double torn_variance(const struct contrast *c, size_t start, size_t n, double centre)
+/* From the quantile `share` of the contrasts start..start+n to that of 1 - share. */
+static double width_between(const struct contrast *c, size_t start, size_t n, double share)
 {
-    double own = robust_scale(c->x + start, n, c->work);
-    for (size_t i = 0; i < n; i++)
-        own = fmax(own, 0.5 * fabs(c->x[start + i] - centre));
+    memcpy(c->work, c->x + start, n * sizeof *c->work);
+    summary_sort(c->work, n);
+    return summary_quantile(c->work, n, 1 - share) - summary_quantile(c->work, n, share);
+}
+
+/* The variance of one round, of contrasts that have no location to speak of: as of two states half the outer tenths' distance from their middle.
+ * Not the farthest contrast: that is one wild turn, and the farther the more rounds there are. */
+static double torn_variance(const struct contrast *c, size_t start, size_t n)
+{
+    double own = fmax(robust_scale(c->x + start, n, c->work), width_between(c, start, n, 0.1) / 2);
     return own * own;
 }
 
@@ -81,7 +88,7 @@ static bool floor_torn(const struct contrast *c, const size_t *length, size_t n_
     double worst = 0;
     for (size_t g = 0; g < n_generations; g++) {
         size_t n = length[g] * c->width, near = count_near(c, at, n, centre[g], scale);
-        floor[g] = 2 * near < n ? torn_variance(c, at, n, centre[g]) : 0;
+        floor[g] = 2 * near < n ? torn_variance(c, at, n) : 0;
         worst = fmax(worst, floor[g]);
         all += n;
         all_near += near;
@@ -121,9 +128,7 @@ static bool is_lopsided(const struct contrast *c, const size_t *length, size_t n
 /* The scale of all but a fifth on each side, whatever lies between: no mode is narrow by it. */
 static double wide_scale(const struct contrast *c, size_t n)
 {
-    memcpy(c->work, c->x, n * sizeof *c->work);
-    summary_sort(c->work, n);
-    return (summary_quantile(c->work, n, 0.8) - summary_quantile(c->work, n, 0.2)) / quintiles_of_normal;
+    return width_between(c, 0, n, 0.2) / quintiles_of_normal;
 }
 
 static void locate(const struct contrast *c, const size_t *length, size_t n_generations, double scale, double *centre)
