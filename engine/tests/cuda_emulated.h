@@ -38,6 +38,7 @@ extern uint3_ emulated_thread, blockIdx, blockDim, gridDim; /* of the fibre at h
 void emulated_yield();
 void __syncwarp();
 void __syncthreads();
+static inline void __threadfence() {}
 /* What every lane of the warp put in. */
 uint64_t *emulated_lanes();
 

@@ -47,11 +47,27 @@ __device__ __forceinline__ warp_row take_row(const float *x, int d) {
     return r;
 }
 
-__device__ __forceinline__ void rotate_row(warp_row &r, const float *cosine, const float *sine, int d) {
+/* Cosines and sines of a position, for the lane's pairs. */
+struct warp_angles {
+    float cosine[2], sine[2];
+};
+
+__device__ __forceinline__ warp_angles take_angles(const attend_args &p, int position) {
+    const int half = p.cache.d / 2;
+    warp_angles a;
 #pragma unroll
     for (int c = 0; c < 2; c++) {
-        const int i = min((int)(threadIdx.x & 31) + 32 * c, d / 2 - 1);
-        const float a = r.low[c], b = r.high[c], co = cosine[i], si = sine[i];
+        const int i = min((int)(threadIdx.x & 31) + 32 * c, half - 1);
+        a.cosine[c] = p.cosine[(size_t)position * half + i];
+        a.sine[c] = p.sine[(size_t)position * half + i];
+    }
+    return a;
+}
+
+__device__ __forceinline__ void rotate_row(warp_row &r, const warp_angles &angles) {
+#pragma unroll
+    for (int c = 0; c < 2; c++) {
+        const float a = r.low[c], b = r.high[c], co = angles.cosine[c], si = angles.sine[c];
         r.low[c] = __fsub_rn(__fmul_rn(a, co), __fmul_rn(b, si));
         r.high[c] = __fadd_rn(__fmul_rn(b, co), __fmul_rn(a, si));
     }

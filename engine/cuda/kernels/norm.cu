@@ -73,23 +73,9 @@ template <int THREADS, int EACH> struct norm_row {
         });
     }
 
-    /* The sum of all squares, in every thread: halved over a thread's partial sums, over warps, over lanes. */
-    __device__ __forceinline__ float sum() {
-        __shared__ float partial[THREADS];
-        float w[WARPS];
-        partial[threadIdx.x] = halves(s);
-        __syncthreads();
-#pragma unroll
-        for (int i = 0; i < WARPS; i++) w[i] = partial[i * 32 + (threadIdx.x & 31)];
-        float x = halves(w);
-#pragma unroll
-        for (int half = 16; half; half /= 2) x = __fadd_rn(x, __shfl_xor_sync(~0u, x, half));
-        return x;
-    }
-
     /* q = quantise(norm * w), zeros up to ldq; gives the scale to every thread. `w`: of which a thread reads its own elements' alone. */
     __device__ __forceinline__ float quantize(const norm_args &p, const norm_source &from, const float *w, int8_t *q) {
-        const float r = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(sum(), (float)p.n), p.eps)));
+        const float r = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(block_sum<WARPS>(halves(s)), (float)p.n), p.eps)));
         const int last = p.n - 1, t = threadIdx.x;
         const auto beyond = [&](int i) { return __fmul_rn(__fmul_rn(from(i), r), w[i]); };
         float a = 1e-5f;
@@ -111,12 +97,19 @@ template <int THREADS, int EACH> struct norm_row {
     }
 
     /* The whole of it; elements [keep, end) of what is a residual are kept. */
-    __device__ __forceinline__ float all(const norm_args &p, const float *w, int row, int8_t *q, int keep, int end) {
+    __device__ __forceinline__ float run(const norm_args &p, const float *w, int row, int8_t *q, int keep, int end) {
         const norm_source from(p, row);
         take(p, from, row, p.kind == NORM_RESIDUAL ? keep : 0, p.kind == NORM_RESIDUAL ? end : 0);
         return quantize(p, from, w, q);
     }
 };
+
+/* The same by registers for the widths of the 2B-4T shape: its inner states, and where a thread has registers for them its feed-forward part. */
+template <int THREADS> __device__ __forceinline__ float norm_any(const norm_args &p, const float *w, int row, int8_t *q, int keep, int end) {
+    enum { FEW = 2560 / THREADS, MANY = THREADS == 512 ? 14 : FEW };
+    if (FEW == MANY || p.n <= FEW * THREADS) return norm_row<THREADS, FEW>().run(p, w, row, q, keep, end);
+    return norm_row<THREADS, MANY>().run(p, w, row, q, keep, end);
+}
 
 /* The embedding's rows of tokens, a block a row. */
 extern "C" __global__ void __launch_bounds__(NORM_THREADS) embed_f32(const embed_args p)
@@ -134,8 +127,7 @@ extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const nor
     let_later_start();
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-    norm_row<NORM_THREADS, 14> norm;
-    const float scale = norm.all(p, p.w, blockIdx.x, p.q + (size_t)blockIdx.x * p.ldq, 0, p.n);
+    const float scale = norm_any<NORM_THREADS>(p, p.w, blockIdx.x, p.q + (size_t)blockIdx.x * p.ldq, 0, p.n);
     if (threadIdx.x == 0) p.scale[blockIdx.x] = scale;
     mark(p.marks, MARK_END);
 }
@@ -143,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const nor
 /* The norm and the product that follows it in one launch: every block normalises for itself, while its weights come in; its share of the new residual it
  * keeps. The norm's weights too are asked for before the kernel waits: nothing writes them. */
 #ifdef HAVE_BULK
-template <int WARPS, int EACH> __device__ __forceinline__ void norm_stream(const norm_stream_args &p, uint8_t *memory) {
+template <int WARPS> __device__ __forceinline__ void norm_stream(const norm_stream_args &p, uint8_t *memory) {
     __shared__ float scale;
     const stream_shared<WARPS, 1> m(p.product, memory);
     const stream_run r = stream_share<WARPS>(p.product);
@@ -158,8 +150,7 @@ template <int WARPS, int EACH> __device__ __forceinline__ void norm_stream(const
     wait_for_earlier();
     mark(p.product.marks, MARK_READY);
     async_wait<0>();
-    norm_row<WARPS * 32, EACH> norm;
-    const float s = norm.all(p.norm, w, 0, (int8_t *)m.x, keep, end);
+    const float s = norm_any<WARPS * 32>(p.norm, w, 0, (int8_t *)m.x, keep, end);
     if (threadIdx.x == 0) scale = s;
     __syncthreads();
     mark(p.product.marks, MARK_NORM);
@@ -172,17 +163,17 @@ template <int WARPS, int EACH> __device__ __forceinline__ void norm_stream(const
 }
 #endif
 #ifdef HAVE_BULK
-#define NORM_STREAM(warps, each) norm_stream<warps, each>(p, fused_memory)
+#define NORM_STREAM(warps) norm_stream<warps>(p, fused_memory)
 #else
-#define NORM_STREAM(warps, each)
+#define NORM_STREAM(warps)
 #endif
 extern "C" __global__ void __launch_bounds__(256, 4) norm_t2_stream_8x1(const norm_stream_args p)
 {
     DYNAMIC_SHARED(uint8_t, fused_memory);
-    NORM_STREAM(8, 10);
+    NORM_STREAM(8);
 }
 extern "C" __global__ void __launch_bounds__(512, 2) norm_t2_stream_16x1(const norm_stream_args p)
 {
     DYNAMIC_SHARED(uint8_t, fused_memory);
-    NORM_STREAM(16, 14);
+    NORM_STREAM(16);
 }

@@ -85,13 +85,12 @@ extern "C" __global__ void __launch_bounds__(LOGITS_THREADS) heads_i8(const head
 }
 
 /*
- * Writes the most likely token behind the pass's and goes on. Later launches may begin only now: from here on everything before is done,
- * so that what they read before they wait (a cache's earlier positions) is whole.
+ * Writes the most likely token behind the pass's and goes on. Later launches may begin only behind that: everything before them is done then, so
+ * what they read before they wait (where a sequence stands, a cache's earlier positions) is whole.
  */
 extern "C" __global__ void __launch_bounds__(32) next_position(const advance_args p)
 {
     wait_for_earlier();
-    let_later_start();
     for (int s = threadIdx.x; s < p.sequences; s += 32) {
         session_state &state = p.state[s];
         const int position = state.position + p.tokens;
@@ -99,4 +98,7 @@ extern "C" __global__ void __launch_bounds__(32) next_position(const advance_arg
         state.position = position;
         state.best = 0;
     }
+    __threadfence();
+    __syncwarp();
+    let_later_start();
 }

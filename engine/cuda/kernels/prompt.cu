@@ -15,10 +15,10 @@ template <class T> __device__ __forceinline__ void remember(const attend_args &p
     const cache_layer &c = p.cache;
     const int position = p.state->position + blockIdx.x, units = c.heads + 2 * c.groups;
     float *row = p.qkv + (size_t)blockIdx.x * units * c.d;
-    const float *cosine = p.cosine + (size_t)position * (c.d / 2), *sine = p.sine + (size_t)position * (c.d / 2);
+    const warp_angles angles = take_angles(p, position);
     for (int u = threadIdx.x / 32; u < units; u += REMEMBER_THREADS / 32) {
         warp_row r = take_row(row + u * c.d, c.d);
-        if (u < c.heads + c.groups) rotate_row(r, cosine, sine, c.d);
+        if (u < c.heads + c.groups) rotate_row(r, angles);
         if (u < c.heads) {
             each_element<float>(r, c.d, [&](int i, float v) { row[u * c.d + i] = v; });
             continue;

@@ -54,7 +54,7 @@ CUDA_SHARED int token_ranks(int major) { return major >= 9 ? 8 : 1; }
 
 /* Byte offsets in a block's shared memory, keys first. */
 struct token_layout {
-    int values, q, scores, key_scales, value_scales, maxima, sums, parts, shares, bytes;
+    int values, q, own, scores, key_scales, value_scales, maxima, sums, parts, shares, bytes;
     int owned, heads, stride; /* outputs that the block owns; heads that it may have outputs of; positions of its panels */
 };
 CUDA_SHARED struct token_layout token_layout_of(int positions, int each, int d, int pitch, int element, int ranks)
@@ -67,7 +67,8 @@ CUDA_SHARED struct token_layout token_layout_of(int positions, int each, int d, 
     const int scales = element == 1 ? at.stride * 4 : 0;
     at.values = slot * d;
     at.q = at.values + slot * pitch;
-    at.scores = at.q + each * HEAD_MOST * 4;
+    at.own = at.q + each * HEAD_MOST * 4;
+    at.scores = at.own + 2 * HEAD_MOST * element;
     at.key_scales = at.scores + each * at.stride * 4;
     at.value_scales = at.key_scales + scales;
     at.maxima = at.value_scales + scales;

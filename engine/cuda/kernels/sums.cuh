@@ -25,6 +25,20 @@ template <int N> __device__ __forceinline__ float halves(const float (&p)[N]) {
 }
 template <> __device__ __forceinline__ float halves<1>(const float (&p)[1]) { return p[0]; }
 
+/* The sum of a block's partial sums, one a thread, by halving, in every thread: over warps, then over lanes. */
+template <int WARPS> __device__ __forceinline__ float block_sum(float mine) {
+    __shared__ float partial[WARPS * 32];
+    float w[WARPS];
+    partial[threadIdx.x] = mine;
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < WARPS; i++) w[i] = partial[i * 32 + (threadIdx.x & 31)];
+    float x = halves(w);
+#pragma unroll
+    for (int half = 16; half; half /= 2) x = __fadd_rn(x, __shfl_xor_sync(~0u, x, half));
+    return x;
+}
+
 /* Unsigned numbers in the order of floats. */
 __device__ __forceinline__ unsigned float_order(float v) {
     const unsigned bits = (unsigned)__float_as_int(v);

@@ -26,13 +26,13 @@ struct token_part {
 };
 
 template <class T> struct token_memory {
-    T *keys, *values; /* slots of panels */
+    T *keys, *values, *own; /* slots of panels; the token's own key and value */
     float *q, *scores, *key_scales, *value_scales, *maxima, *sums, *parts, *shares; /* token_layout */
     int key_panel, value_panel;
     __device__ token_memory(uint8_t *memory, const attend_args &p) {
         const cache_layer &c = p.cache;
         const token_layout &at = p.at;
-        keys = (T *)memory, values = (T *)(memory + at.values);
+        keys = (T *)memory, values = (T *)(memory + at.values), own = (T *)(memory + at.own);
         q = (float *)(memory + at.q), scores = (float *)(memory + at.scores), key_scales = (float *)(memory + at.key_scales), value_scales = (float *)(memory + at.value_scales);
         maxima = (float *)(memory + at.maxima), sums = (float *)(memory + at.sums), parts = (float *)(memory + at.parts), shares = (float *)(memory + at.shares);
         key_panel = c.d * KEY_PANEL, value_panel = c.pitch * KEY_PANEL;
@@ -57,37 +57,38 @@ template <class T> __device__ __forceinline__ void take_values(const token_memor
     take_panel(m.values_of(turn), (const T *)c.values + ((size_t)part.kept * c.positions + at) * c.pitch, m.value_panel, at < c.positions);
 }
 
-/* Queries, rotated and divided by sqrt(d), a warp a head. */
-__device__ __forceinline__ void token_take_q(const attend_args &p, const token_part &part, float *q, const float *cosine, const float *sine) {
+/*
+ * What the product before made, a warp a row: queries, rotated and divided by sqrt(d); in the block that has the token's own position its key, rotated, and
+ * its value, into the cache and beside it.
+ */
+template <class T>
+__device__ __forceinline__ void take_token(const attend_args &p, const token_part &part, const token_memory<T> &m, int at, const warp_angles &angles) {
     const cache_layer &c = p.cache;
-    const float *row = p.qkv + ((size_t)part.sequence * (c.heads + 2 * c.groups) + part.group * part.each) * c.d, shrink = shrink_of(c.d);
+    const int key = part.each, value = key + 1, panel = at / KEY_PANEL, rows = panel % TOKEN_RANKS == part.rank ? value + 1 : key;
+    const int own = panel / TOKEN_RANKS * KEY_PANEL + at % KEY_PANEL; /* among the block's positions */
+    const float *qkv = p.qkv + (size_t)part.sequence * (c.heads + 2 * c.groups) * c.d, shrink = shrink_of(c.d);
 #pragma unroll 1
-    for (int h = threadIdx.x / 32; h < part.each; h += TOKEN_THREADS / 32) {
-        warp_row r = take_row(row + h * c.d, c.d);
-        rotate_row(r, cosine, sine, c.d);
-        each_element<float>(r, c.d, [&](int i, float v) { q[h * HEAD_MOST + i] = __fmul_rn(v, shrink); });
+    for (int u = threadIdx.x / 32; u < rows; u += TOKEN_THREADS / 32) {
+        const int row = u < key ? part.group * part.each + u : c.heads + part.group + (u == value ? c.groups : 0);
+        warp_row r = take_row(qkv + row * c.d, c.d);
+        if (u < value) rotate_row(r, angles);
+        if (u < key) {
+            each_element<float>(r, c.d, [&](int i, float v) { m.q[u * HEAD_MOST + i] = __fmul_rn(v, shrink); });
+            continue;
+        }
+        scale_row<T>(r);
+        T *to = m.own + (u == value ? HEAD_MOST : 0);
+        each_element<T>(r, c.d, [&](int i, T v) { to[i] = v; });
+        if (u == key) store_key<T>(c, part.kept, at, r);
+        else store_value<T>(c, part.kept, at, r);
+        if (is_int8<T>::VALUE && (threadIdx.x & 31) == 0) (u == key ? m.key_scales : m.value_scales)[own] = r.scale;
     }
 }
 
-/* The token's own key and value, by one warp, into the cache and into the panel at hand. */
-template <class T> __device__ __forceinline__ void token_own_key(const attend_args &p, const token_part &part, const token_memory<T> &m, int turn, int at, const float *cosine, const float *sine) {
-    const cache_layer &c = p.cache;
-    warp_row r = take_row(p.qkv + ((size_t)part.sequence * (c.heads + 2 * c.groups) + c.heads + part.group) * c.d, c.d);
-    rotate_row(r, cosine, sine, c.d);
-    scale_row<T>(r);
-    store_key<T>(c, part.kept, at, r);
-    T *to = m.keys_of(turn) + at % KEY_PANEL;
-    each_element<T>(r, c.d, [&](int i, T v) { to[i * KEY_PANEL] = v; });
-    if (is_int8<T>::VALUE) m.key_scales[turn * KEY_PANEL + at % KEY_PANEL] = r.scale;
-}
-template <class T> __device__ __forceinline__ void token_own_value(const attend_args &p, const token_part &part, const token_memory<T> &m, int turn, int at) {
-    const cache_layer &c = p.cache;
-    warp_row r = take_row(p.qkv + ((size_t)part.sequence * (c.heads + 2 * c.groups) + c.heads + c.groups + part.group) * c.d, c.d);
-    scale_row<T>(r);
-    store_value<T>(c, part.kept, at, r);
-    T *to = m.values_of(turn) + at % KEY_PANEL * c.pitch;
-    each_element<T>(r, c.d, [&](int i, T v) { to[i] = v; });
-    if (is_int8<T>::VALUE) m.value_scales[turn * KEY_PANEL + at % KEY_PANEL] = r.scale;
+/* The token's own key, or value, into a panel that came from the cache without it; `step`: elements apart. */
+template <class T> __device__ __forceinline__ void put_own(T *to, const T *own, int d, int step) {
+    __syncthreads();
+    if ((int)threadIdx.x < d) to[threadIdx.x * step] = own[threadIdx.x];
 }
 
 /* Scores of the panel's first n positions, a warp a head and two positions a lane; -infinity behind them. Gives the largest. */
@@ -113,7 +114,7 @@ template <class T> __device__ __forceinline__ float score_panel(const float *q, 
 }
 
 /* Scores of all the block's panels, and the largest of each head into every block's memory. */
-template <class T> __device__ __forceinline__ void score_panels(const attend_args &p, const token_part &part, const token_memory<T> &m, int at, const float *cosine, const float *sine) {
+template <class T> __device__ __forceinline__ void score_panels(const attend_args &p, const token_part &part, const token_memory<T> &m, int at) {
     const cache_layer &c = p.cache;
     enum { WARPS = TOKEN_THREADS / 32 };
     const int warp = threadIdx.x / 32, lane = threadIdx.x & 31, stride = p.at.stride;
@@ -124,11 +125,8 @@ template <class T> __device__ __forceinline__ void score_panels(const attend_arg
     for (int panel = part.rank, turn = 0; panel * KEY_PANEL <= at; panel += TOKEN_RANKS, turn++) {
         const int n = at - panel * KEY_PANEL + 1;
         async_wait<token_memory<T>::SLOTS - 1>();
+        if (n <= KEY_PANEL) put_own(m.keys_of(turn) + at % KEY_PANEL, m.own, c.d, KEY_PANEL); /* the last */
         __syncthreads();
-        if (n <= KEY_PANEL) { /* the last */
-            if (warp == WARPS - 1) token_own_key<T>(p, part, m, turn, at, cosine, sine);
-            __syncthreads();
-        }
 #pragma unroll 1
         for (int h = warp; h < part.each; h += WARPS) {
             const float most = score_panel<T>(m.q + h * HEAD_MOST, m.keys_of(turn), m.key_scales + turn * KEY_PANEL, m.scores + h * stride + turn * KEY_PANEL, c.d, n);
@@ -197,11 +195,8 @@ template <class T> __device__ __forceinline__ void mix_panels(const attend_args 
     for (int panel = part.rank, turn = 0; panel * KEY_PANEL <= at; panel += TOKEN_RANKS, turn++) {
         const int n = min(KEY_PANEL, at - panel * KEY_PANEL + 1);
         async_wait<token_memory<T>::SLOTS - 1>();
+        if (n == at - panel * KEY_PANEL + 1) put_own(m.values_of(turn) + at % KEY_PANEL * c.pitch, m.own + HEAD_MOST, c.d, 1);
         __syncthreads();
-        if (n == at - panel * KEY_PANEL + 1) {
-            if (threadIdx.x < 32) token_own_value<T>(p, part, m, turn, at);
-            __syncthreads();
-        }
 #pragma unroll 1
         for (int o = 2 * threadIdx.x; o < part.outputs; o += 2 * TOKEN_THREADS) {
             const float *weights = m.scores + o / c.d * stride + turn * KEY_PANEL, *scales = m.value_scales + turn * KEY_PANEL;
@@ -233,9 +228,22 @@ template <class T> __device__ __forceinline__ void finish_outputs(const attend_a
     }
 }
 
+/* Scales of the block's earlier positions, of int8 rows. */
+template <class T> __device__ __forceinline__ void take_scales(const attend_args &p, const token_part &part, const token_memory<T> &m, int at) {
+    if (!is_int8<T>::VALUE) return;
+    const size_t kept = (size_t)part.kept * p.cache.positions;
+#pragma unroll 1
+    for (int j = threadIdx.x; j < p.at.stride; j += TOKEN_THREADS) {
+        const int position = (part.rank + j / KEY_PANEL * TOKEN_RANKS) * KEY_PANEL + j % KEY_PANEL;
+        if (position >= at) continue;
+        m.key_scales[j] = __ldcg(p.cache.key_scales + kept + position);
+        m.value_scales[j] = __ldcg(p.cache.value_scales + kept + position);
+    }
+}
+
 /*
- * The first panels are asked for before the kernel waits for the product that it follows: of what they bring only the token's own row is not said yet,
- * and that comes from the product.
+ * Where the sequence stands, and the first panels, are asked for before the kernel waits for the product that it follows: of what they bring only the
+ * token's own row is not said yet, and that comes from the product. Nothing else writes them after next_position.
  */
 template <class T> __device__ __forceinline__ void attend_token(const attend_args &p, uint8_t *memory) {
     const cache_layer &c = p.cache;
@@ -248,20 +256,13 @@ template <class T> __device__ __forceinline__ void attend_token(const attend_arg
     cluster_arrive();
     mark(p.marks, MARK_BEGIN);
     let_later_start();
+    const int at = __ldcg(&p.state[part.sequence].position);
+    const warp_angles angles = take_angles(p, at);
+    take_scales<T>(p, part, m, at);
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-    const int at = p.state[part.sequence].position;
-    const float *cosine = p.cosine + (size_t)at * (c.d / 2), *sine = p.sine + (size_t)at * (c.d / 2);
-    if (is_int8<T>::VALUE)
-#pragma unroll 1
-        for (int j = threadIdx.x; j < p.at.stride; j += TOKEN_THREADS) {
-            const int position = (part.rank + j / KEY_PANEL * TOKEN_RANKS) * KEY_PANEL + j % KEY_PANEL;
-            if (position >= at) continue;
-            m.key_scales[j] = __ldcg(c.key_scales + (size_t)part.kept * c.positions + position);
-            m.value_scales[j] = __ldcg(c.value_scales + (size_t)part.kept * c.positions + position);
-        }
-    token_take_q(p, part, m.q, cosine, sine);
-    score_panels(p, part, m, at, cosine, sine);
+    take_token(p, part, m, at, angles);
+    score_panels(p, part, m, at);
     cluster_arrive();
     cluster_wait();
     weigh_panels(p, part, m, at);
