@@ -5,31 +5,23 @@
 
 static const double negligible = 1e-18;
 
-/* P(X = i). */
-static double chance(size_t i, size_t n, double p)
+/* P(X >= k) for k above the mean: the terms fall from there on, and what they no longer add is left out. */
+static double upper_tail(size_t k, size_t n, double log_p, double log_q)
 {
-    double choose = lgamma((double)n + 1) - lgamma((double)i + 1) - lgamma((double)(n - i) + 1);
-    return exp(choose + (double)i * log(p) + (double)(n - i) * log1p(-p));
+    double sum = 0, term = 1;
+    for (size_t i = k; i <= n && term > negligible * sum; i++) {
+        double choose = lgamma((double)n + 1) - lgamma((double)i + 1) - lgamma((double)(n - i) + 1);
+        sum += term = exp(choose + (double)i * log_p + (double)(n - i) * log_q);
+    }
+    return sum;
 }
 
 double binomial_at_least(size_t k, size_t n, double p)
 {
-    double sum = 0, rest = 1, mean = (double)n * p;
+    double log_p = log(p), log_q = log1p(-p);
     if (k == 0)
         return 1;
-    if (p <= 0)
-        return 0;
-    if (p >= 1)
-        return 1;
-    /* Away from the mean the terms fall: what they no longer add is left out. */
-    if ((double)k <= mean) {
-        for (size_t i = k; i-- > 0 && rest > negligible * sum;)
-            sum += rest = chance(i, n, p);
-        return 1 - sum;
-    }
-    for (size_t i = k; i <= n && rest > negligible * sum; i++)
-        sum += rest = chance(i, n, p);
-    return sum;
+    return (double)k > (double)n * p ? upper_tail(k, n, log_p, log_q) : 1 - upper_tail(n - k + 1, n, log_q, log_p);
 }
 
 /* The p at which P(X >= k) = wanted; it grows with p. */
@@ -53,5 +45,5 @@ double binomial_low(size_t k, size_t n, double alpha)
 
 double binomial_high(size_t k, size_t n, double alpha)
 {
-    return k >= n ? 1 : solve(k + 1, n, 1 - alpha);
+    return solve(k + 1, n, 1 - alpha);
 }

@@ -118,7 +118,7 @@ static bool is_lopsided(const struct contrast *c, const size_t *length, size_t n
             sum += score;
             squares += score * score;
         }
-        chi += squares > 0 ? sum * sum / squares : 0;
+        chi += sum * sum / fmax(1, squares);  /* whole numbers */
         all += sum;
         all_squares += squares;
     }
@@ -148,7 +148,7 @@ static void estimate(const struct contrast *c, const size_t *length, size_t n_ge
     if (is_torn || is_lopsided(c, length, n_generations, centre, scale))
         locate(c, length, n_generations, fmax(scale, wide_scale(c, n * c->width)), centre);
     *inflation = series_inflation(c->influence, length, n_generations);
-    double freedom = n > n_generations ? (double)(n - n_generations) : 1;
+    double freedom = fmax(1, (double)(n - n_generations));
     double pooled = mean_square(c->influence, n) * (double)n / freedom;
     for (size_t g = 0; g < n_generations; at += length[g++]) {
         double rounds = (double)length[g], own = mean_square(c->influence + at, length[g]);

@@ -11,7 +11,7 @@ static size_t first_rare(size_t n, double p, double alpha)
     size_t low = 0, high = n + 1;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (middle <= n && binomial_at_least(middle, n, p) > alpha)
+        if (binomial_at_least(middle, n, p) > alpha)
             low = middle + 1;
         else
             high = middle;

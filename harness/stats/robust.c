@@ -11,11 +11,11 @@ static const double biweight_cut = 4.685;  /* 95 % efficiency at the normal */
 static const double least_slope = 0.25;
 static const int most_steps = 50;
 
-/* The scale of what lies within 3 scales, until nothing more falls out. `sorted` are absolute deviations. */
+/* The scale of what lies within 3 scales, until nothing more falls out; the median never does. `sorted` are absolute deviations. */
 static double clipped(const double *sorted, size_t n, double scale)
 {
-    while (n > 1 && sorted[n - 1] > 3 * scale) {
-        while (n > 1 && sorted[n - 1] > 3 * scale)
+    while (sorted[n - 1] > 3 * scale) {
+        while (sorted[n - 1] > 3 * scale)
             n--;
         double smaller = to_normal * summary_quantile(sorted, n, 0.5);
         if (!(smaller > 0))
@@ -41,8 +41,8 @@ double robust_scale(const double *x, size_t n, double *work)
 
 static double weight(double r, double cut)
 {
-    double v = r / cut, left = 1 - v * v;
-    return left > 0 ? left * left : 0;
+    double v = r / cut, left = fmax(0, 1 - v * v);
+    return left * left;
 }
 
 /* One step of the fixed point; keeps T where every weight is 0. */
@@ -62,7 +62,7 @@ static double mean_slope(const double *x, size_t n, double T, double cut)
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
         double v = (x[i] - T) / cut, v2 = v * v;
-        sum += v2 < 1 ? (1 - v2) * (1 - 5 * v2) : 0;
+        sum += fmax(0, 1 - v2) * (1 - 5 * v2);
     }
     return fmax(sum / (double)n, least_slope);
 }

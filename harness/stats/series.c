@@ -5,8 +5,6 @@
 
 double series_autocorrelation(const double *x, size_t n, size_t lag)
 {
-    if (lag >= n)
-        return 0;
     double mean = 0, square = 0, product = 0;
     for (size_t i = 0; i < n; i++)
         mean += x[i] / (double)n;
@@ -39,9 +37,7 @@ static struct blocks block_sums(const double *x, const size_t *length, size_t n_
 double series_inflation(const double *x, const size_t *length, size_t n_pieces)
 {
     struct blocks single = block_sums(x, length, n_pieces, 1);
-    double largest = 1;
-    if (!(single.square > 0))
-        return largest;
+    double largest = 1;  /* also of zeros, whose ratio is no number: fmax passes over it */
     for (size_t size = 2;; size *= 2) {
         struct blocks b = block_sums(x, length, n_pieces, size);
         if (b.n < 12)

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-static const size_t n_even_looks = 12;
+static const double last_even_look = 11;
 
 size_t spending_rounds(size_t k)
 {
@@ -12,8 +12,6 @@ size_t spending_rounds(size_t k)
 
 double spending_share(size_t k)
 {
-    if (k < n_even_looks)
-        return 1.0 / 14;
-    double j = (double)(k - n_even_looks + 1);
+    double j = fmax(1, (double)k - last_even_look);
     return 1.0 / 7 / (j * (j + 1));
 }

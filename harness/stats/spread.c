@@ -34,15 +34,12 @@ struct at_s {
     double log_likelihood, centre, error;
 };
 
-/* Keeps identical samples from making a variance of 0: 1e-7 is far below what a clock resolves. */
-static const double least_variance = 1e-14;
-
 static struct at_s likelihood(const struct spread_cell *cell, double s)
 {
     double weights = 0, sum = 0, log_sum = 0, square = 0;
     for (size_t g = 0; g < cell->n; g++) {
-        double v = cell->head_variance[g] + head_factor * s * s + least_variance;
-        double v0 = cell->null_variance[g] + null_factor * s * s + least_variance;
+        double v = cell->head_variance[g] + head_factor * s * s;
+        double v0 = cell->null_variance[g] + null_factor * s * s;
         weights += 1 / v;
         sum += cell->head[g] / v;
         log_sum += log(v) + log(v0) + cell->null[g] * cell->null[g] / v0;
@@ -50,7 +47,7 @@ static struct at_s likelihood(const struct spread_cell *cell, double s)
     double centre = sum / weights;
     for (size_t g = 0; g < cell->n; g++) {
         double r = cell->head[g] - centre;
-        square += r * r / (cell->head_variance[g] + head_factor * s * s + least_variance);
+        square += r * r / (cell->head_variance[g] + head_factor * s * s);
     }
     return (struct at_s){-0.5 * (log_sum + log(weights) + square), centre, 1 / sqrt(weights)};
 }
@@ -70,8 +67,8 @@ void spread_history(const struct spread_cell *recorded, double *log_likelihood)
     for (size_t i = 0; i < SPREAD_GRID; i++) {
         double s = exp(grid_log(i)), sum = 0;
         for (size_t g = 0; g < recorded->n; g++) {
-            double v = recorded->head_variance[g] + head_factor * s * s + least_variance;
-            double v0 = recorded->null_variance[g] + null_factor * s * s + least_variance;
+            double v = recorded->head_variance[g] + head_factor * s * s;
+            double v0 = recorded->null_variance[g] + null_factor * s * s;
             sum += log(v) + recorded->head[g] * recorded->head[g] / v + log(v0) + recorded->null[g] * recorded->null[g] / v0;
         }
         log_likelihood[i] = -0.5 * weight * sum;

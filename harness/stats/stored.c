@@ -39,7 +39,7 @@ struct stored_estimate stored_judge(const struct stored_cell *cell, const struct
 {
     double own = (double)cell->n_base - 1, mine = squares(cell);
     double others = fmax(0, pool->freedom - own), theirs = fmax(0, pool->squares - mine);
-    double weight = others > 0 ? fmin(neighbour_share, 20 / others) : 0;  /* neighbours count as at most 20 observations */
+    double weight = fmin(neighbour_share, 20 / others);  /* neighbours count as at most 20 observations */
     double df = own + weight * others + prior_freedom;
     double s2 = (mine + weight * theirs + prior_freedom * prior_s * prior_s) / df;
     s2 = fmax(s2, pool->floor * pool->floor);

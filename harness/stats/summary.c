@@ -22,8 +22,8 @@ double summary_quantile(const double *sorted, size_t n, double q)
     double at = q * (double)(n - 1);
     size_t below = (size_t)at;
     double part = at - (double)below;
-    if (below + 1 >= n || part == 0)
-        return sorted[below < n ? below : n - 1];
+    if (part == 0)
+        return sorted[below];
     /* A weighted sum, so that two huge values of opposite sign do not overflow on the way. */
     return sorted[below] * (1 - part) + sorted[below + 1] * part;
 }

@@ -13,8 +13,6 @@ double tail_normal_inverse(double p)
     double low = -38, high = 38;
     while (high - low > 1e-12) {
         double middle = 0.5 * (low + high);
-        if (middle <= low || middle >= high)
-            break;
         if (tail_normal(middle) > p)
             low = middle;
         else
@@ -25,6 +23,5 @@ double tail_normal_inverse(double p)
 
 double tail_student(double t, double df)
 {
-    double z = (8 * df + 1) / (8 * df + 3) * sqrt(df * log1p(t * t / df));
-    return tail_normal(t < 0 ? -z : z);
+    return tail_normal((8 * df + 1) / (8 * df + 3) * copysign(sqrt(df * log1p(t * t / df)), t));
 }

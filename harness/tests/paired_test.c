@@ -74,6 +74,96 @@ static void modes_do_not_catch_the_location(void **state)
     assert_true(beyond <= TRIALS / 1000);
 }
 
+/* Rounds in a fixed order, which shows no effects; base and base2 take 1 ns, head exp(head[i]). */
+static struct paired estimate_heads(const double *head, const size_t *length, size_t n_generations)
+{
+    struct paired_round rounds[64];
+    struct paired p;
+    size_t n = 0;
+    for (size_t g = 0; g < n_generations; g++)
+        for (size_t i = 0; i < length[g]; i++, n++)
+            rounds[n] = (struct paired_round){{0, 0, head[n]}, {PAIRED_BASE, PAIRED_BASE2, PAIRED_HEAD}};
+    assert_true(paired_estimate(rounds, length, n_generations, &p));
+    return p;
+}
+
+/*
+ * By hand, for heads of 1 and -1 in turn: the location is 0, the scale 1.4826, v = 1 / (4.685 * 1.4826), and an influence
+ * (1 - v^2)^2 / ((1 - v^2)(1 - 5 v^2)). Two generations of 12 rounds leave 22 of 24 degrees of freedom; the pooled variance weighs as 20 rounds.
+ */
+static void variance_of_even_rounds(void **state)
+{
+    (void)state;
+    double head[24], v = 1 / (4.685 * 1.4826), influence = (1 - v * v) / (1 - 5 * v * v), own = influence * influence;
+    const size_t length[] = {12, 12};
+    for (size_t i = 0; i < 24; i++)
+        head[i] = i % 2 ? -1 : 1;
+    struct paired p = estimate_heads(head, length, 2);
+    assert_near(p.inflation, 1, 0);
+    for (size_t g = 0; g < 2; g++) {
+        assert_near(p.head[g], 0, 1e-12);
+        assert_near(p.head_variance[g], (12 * own + 20 * own * 24 / 22) / 32 / 12, 1e-9);
+        assert_near(p.null[g], 0, 0);
+        assert_near(p.null_variance[g], 0, 0);
+    }
+    paired_clear(&p);
+}
+
+/*
+ * A generation whose rounds lie apart knows no more than one of them: its error is half the way between the outer tenths. Of its 18
+ * contrasts those are 0, and 0.3 of the way from 1 to 20.
+ */
+static void torn_generations_have_the_error_of_a_round(void **state)
+{
+    (void)state;
+    double head[49];
+    const size_t length[] = {40, 9};
+    const double torn[] = {0, 1, 0, 0.4, 20, 0.5, 1, 0.6, 1};
+    for (size_t i = 0; i < 40; i++)
+        head[i] = i % 2 ? 0.001 : -0.001;
+    memcpy(head + 40, torn, sizeof torn);
+    struct paired p = estimate_heads(head, length, 2);
+    assert_near(p.head_variance[1], 6.7 * 6.7 / 4, 1e-9);
+    assert_true(p.head_variance[0] < 0.01);
+    paired_clear(&p);
+}
+
+/*
+ * Where most rounds of all generations lie apart, two that happen to agree know no better than the worst of them: here half the way between
+ * the outer tenths, -4^7 and 4^8, in millionths.
+ */
+static void agreeing_rounds_among_torn_ones_know_no_better(void **state)
+{
+    (void)state;
+    double head[24] = {0}, far = 1e-6;
+    const size_t length[] = {11, 11, 2};
+    for (size_t i = 0; i < 11; i++, far *= -4)
+        head[i] = head[11 + i] = far;
+    struct paired p = estimate_heads(head, length, 3);
+    for (size_t g = 0; g < 3; g++)
+        assert_near(p.head_variance[g], 0.04096 * 0.04096, 1e-12);
+    paired_clear(&p);
+}
+
+/*
+ * Of 12 rounds `far` lie at 1 in one generation and at -1 in the other: 2 * far is chi-square with 2 degrees of freedom if sides are
+ * a toss, and 9.21 is its upper 1 %. With 4 the rest is where the location is; with 5 the location is nearly a mean.
+ */
+static void far_rounds_on_one_side_move_the_location(void **state)
+{
+    (void)state;
+    for (size_t far = 4; far <= 5; far++) {
+        double head[24];
+        const size_t length[] = {12, 12};
+        for (size_t i = 0; i < 24; i++)
+            head[i] = 0.001 * (double)(i % 3) - 0.001 + (i % 12 >= 12 - far ? i < 12 ? 1 : -1 : 0);
+        struct paired p = estimate_heads(head, length, 2);
+        assert_near(p.head[0], far == 4 ? 0 : 5.0 / 12, far == 4 ? 0.01 : 0.15);
+        assert_near(p.head[1], far == 4 ? 0 : -5.0 / 12, far == 4 ? 0.01 : 0.15);
+        paired_clear(&p);
+    }
+}
+
 /* What R says of the same values: harness/tests/r/paired.R. */
 enum { R_ROUNDS = 20, R_WIDTH = 2, R_GENERATIONS = 3 };
 #define LIST(...) {__VA_ARGS__}
@@ -141,6 +231,8 @@ static void adjustment_agrees_with_r(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(short_generations_claim_no_more), cmocka_unit_test(modes_do_not_catch_the_location),
+                                       cmocka_unit_test(variance_of_even_rounds), cmocka_unit_test(torn_generations_have_the_error_of_a_round),
+                                       cmocka_unit_test(agreeing_rounds_among_torn_ones_know_no_better), cmocka_unit_test(far_rounds_on_one_side_move_the_location),
                                        cmocka_unit_test(location_agrees_with_r), cmocka_unit_test(adjustment_agrees_with_r)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

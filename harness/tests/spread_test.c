@@ -97,6 +97,30 @@ static void spread_agrees_with_r(void **state)
     assert_near(p.s, 0.00305140494912162, 1e-9);
     assert_near(spread_quantile(&p, 0.1), 0.0105974892641427, 1e-7);
     assert_near(spread_fit(&one, 1, spread_pool_start()).centre, -5.87894066296352, 1e-9);
+    double history[SPREAD_GRID];
+    spread_history(&cell, history);
+    assert_near(history[0], 4.81182039509416, 1e-9);
+    assert_near(history[23], 23.4756485778074, 1e-9);
+    assert_near(history[SPREAD_GRID - 1], -1.64820243024803, 1e-9);
+}
+
+/* As wide as the grid reaches, also by R: there a prior is cut off, and weighs by what is left of it. */
+static void a_pool_at_the_edge_agrees_with_r(void **state)
+{
+    (void)state;
+    const double head[] = {0.5, -0.9, 0.7, -0.4}, null[] = {0.9, -0.6, 0.8, 1.1}, variance[] = {1e-6, 1e-6, 1e-6, 1e-6};
+    const struct spread_cell cell = {4, head, variance, null, variance, NULL}, *cells[20];
+    for (size_t i = 0; i < 20; i++)
+        cells[i] = &cell;
+    assert_near(spread_fit(cells, 20, spread_pool_start()).centre, -0.391929377530902, 1e-9);
+}
+
+/* Half at 1e8 + 1/3, half two above, each with error 1: variance 1 within and 1 between, wherever the centre lies. */
+static void error_does_not_depend_on_the_place(void **state)
+{
+    (void)state;
+    struct spread_posterior p = {.weight = {0.5, 0.5}, .centre = {1e8 + 1.0 / 3, 1e8 + 7.0 / 3}, .error = {1, 1}, .df = 10};
+    assert_near(spread_error(&p), sqrt(2), 1e-6);
 }
 
 static double typical(const struct spread_cell *cell)
@@ -176,6 +200,9 @@ static void stored_agrees_with_r(void **state)
         assert_near(stored_above(&e, e.centre + e.error) + stored_below(&e, e.centre + e.error), 1, 1e-12);
         assert_true(stored_below(&e, e.centre + e.error) > 0.8);
     }
+    const double near[] = {1, 2, 4}, far[] = {1e8 + 1, 1e8 + 2, 1e8 + 4};  /* where a level lies does not matter */
+    assert_near(stored_fit(&(struct stored_cell){near, 3, 0, 0}, 1, 1, 1).squares, 14.0 / 3, 1e-12);
+    assert_near(stored_fit(&(struct stored_cell){far, 3, 0, 0}, 1, 1, 1).squares, 14.0 / 3, 1e-6);
     struct stored_pool alone = stored_fit(cells, 1, 1, 2);
     assert_near(alone.floor, 0.1, 1e-12);
     assert_true(stored_judge(&cells[0], &alone).error > 0.1);
@@ -183,6 +210,6 @@ static void stored_agrees_with_r(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated), cmocka_unit_test(spread_agrees_with_r), cmocka_unit_test(recorded_days_count), cmocka_unit_test(stored_levels), cmocka_unit_test(stored_agrees_with_r)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated), cmocka_unit_test(spread_agrees_with_r), cmocka_unit_test(a_pool_at_the_edge_agrees_with_r), cmocka_unit_test(error_does_not_depend_on_the_place), cmocka_unit_test(recorded_days_count), cmocka_unit_test(stored_levels), cmocka_unit_test(stored_agrees_with_r)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

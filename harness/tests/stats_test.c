@@ -63,6 +63,29 @@ static void scale_of_normal_and_of_disturbed(void **state)
     assert_near(robust_scale(one, 1, work), 0, 0);
 }
 
+/* By hand: a scale is 1.4826 times the median deviation of what lies within 3 of the scale before; values at exactly 3 scales stay. */
+static void scale_is_clipped_at_three(void **state)
+{
+    (void)state;
+    const double k = 1.4826, edge = 3 * k;
+    const struct row {
+        size_t n;
+        double x[6], scale;
+    } rows[] = {
+        {5, {-edge, -1, 0, 0.2, edge}, k},              /* none falls out */
+        {6, {-10, -1, -0.5, 0.5, 1, edge}, k},          /* the first falls out, the last stays */
+        {5, {-5, -1, 0, 1, 1.5}, k},                    /* of 0, 1, 1, 1.5 the median is still 1 */
+        {5, {-9, -1, 0, 0.3, 9}, 0.3 * k},              /* of 0, 0.3, 1 it is 0.3, and 1 stays */
+        {6, {-50, 0, 0, 0, 0, 1}, sqrt(M_PI / 2) * 51 / 6},  /* most are equal: the mean deviation */
+        {4, {-1, 0, 0, 100}, k / 2},                    /* of 0, 0, 1 the median is 0: the scale before stays */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double work[6];
+        print_message("# row %zu\n", i);
+        assert_near(robust_scale(rows[i].x, rows[i].n, work), rows[i].scale, 1e-12);
+    }
+}
+
 static void location_is_equivariant_and_robust(void **state)
 {
     (void)state;
@@ -136,6 +159,28 @@ static void series_sees_dependence(void **state)
     assert_near(series_autocorrelation(pi, 15, 3), 0.233412887828162, 1e-12);
     double alternating[4] = {1, -1, 1, -1};
     assert_near(series_autocorrelation(alternating, 4, 1), -0.75, 1e-12);
+    double far[15];  /* where the values lie does not matter, also far from 0 */
+    for (size_t i = 0; i < 15; i++)
+        far[i] = pi[i] + 1e9;
+    assert_near(series_autocorrelation(far, 15, 1), 0.259387430389817, 1e-6);
+}
+
+/* By hand, for runs of two equal signs: blocks of 2 have sums of 2, mean square 4 / 2, twice that of one; blocks of 4 have sums of 0. */
+static void inflation_by_blocks(void **state)
+{
+    (void)state;
+    double x[50];
+    for (size_t i = 0; i < 50; i++)
+        x[i] = i / 2 % 2 ? -1 : 1;
+    static const struct row {
+        size_t n_pieces, length[3];
+        double blocks;  /* of 2; 0: too few */
+    } rows[] = {{1, {24}, 12}, {1, {23}, 0}, {1, {25}, 12}, {2, {12, 12}, 12}, {2, {14, 13}, 13}, {3, {10, 10, 2}, 0}, {1, {50}, 25}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double n = rows[i].blocks;
+        print_message("# row %zu\n", i);
+        assert_near(series_inflation(x, rows[i].length, rows[i].n_pieces), n > 0 ? 2 * (1 - sqrt(2 / n)) : 1, 1e-12);
+    }
 }
 
 static void shares_sum_to_one(void **state)
@@ -156,7 +201,7 @@ static void shares_sum_to_one(void **state)
         assert_true(spending_rounds(k + 1) > spending_rounds(k));
 }
 
-/* R: binom.test(k, n)$conf.int */
+/* R: binom.test(k, n)$conf.int and pbinom(k - 1, n, p, lower.tail = FALSE) */
 static void rates(void **state)
 {
     (void)state;
@@ -168,17 +213,22 @@ static void rates(void **state)
         assert_near(binomial_low(rows[i].k, rows[i].n, 0.025), rows[i].low, 1e-9);
         assert_near(binomial_high(rows[i].k, rows[i].n, 0.025), rows[i].high, 1e-9);
     }
-    assert_near(binomial_at_least(2, 3, 0.5), 0.5, 1e-12);
-    assert_near(binomial_at_least(0, 3, 0.5), 1, 0);
-    assert_near(binomial_at_least(1, 3, 0), 0, 0);
-    assert_near(binomial_at_least(3, 3, 1), 1, 0);
+    static const struct tail {
+        size_t k, n;
+        double p, at_least;
+    } tails[] = {{2, 3, 0.5, 0.5}, {3, 3, 0.5, 0.125}, {4, 3, 0.5, 0}, {0, 3, 0.5, 1}, {1, 3, 0, 0}, {3, 3, 1, 1}, {1, 3, 1, 1}, {9, 9, 1.0 / 3, 5.08052634252909e-05},
+                 {500, 1000, 0.5, 0.51261250908918}, {501, 1000, 0.5, 0.48738749091082}, {40, 100000, 2e-4, 5.30965547962546e-05}, {1, 100000, 2e-4, 0.999999997942965}};
+    for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
+        assert_near(binomial_at_least(tails[i].k, tails[i].n, tails[i].p), tails[i].at_least, 1e-11);
+    assert_near(binomial_low(0, 7, 0.025), 0, 0);
+    assert_near(binomial_high(7, 7, 0.025), 1, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(normal_tail), cmocka_unit_test(student_tail), cmocka_unit_test(scale_of_normal_and_of_disturbed),
+        cmocka_unit_test(normal_tail), cmocka_unit_test(student_tail), cmocka_unit_test(scale_of_normal_and_of_disturbed), cmocka_unit_test(scale_is_clipped_at_three),
         cmocka_unit_test(location_is_equivariant_and_robust), cmocka_unit_test(influence_gives_the_standard_error),
-        cmocka_unit_test(series_sees_dependence), cmocka_unit_test(shares_sum_to_one), cmocka_unit_test(rates)};
+        cmocka_unit_test(series_sees_dependence), cmocka_unit_test(inflation_by_blocks), cmocka_unit_test(shares_sum_to_one), cmocka_unit_test(rates)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

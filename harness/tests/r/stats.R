@@ -16,7 +16,7 @@ for (row in list(c(1000, 0.99, 0.01), c(1000, 0.5, 0.025), c(100, 0.5, 0.025), c
 cat("contrast: theta, error, df\n")
 base <- c(1, 2, 4); base2 <- c(1.2, 2, 3.8); head <- c(1.5, 2.3, 4.4); h <- head - (base + base2) / 2; d <- base2 - base
 s2 <- (sum((h - mean(h))^2) / 1.5 + sum(d^2) / 2) / (2 * length(h) - 1); cat(mean(h), sqrt(1.5 * s2 / length(h)), 2 * length(h) - 1, "\n")
-cat("binomial tail P(X >= k): k, n, p\n"); for (row in list(c(9, 9, 1/3), c(7, 9, 1/3), c(3, 20, 0.05))) cat(row, pbinom(row[1] - 1, row[2], row[3], lower.tail = FALSE), "\n")
+cat("binomial tail P(X >= k): k, n, p\n"); for (row in list(c(9, 9, 1/3), c(7, 9, 1/3), c(3, 20, 0.05), c(3, 3, 0.5), c(500, 1000, 0.5), c(501, 1000, 0.5), c(40, 1e5, 2e-4), c(1, 1e5, 2e-4))) cat(row, pbinom(row[1] - 1, row[2], row[3], lower.tail = FALSE), "\n")
 cat("spread of three generations: P(theta < 0.01), mean, error, s, 10 % quantile, pool's centre\n")
 s <- exp(seq(log(1e-4), log(1), length.out = 48)); h <- c(0.01, 0.02, 0.015); hv <- c(1e-5, 2e-5, 1e-5); n0 <- c(-0.004, 0.006, 0.002); nv <- c(2e-5, 1e-5, 3e-5)
 prior <- function(x, centre) 0.95 * dnorm(x, centre, 0.6) + 0.05 * dnorm(x, log(0.02), 0.7)
@@ -33,3 +33,11 @@ for (i in 1:2) { others <- sum(df) - df[i]; k <- min(0.3, 20 / others); d <- df[
   s2 <- max((ss[i] + k * (sum(ss) - ss[i]) + 10 * 0.015^2) / d, max(0.006, 0.05 / sqrt(occasions))^2); cat(now[i] - mean(base[[i]]), sqrt(s2 * (1 + 1 / length(base[[i]])) + e[i]^2), d, "\n") }
 for (i in 1:2) { others <- sum(df) - df[i]; k <- min(0.3, 20 / others); d <- df[i] + k * others + 10
   s2 <- max((ss[i] + k * (sum(ss) - ss[i]) + 10 * 0.015^2) / d, 0.006^2); cat(now[i] - mean(base[[i]]), sqrt(s2 * (1 + 1 / length(base[[i]])) + e[i]^2), d, "\n") }
+cat("rates: k, n, 95 % interval\n"); for (row in list(c(0, 10), c(3, 20), c(10, 10), c(1, 1000))) cat(row, binom.test(row[1], row[2])$conf.int, "\n")
+cat("history of s by the three generations above: first, 24th and last of the grid\n")
+h <- c(0.01, 0.02, 0.015)
+cat(sapply(s[c(1, 24, 48)], function(s) { v <- hv + 1.5 * s^2; v0 <- nv + 2 * s^2; -0.5 * sum(log(v) + h^2 / v + log(v0) + n0^2 / v0) }), "\n")
+cat("pool's centre for 20 cells, each of the same four wide generations\n")
+h <- c(0.5, -0.9, 0.7, -0.4); n0 <- c(0.9, -0.6, 0.8, 1.1); hv <- nv <- rep(1e-6, 4); a <- sapply(s, at)
+one <- sapply(log(s), function(centre) { p <- prior(log(s), centre); log(sum(p / sum(p) * exp(a[1, ] - max(a[1, ])))) })
+cat(log(s)[which.max(20 * one + dnorm(log(s), log(0.0035), 0.7, log = TRUE))], "\n")
