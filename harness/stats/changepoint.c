@@ -2,6 +2,7 @@
 #include "stats/changepoint.h"
 
 #include "stats/changepoint_model.h"
+#include "stats/summary.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,18 +34,6 @@ static bool rises(const int64_t *index, size_t n)
         if (index[i] <= index[i - 1])
             return false;
     return true;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_of(double *scratch, size_t n)
-{
-    qsort(scratch, n, sizeof *scratch, by_value);
-    return 0.5 * (scratch[(n - 1) / 2] + scratch[n / 2]);
 }
 
 /* Takes n doubles from the block. */
@@ -96,7 +85,7 @@ static void load(struct fitted *f, const int64_t *index, const double *value, si
             m->x[m->n++] = (double)index[i] - 0.5 * ((double)index[0] + (double)index[n - 1]);
             f->is_log = f->is_log && value[i] > 0;
         }
-    f->scale = m->n ? median_of(m->residual, m->n) : 1;
+    f->scale = m->n ? summary_median(m->residual, m->n) : 1;
     if (f->scale <= 0)
         for (size_t i = 0; i < m->n; i++)
             f->scale = fmax(f->scale, m->residual[i]);

@@ -68,8 +68,7 @@ static void move_cuts(struct model *m, size_t min_points)
     for (size_t k = 0; k < m->n_cut; k++) {
         size_t from = k ? m->cut[k - 1] : 0, to = k + 1 < m->n_cut ? m->cut[k + 1] : m->n, at = m->cut[k];
         struct judged j = changepoint_judge_step(m, from, to, min_points);
-        size_t distance = j.at > at ? j.at - at : at - j.at;
-        if (j.exists > 0 && distance <= FAR)
+        if (j.exists > 0 && j.at <= at + FAR && at <= j.at + FAR)
             m->cut[k] = j.at;
     }
 }

@@ -11,6 +11,7 @@
 
 static const double steps_per_point = 1.0 / 150;  /* beforehand: a step every 150 points */
 static const double usual_step = 0.10;            /* spread of the heights of steps, relative */
+static const double least_weight = 1e-300;        /* of points that are outliers all */
 enum { PASSES = 12 };
 
 void changepoint_judge_prepare(struct model *m)
@@ -32,16 +33,10 @@ struct contrast {
 /* Height of a step at `at` between `from` and `to`, and its variance, that of the slope included. */
 static struct contrast contrast_at(const struct model *m, size_t from, size_t at, size_t to)
 {
-    double left = m->sum[0][at] - m->sum[0][from] + 1e-300, right = m->sum[0][to] - m->sum[0][at] + 1e-300;
+    double left = fmax(m->sum[0][at] - m->sum[0][from], least_weight), right = fmax(m->sum[0][to] - m->sum[0][at], least_weight);
     double delta = (m->sum[1][to] - m->sum[1][at]) / right - (m->sum[1][at] - m->sum[1][from]) / left;
     double run = (m->sum[2][to] - m->sum[2][at]) / right - (m->sum[2][at] - m->sum[2][from]) / left;
     return (struct contrast){delta, 1 / left + 1 / right + m->slope_variance * run * run};
-}
-
-/* ln(1 + x), x >= 0; most x are small here, and exact to 1e-9 by the series then. */
-static double log_above_one(double x)
-{
-    return x < 0.01 ? x * (1 - x * (0.5 - x * (1.0 / 3 - 0.25 * x))) : log(1 + x);
 }
 
 /*
@@ -52,7 +47,7 @@ static double log_evidence(const struct model *m, struct contrast c)
 {
     double prior = usual_step * usual_step, shrink = prior / (prior + c.variance);
     double z2 = c.delta * c.delta / c.variance;
-    return -0.5 * log_above_one(prior / c.variance) + 0.5 * (m->dof + 1) * log_above_one(z2 / m->dof) * shrink;
+    return -0.5 * log1p(prior / c.variance) + 0.5 * (m->dof + 1) * log1p(z2 / m->dof) * shrink;
 }
 
 /* Sum of e over the places within CHANGEPOINT_NEAR of `at`, given that of the place before it (0 for the first). */
@@ -109,7 +104,7 @@ struct judged changepoint_judge_step(struct model *m, size_t from, size_t to, si
     double *e = m->evidence, most = -INFINITY, total = 0;
     for (size_t i = begin; i < end; i++) {
         e[i] = log_evidence(m, contrast_at(m, from, i, to));
-        most = e[i] > most ? e[i] : most;
+        most = fmax(most, e[i]);
     }
     for (size_t i = begin; i < end; i++)
         total += e[i] = exp(e[i] - most);

@@ -58,10 +58,10 @@ static struct grid grid_over(const struct model *m, double slope)
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i + 2 < m->n; i++) {
         double v = middle_of(m->y[i] - slope * m->x[i], m->y[i + 1] - slope * m->x[i + 1], m->y[i + 2] - slope * m->x[i + 2]);
-        low = v < low ? v : low;
-        high = v > high ? v : high;
+        low = fmin(low, v);
+        high = fmax(high, v);
     }
-    double step = fmax(0.5 * m->spread[0], (high - low) / (MAX_LEVELS - 2 * LANES));  /* coarser where the range asks for it */
+    double step = fmax(0.5 * m->spread[0], (high - low) / (MAX_LEVELS - 2));  /* coarser where the range asks for it */
     size_t n = (size_t)((high - low) / step) + 2;
     return (struct grid){low, step, (n + LANES - 1) / LANES};
 }

@@ -20,7 +20,7 @@ struct model {
     double *weight;    /* 1 / sigma(i)^2; of a doubtful point nearer the loud one */
     double *sound;     /* probability that the point is no outlier */
     double *sum[3];    /* prefix sums, n + 1 items: weight, weight * (y - slope x), weight * x */
-    double *evidence;  /* scratch of judge */
+    double *evidence;  /* scratch of judge and of choose_cuts, n + 1 items */
     size_t *cut;
     double *probability;  /* of each cut, once chosen: that a step lies within CHANGEPOINT_NEAR points of it */
     size_t n_cut;

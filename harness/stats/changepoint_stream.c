@@ -29,7 +29,7 @@ struct watch {
 
 static bool is_near(size_t a, size_t b)
 {
-    return a > b ? a - b <= CHANGEPOINT_NEAR : b - a <= CHANGEPOINT_NEAR;
+    return a <= b + CHANGEPOINT_NEAR && b <= a + CHANGEPOINT_NEAR;
 }
 
 static size_t running_before(const struct watch *w, size_t at)
@@ -72,12 +72,11 @@ bool changepoint_stream(const int64_t *index, const double *value, size_t n, siz
 {
     struct watch *w = calloc(1, sizeof *w);
     bool ok = w != NULL;
-    size_t first = from + 1 > need_running ? from + 1 - (need_running - 1) : 1;  /* the analyses that give the past its standing */
     *raised = 0;
-    for (size_t seen = first > 2 * options->min_points ? first : 2 * options->min_points; ok && seen <= n; seen++) {
+    for (size_t seen = 2 * options->min_points; ok && seen <= n; seen++) {
         size_t found;
-        if (isnan(value[seen - 1]))
-            continue;  /* a gap brings nothing new */
+        if (seen + need_running < from + 2 || isnan(value[seen - 1]))
+            continue;  /* too long ago to give the past its standing; a gap, which brings nothing new */
         ok = changepoint_find(index, value, seen, options, w->found, MAX_STEPS, &found, NULL);
         if (ok)
             look(w, found, seen - 1, seen <= from, out, room, raised);

@@ -259,6 +259,24 @@ static void an_alarm_is_said_once_and_soon(void **unused)
     assert_in_range(out[0].seen, 101, 108);
 }
 
+/* Who looked at the first `from` points before is told at the same point, or, where it was told already, at the next. */
+static void what_was_looked_at_gives_standing(void **unused)
+{
+    (void)unused;
+    struct case_series s = make(60, 1000, 0.01, 14);
+    scale_from(&s, 30, 1.10);
+    struct changepoint_alarm first, out;
+    size_t n;
+    assert_true(changepoint_stream(s.index, s.value, s.n, 0, &changepoint_stream_defaults, &first, 1, &n));
+    assert_int_equal(n, 1);
+    assert_in_range(first.at, 29, 31);
+    for (size_t from = first.seen - 4; from < first.seen + 8; from++) {
+        assert_true(changepoint_stream(s.index, s.value, s.n, from, &changepoint_stream_defaults, &out, 1, &n));
+        assert_int_equal(n, 1);
+        assert_int_equal(out.seen, from > first.seen ? from : first.seen);
+    }
+}
+
 /* Unit and factor of the values do not matter; the same data give the same answer. */
 static void scale_does_not_matter(void **unused)
 {
@@ -381,7 +399,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_ramp_between_two_levels_is_a_ramp), cmocka_unit_test(loud_stretches_are_no_steps), cmocka_unit_test(ties_are_no_evidence),
         cmocka_unit_test(gaps_stay_gaps), cmocka_unit_test(numbers_that_are_no_times), cmocka_unit_test(few_points_decide_nothing),
         cmocka_unit_test(refuses_indices_that_do_not_rise), cmocka_unit_test(noise_is_quiet), cmocka_unit_test(room_is_kept),
-        cmocka_unit_test(an_alarm_is_said_once_and_soon), cmocka_unit_test(scale_does_not_matter), cmocka_unit_test(pinned_answers_stay),
+        cmocka_unit_test(an_alarm_is_said_once_and_soon), cmocka_unit_test(what_was_looked_at_gives_standing), cmocka_unit_test(scale_does_not_matter), cmocka_unit_test(pinned_answers_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
