@@ -27,19 +27,15 @@ struct seen_round {
     struct paired_round round;
 };
 
-struct generation {
-    int64_t id;
-    size_t rounds;
-};
-
 struct decide {
     double threshold;              /* ln(1 + tolerance) */
     double n_tests;
     size_t red_generations;
     struct seen_round *rounds;     /* in the order they came */
     size_t n_rounds, room;
-    struct generation *generations;
-    size_t n_generations, generation_room, newest;
+    int64_t *ids;                  /* of generations */
+    size_t *lengths;               /* rounds of each */
+    size_t n_generations, id_room, length_room, newest;
     size_t next_look;              /* index into spending.h */
     size_t passed_at;              /* rounds when a pass was first seen; 0: not yet */
     bool improves;                 /* a look found it improved, and nothing since contradicts */
@@ -69,7 +65,8 @@ void decide_close(struct decide *d)
         return;
     paired_clear(&d->paired);
     free(d->rounds);
-    free(d->generations);
+    free(d->ids);
+    free(d->lengths);
     free(d);
 }
 
@@ -90,20 +87,22 @@ static bool grow(void **array, size_t n, size_t *room, size_t size)
 static size_t find_generation(struct decide *d, int64_t id)
 {
     for (size_t g = d->n_generations; g-- > 0;)
-        if (d->generations[g].id == id)
+        if (d->ids[g] == id)
             return g;
-    d->generations[d->n_generations] = (struct generation){id, 0};
+    d->ids[d->n_generations] = id;
+    d->lengths[d->n_generations] = 0;
     return d->n_generations++;
 }
 
 bool decide_add(struct decide *d, const struct decide_round *round)
 {
     if (!grow((void **)&d->rounds, d->n_rounds, &d->room, sizeof *d->rounds) ||
-        !grow((void **)&d->generations, d->n_generations, &d->generation_room, sizeof *d->generations))
+        !grow((void **)&d->ids, d->n_generations, &d->id_room, sizeof *d->ids) ||
+        !grow((void **)&d->lengths, d->n_generations, &d->length_room, sizeof *d->lengths))
         return false;
     struct seen_round *to = &d->rounds[d->n_rounds++];
     to->generation = find_generation(d, round->generation);
-    d->generations[to->generation].rounds++;
+    d->lengths[to->generation]++;
     d->newest = to->generation;
     for (size_t i = 0; i < N_LANES; i++) {
         to->round.log_ns[i] = log(round->ns[i]);
@@ -117,7 +116,7 @@ static bool waits_for_confirmation(const struct decide *d)
 {
     if (!d->suspected_at || d->n_generations <= d->suspected_at)
         return false;
-    size_t newest = d->generations[d->newest].rounds, steps = newest / least_rounds;
+    size_t newest = d->lengths[d->newest], steps = newest / least_rounds;
     if (newest % least_rounds)
         return false;
     return (steps & (steps - 1)) == 0;
@@ -128,20 +127,17 @@ bool decide_is_due(const struct decide *d)
     return d->n_rounds >= spending_rounds(d->next_look) || waits_for_confirmation(d);
 }
 
-/* The rounds sorted by generation, and how many each has. */
+/* Of the rounds sorted by generation. */
 static bool estimate(struct decide *d)
 {
-    size_t *length = calloc(2 * d->n_generations, sizeof *length), *at = length + d->n_generations;
-    struct paired_round *sorted = malloc(d->n_rounds * sizeof *sorted);
-    bool ok = length && sorted;
-    for (size_t g = 0; ok && g < d->n_generations; g++) {
-        length[g] = d->generations[g].rounds;
-        at[g] = g ? at[g - 1] + length[g - 1] : 0;
-    }
-    for (size_t r = 0; ok && r < d->n_rounds; r++)
-        sorted[at[d->rounds[r].generation]++] = d->rounds[r].round;
-    ok = ok && paired_estimate(sorted, length, d->n_generations, &d->paired);
-    free(length);
+    struct paired_round *sorted = malloc(d->n_rounds * sizeof *sorted), *to = sorted;
+    if (!sorted)
+        return false;
+    for (size_t g = 0; g < d->n_generations; g++)
+        for (size_t r = 0; r < d->n_rounds; r++)
+            if (d->rounds[r].generation == g)
+                *to++ = d->rounds[r].round;
+    bool ok = paired_estimate(sorted, d->lengths, d->n_generations, &d->paired);
     free(sorted);
     return ok;
 }
@@ -197,12 +193,17 @@ static void screen(struct decide *d, struct spread_cell *cell, struct spread_poo
             p->head_variance[g] = p->null_variance[g] = no_weight;
 }
 
+static bool has_say(const struct spread_cell *cell, size_t g)
+{
+    return cell->head_variance[g] < no_weight;
+}
+
 /* How many of the generations from `first` on have a say. */
 static size_t count_kept(const struct spread_cell *cell, size_t first)
 {
     size_t n = 0;
     for (size_t g = first; g < cell->n; g++)
-        n += cell->head_variance[g] < no_weight;
+        n += has_say(cell, g);
     return n;
 }
 
@@ -237,13 +238,16 @@ static bool agrees(const struct decide *d, const struct look *look, size_t first
 /* The same without the generation in which head was slowest. */
 static bool agrees_without_slowest(struct decide *d, const struct look *look)
 {
-    size_t slowest = 0, n = look->cell.n;
-    for (size_t g = 1; g < n; g++)
-        if (look->cell.head_variance[g] < no_weight && (look->cell.head[g] > look->cell.head[slowest] || look->cell.head_variance[slowest] >= no_weight))
+    size_t slowest = 0;
+    double most = -INFINITY;
+    for (size_t g = 0; g < look->cell.n; g++)
+        if (has_say(&look->cell, g) && look->cell.head[g] > most) {
             slowest = g;
+            most = look->cell.head[g];
+        }
     double *variance = &d->paired.head_variance[slowest], keep = *variance;
     *variance = no_weight;
-    bool agreed = agrees(d, look, 0, n);
+    bool agreed = agrees(d, look, 0, look->cell.n);
     *variance = keep;
     return agreed;
 }
@@ -259,22 +263,19 @@ static bool order_agrees(const struct look *look)
     if (look->posterior.s <= look->wide)
         return true;
     for (size_t g = 0; g < look->cell.n; g++) {
-        if (look->cell.head_variance[g] >= no_weight)
+        if (!has_say(&look->cell, g))
             continue;
         n++;
         slowest += look->cell.head[g] > fabs(look->cell.null[g]) / 2;  /* head - mean(base, base2) beyond the slower of both */
     }
-    return n > 0 && binomial_at_least(slowest, n, 1.0 / 3) <= wide_rate;
+    return binomial_at_least(slowest, n, 1.0 / 3) <= wide_rate;
 }
 
 static bool is_confirmed(struct decide *d, const struct look *look)
 {
-    size_t n = look->cell.n;
-    if (look->kept < d->red_generations)
-        return look->last && look->kept > 1 && agrees_without_slowest(d, look);
-    if (count_kept(&look->cell, d->suspected_at) > 0)
-        return agrees(d, look, d->suspected_at, n - d->suspected_at) && agrees_without_slowest(d, look);
-    return look->last && agrees_without_slowest(d, look);
+    size_t first = d->suspected_at;
+    bool is_fresh = look->kept >= d->red_generations && count_kept(&look->cell, first) > 0;
+    return (is_fresh ? agrees(d, look, first, look->cell.n - first) : look->last) && agrees_without_slowest(d, look);
 }
 
 /* Base and base2 are the same build: a shift between them of half the tolerance, beyond what the rounds scatter. */
@@ -301,21 +302,17 @@ static enum decision judge_red(struct decide *d, const struct look *look)
 
 static enum decision judge_pass(struct decide *d, const struct look *look)
 {
-    double rate = pass_rate * look->share;
+    double rate = pass_rate * look->share, slower = spread_above(&look->posterior, d->threshold), not_faster = spread_above(&look->posterior, -d->threshold);
     if (look->kept < least_pass_generations && !look->last)
         return DECISION_NONE;
-    if (!d->passed_at && spread_above(&look->posterior, d->threshold) <= rate)
+    if (!d->passed_at && slower <= rate)
         d->passed_at = d->n_rounds;
-    if (!d->passed_at || spread_above(&look->posterior, d->threshold) > pass_rate)
+    if (!d->passed_at || slower > pass_rate)
         return DECISION_NONE;
-    if (spread_above(&look->posterior, -d->threshold) <= pass_rate)
-        d->improves = d->improves || spread_above(&look->posterior, -d->threshold) <= rate;
-    else
-        d->improves = false;
-    if (d->improves && (look->kept >= d->red_generations || look->last))
-        return DECISION_IMPROVED;
-    bool is_settled = !d->improves && (spread_below(&look->posterior, -d->threshold) <= pass_rate ||
-                                       (double)d->n_rounds >= improve_patience * (double)d->passed_at);
+    d->improves = not_faster <= (d->improves ? pass_rate : rate);
+    if (d->improves)
+        return look->kept >= d->red_generations || look->last ? DECISION_IMPROVED : DECISION_NONE;
+    bool is_settled = spread_below(&look->posterior, -d->threshold) <= pass_rate || (double)d->n_rounds >= improve_patience * (double)d->passed_at;
     return is_settled || look->last ? DECISION_PASS : DECISION_NONE;
 }
 
@@ -330,7 +327,7 @@ static void describe(struct decide *d, const struct look *look)
     v->smallest_visible = expm1(d->threshold + (z + tail_normal_inverse(0.05)) * error);
     double null = 0, counted = 0;
     for (size_t g = 0; g < look->cell.n; g++)
-        if (look->cell.null_variance[g] < no_weight) {
+        if (has_say(&look->cell, g)) {
             null += look->cell.null[g];
             counted++;
         }

@@ -79,6 +79,9 @@ static void few_rounds_say_nothing(void **state)
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
     assert_int_equal(decide_verdict(d)->rounds, 0);
     decide_close(d);
+    d = plain(1, 6, 1, 1, 0.5);  /* but six say something */
+    assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_PASS);
+    decide_close(d);
 }
 
 /* A red is suspected, not said, until a third process agrees; a pass wants a second one. */
@@ -109,6 +112,62 @@ static void waits_for_fresh_processes(void **state)
     d = plain(1, 60, 1, 1.5, 0.05);  /* the rounds of one process are all there is */
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
     assert_string_equal(decide_verdict(d)->reason, "a suspected slowdown was not confirmed in fresh processes");
+    decide_close(d);
+}
+
+/* Looks come on the schedule of spending.h; of a process that came after a suspicion also at 6, 12, 24, 48 rounds, not of the suspected one. */
+static void looks_come_when_due(void **state)
+{
+    (void)state;
+    static const size_t due[] = {16, 24, 36, 54, 50 + 6, 50 + 12, 50 + 24, 81, 50 + 48};
+    struct decide *d = decide_open(0.05, 1, 3);
+    size_t looks = 0;
+    for (int i = 0; i < 100; i++) {
+        assert_true(decide_add(d, &(struct decide_round){.generation = i / 50, .round = i % 50, .ns = {1000 + i % 7, 1000 + i % 5, 1500 + i % 3}, .order = {0, 1, 2}}));
+        if (!decide_is_due(d))
+            continue;
+        assert_int_equal(i + 1, due[looks++]);
+        assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);
+        assert_true(decide_is_suspected(d));
+    }
+    assert_int_equal(looks, sizeof due / sizeof *due);
+    decide_close(d);
+
+    d = plain(1, 24, 1, 1, 0.05);  /* two looks were missed: they are one */
+    assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);
+    assert_false(decide_is_due(d));
+    decide_close(d);
+}
+
+/* Bounds are as wide as the share of the look that is taken: the first look's 1/14 however late it comes, the sixteenth's 1/140. */
+static void bounds_widen_with_looks(void **state)
+{
+    (void)state;
+    double width[2];
+    for (int each = 0; each < 2; each++) {
+        struct decide *d = decide_open(0.05, 1, 3);
+        for (int i = 0; i < 4900; i++) {
+            assert_true(decide_add(d, &(struct decide_round){.generation = i / 1225, .round = i, .ns = {1000 + i % 7, 1000 + i % 5, 1050 + i % 11}, .order = {0, 1, 2}}));
+            if (each && decide_is_due(d))
+                assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);
+        }
+        decide_look(d, spread_pool_start(), true);
+        width[each] = log(decide_verdict(d)->high / decide_verdict(d)->low);
+        decide_close(d);
+    }
+    assert_true(width[1] > 1.15 * width[0]);  /* of normal quantiles: 3.80 to 3.19 */
+}
+
+/* Whether head is faster by the tolerance can't be told: after four times the rounds of a pass it is a pass. */
+static void a_pass_waits_for_improved(void **state)
+{
+    (void)state;
+    struct decide *d = decide_open(0.05, 1, 3);
+    for (int i = 0; i < 64; i++) {
+        assert_true(decide_add(d, &(struct decide_round){.generation = i % 2, .round = i, .ns = {1050 + i % 7, 1050 + i % 5, 1000 + i % 3}, .order = {0, 1, 2}}));
+        if (i >= 15)
+            assert_int_equal(decide_look(d, spread_pool_start(), false), i < 63 ? DECISION_NONE : DECISION_PASS);
+    }
     decide_close(d);
 }
 
@@ -154,6 +213,56 @@ static void wide_processes_need_more(void **state)
             fail_msg("row %zu: %s", i, decide_word(got));
         decide_close(d);
     }
+}
+
+/* In a process of three equal lanes head is not the slowest: ten of twelve such are no order (P = 289/3^12 > 1e-4). */
+static void equal_lanes_are_not_slow(void **state)
+{
+    (void)state;
+    static const double offsets[2][2] = {{1.05, 0.95}, {0.95, 1.05}};
+    for (int equal = 0; equal < 2; equal++) {
+        struct decide *d = decide_open(0.05, 1, 3);
+        for (int g = 0; g < 12; g++)
+            for (int r = 0; r < 20; r++) {
+                double wave = 1000 + (r * 7) % 11;
+                struct decide_round round = {.generation = g, .round = r, .ns = {offsets[g % 2][0] * wave, offsets[g % 2][1] * wave, 1.35 * wave}, .order = {0, 1, 2}};
+                if (g < 2 && equal)
+                    round.ns[LANE_BASE] = round.ns[LANE_BASE2] = round.ns[LANE_HEAD] = wave;
+                assert_true(decide_add(d, &round));
+            }
+        assert_int_equal(decide_look(d, spread_pool_start(), true), equal ? DECISION_INCONCLUSIVE : DECISION_REGRESSION);
+        assert_true(decide_is_suspected(d));
+        decide_close(d);
+    }
+}
+
+/*
+ * All but one process have eight rounds that scatter widely; the one with many, in its place among them, is slower by 70 %. Without it
+ * nothing could be said: that is a suspicion, no red, even where a slower one was set aside. With quiet rounds all say the same.
+ */
+static void the_slowest_alone_is_no_red(void **state)
+{
+    (void)state;
+    for (int many = 0; many < 4; many++)
+        for (int aside = 0; aside < 2; aside++)
+            for (int quiet = 0; quiet < 2; quiet++) {
+                struct decide *d = decide_open(0.05, 1, 3);
+                for (int g = 0; g < 4; g++)
+                    for (int r = 0; r < (g == many ? 2000 : 8); r++) {
+                        double noise = (quiet ? 0.01 : 1) * (r * 5 % 8 - 3.5) / 3, head = g == many ? 1.7 : quiet ? 1.69 : 1.2;
+                        struct decide_round round = {.generation = g, .round = r, .ns = {1000 + r % 5, 1000 + r % 3, head * 1000 * exp(noise)}, .order = {0, 1, 2}};
+                        if (aside && g == (many + 1) % 4) {
+                            round.ns[LANE_BASE2] *= 20;
+                            round.ns[LANE_HEAD] *= 100;
+                        }
+                        assert_true(decide_add(d, &round));
+                    }
+                enum decision got = decide_look(d, spread_pool_start(), true);
+                if (got != (quiet ? DECISION_REGRESSION : DECISION_INCONCLUSIVE) || !decide_is_suspected(d) || decide_verdict(d)->set_aside != (size_t)aside)
+                    fail_msg("many rounds in %d, aside %d, quiet %d: %s, suspected %d, %zu set aside, ratio %.3f, spread %.4f", many, aside, quiet, decide_word(got),
+                             decide_is_suspected(d), decide_verdict(d)->set_aside, decide_verdict(d)->ratio, decide_verdict(d)->process_spread);
+                decide_close(d);
+            }
 }
 
 /* At the tolerance a red costs more in a run of many tests, and no more than one test's own once a neighbour is red. */
@@ -211,6 +320,13 @@ static void equal_samples_have_no_width(void **state)
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_PASS);
     assert_near(decide_verdict(d)->ratio, 1, 1e-12);
     assert_true(isfinite(decide_verdict(d)->smallest_visible));
+    decide_close(d);
+
+    d = decide_open(0.05, 1, 3);
+    for (int g = 0; g < 3; g++)
+        for (int r = 0; r < 20; r++)
+            assert_true(decide_add(d, &(struct decide_round){.generation = g, .round = r, .ns = {5, 6, 5}, .order = {0, 1, 2}}));
+    assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_UNFIT);
     decide_close(d);
 }
 
@@ -451,7 +567,7 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "pin") == 0)
         return print_pins();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes),
+        cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes), cmocka_unit_test(looks_come_when_due), cmocka_unit_test(bounds_widen_with_looks), cmocka_unit_test(a_pass_waits_for_improved), cmocka_unit_test(equal_lanes_are_not_slow), cmocka_unit_test(the_slowest_alone_is_no_red),
         cmocka_unit_test(one_odd_process), cmocka_unit_test(wide_processes_need_more), cmocka_unit_test(neighbours_lend_support),
         cmocka_unit_test(history_is_heard), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
         cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(a_red_neighbour_is_heard_in_replays), cmocka_unit_test(costs_by_pair_hide_small_changes),
