@@ -75,7 +75,7 @@ struct decide_verdict metrics_decide(const struct stored_estimate *estimate, int
 struct decide_verdict metrics_judge(const struct metrics_row *row, const struct metrics_values *values, double tolerance, size_t n_tests)
 {
     double logs[N_LANES][MOST_GENERATIONS];
-    size_t n = values->n < MOST_GENERATIONS ? values->n : MOST_GENERATIONS;
+    size_t n = (size_t)fmin((double)values->n, MOST_GENERATIONS);
     for (size_t i = 0; i < N_LANES; i++)
         for (size_t g = 0; g < n; g++)
             logs[i][g] = log(values->lane[i][g]);
@@ -149,15 +149,14 @@ static double lower_ratio(const struct sample *head, const struct sample *base, 
 
 static double upper_ratio(const struct sample *head, const struct sample *base, double alpha)
 {
-    double below = low_of(base, alpha / 2);
-    return below > 0 ? high_of(head, alpha / 2) / below : INFINITY;
+    return high_of(head, alpha / 2) / low_of(base, alpha / 2);  /* infinite where base has no lower bound but 0 */
 }
 
 /* What the generations' own P99 say. */
 static struct stored_estimate by_generation(const struct metrics_stream *s)
 {
     double logs[N_LANES][MOST_GENERATIONS], *work = NULL;
-    size_t at = 0, n = s->n_generations < MOST_GENERATIONS ? s->n_generations : MOST_GENERATIONS;
+    size_t at = 0, n = (size_t)fmin((double)s->n_generations, MOST_GENERATIONS);
     for (size_t g = 0; g < n; at += s->length[g++]) {
         double *bigger = realloc(work, (s->length[g] + 1) * sizeof *work);
         if (!bigger || s->length[g] == 0) {

@@ -26,7 +26,7 @@ bool neighbours_along_axis(const char *a, const char *b)
     size_t differ = 0;
     a += bench_length(a);
     b += bench_length(b);
-    while (*a && *b) {
+    while (*a || *b) {
         size_t na = strcspn(a, "/"), nb = strcspn(b, "/"), name = strcspn(a, "=");
         if (name > na || strncmp(a, b, name + 1) != 0)
             return false;  /* another axis */
@@ -34,33 +34,29 @@ bool neighbours_along_axis(const char *a, const char *b)
         a += na + (a[na] == '/');
         b += nb + (b[nb] == '/');
     }
-    return differ == 1 && !*a && !*b;
+    return differ == 1;
 }
 
 bool neighbours_pools(const struct spread_cell *cells, size_t n, neighbours_name *name, const void *context, struct spread_pool *pools)
 {
-    const struct spread_cell **some = calloc(n + 1, sizeof *some);
-    bool *done = calloc(n + 1, sizeof *done), ok = some && done;
-    for (size_t i = 0; i < n; i++)
+    const struct spread_cell **some = malloc((n ? n : 1) * sizeof *some);
+    for (size_t i = 0; i < n; i++) {
         pools[i] = spread_pool_start();
-    for (size_t i = 0; ok && i < n; i++)
-        some[i] = &cells[i];
-    struct spread_pool all = ok ? spread_fit(some, n, spread_pool_start()) : spread_pool_start();
-    for (size_t i = 0; ok && i < n; i++) {
-        size_t alike = 0;
-        for (size_t j = i; j < n && !done[i]; j++)
-            if (neighbours_same_bench(name(context, i), name(context, j)))
+        if (some)
+            some[i] = &cells[i];
+    }
+    if (!some)
+        return false;
+    struct spread_pool all = spread_fit(some, n, spread_pool_start());
+    for (size_t i = 0; i < n; i++) {
+        size_t alike = 0, first = 0;
+        while (first < i && !neighbours_same_bench(name(context, first), name(context, i)))
+            first++;
+        for (size_t j = i; j < n; j++)
+            if (first == i && neighbours_same_bench(name(context, i), name(context, j)))
                 some[alike++] = &cells[j];
-        struct spread_pool bench = alike > 1 ? spread_fit(some, alike, all) : all;
-        for (size_t j = i; j < n && !done[i]; j++)
-            if (j > i && neighbours_same_bench(name(context, i), name(context, j))) {
-                pools[j] = bench;
-                done[j] = true;
-            }
-        if (!done[i])
-            pools[i] = bench;
+        pools[i] = first < i ? pools[first] : alike > 1 ? spread_fit(some, alike, all) : all;
     }
     free(some);
-    free(done);
-    return ok;
+    return true;
 }

@@ -38,23 +38,24 @@ static bool fit_pools(const struct replay *replay, const struct rounds *rounds, 
     return ok;
 }
 
-/* One cell among n_tests; `supported`: a neighbour of it is red. */
+/* One cell among n_tests, of one round at least: the last look ends it; `supported`: a neighbour of it is red. */
 static bool replay_cell(const struct replay *replay, const struct rounds_cell *cell, size_t n_tests, bool supported, struct spread_pool pool,
                         struct decide_verdict *verdict)
 {
     struct decide *d = decide_open(replay->tolerance, n_tests, DECIDE_RED_GENERATIONS);
-    bool ok = d != NULL;
+    if (!d)
+        return false;
+    bool ok = true;
     enum decision decision = DECISION_NONE;
-    if (ok && supported)
+    if (supported)
         decide_support(d);
-    for (size_t r = 0; ok && r < cell->n && decision == DECISION_NONE; r++) {
+    for (size_t r = 0; ok && decision == DECISION_NONE; r++) {
         bool last = r + 1 == cell->n;
         ok = add(d, &cell->rounds[r], replay->inject);
-        if (ok && (last || decide_is_due(d)))
+        if (last || decide_is_due(d))
             decision = decide_look(d, pool, last);
     }
-    if (ok)
-        *verdict = *decide_verdict(d);
+    *verdict = *decide_verdict(d);
     decide_close(d);
     return ok;
 }
@@ -70,8 +71,8 @@ static bool has_red_neighbour(const struct rounds *rounds, const struct decide_v
 /* Each cell for itself, then those that could not tell and have a red neighbour once more, with its support. */
 bool replay_run(const struct replay *replay, const struct rounds *rounds, struct decide_verdict *verdicts)
 {
-    struct spread_pool *pools = calloc(rounds->n + 1, sizeof *pools);
-    bool *supported = calloc(rounds->n + 1, sizeof *supported);
+    struct spread_pool *pools = calloc(rounds->n, sizeof *pools);
+    bool *supported = calloc(rounds->n, sizeof *supported);
     bool ok = pools && supported && fit_pools(replay, rounds, pools);
     for (size_t c = 0; ok && c < rounds->n; c++)
         ok = replay_cell(replay, &rounds->cells[c], rounds->n, false, pools[c], &verdicts[c]);

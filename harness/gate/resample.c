@@ -50,10 +50,10 @@ static void draw_generation(const struct rounds_cell *from, struct piece piece, 
 
 static bool draw_cell(const struct rounds_cell *from, size_t number, uint64_t *random, struct rounds_cell *to)
 {
-    struct piece *pieces = calloc(from->n + 1, sizeof *pieces);
-    struct decide_round *rounds = calloc(from->n + 1, sizeof *rounds);
+    struct piece *pieces = calloc(from->n, sizeof *pieces);
+    struct decide_round *rounds = calloc(from->n, sizeof *rounds);
     char *name = NULL;
-    bool ok = pieces && rounds && asprintf(&name, "%zu/%s", number, from->name) >= 0;
+    bool ok = pieces && rounds && asprintf(&name, "%zu/%s", number, from->name) != -1;
     *to = (struct rounds_cell){name, rounds, 0, from->n};
     size_t n = ok ? find_pieces(from, pieces) : 0;
     for (size_t g = 0; g < n; g++)

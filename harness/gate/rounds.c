@@ -96,7 +96,7 @@ static bool parse_ns(struct reader *r, const char *text, double *ns)
     char *end;
     *ns = strtod(text, &end);
     bool is_number = (text[0] >= '0' && text[0] <= '9') || text[0] == '.';
-    if (!is_number || *end || !isnormal(*ns) || *ns <= 0 || strpbrk(text, "xX"))
+    if (!is_number || *end || !isnormal(*ns) || strpbrk(text, "xX"))
         return refuse(r, "ns: expected a time above 0, found '%.60s'", text);
     return true;
 }
@@ -153,7 +153,7 @@ static bool close_round(struct reader *r)
 
 static bool add_turn(struct reader *r, struct rounds_cell *cell, int64_t process, int64_t number, enum lane lane, double ns)
 {
-    bool is_same = r->n_lanes > 0 && r->cell == cell && r->round.generation == process && r->round.round == number;
+    bool is_same = r->cell == cell && r->round.generation == process && r->round.round == number;
     if (r->n_lanes > 0 && !is_same)
         return refuse(r, "the round before this row has %zu of 3 lanes", r->n_lanes);
     if (r->n_lanes == 0) {
@@ -201,7 +201,7 @@ static bool read_all(struct reader *r, FILE *in)
     size_t size = 0;
     ssize_t n;
     bool ok = true;
-    while (ok && (n = getline(&line, &size, in)) >= 0) {
+    while (ok && (n = getline(&line, &size, in)) != -1) {
         r->line++;
         ok = trim(r, line, (size_t)n);
         if (ok && r->line == 1)
@@ -260,7 +260,8 @@ bool rounds_join(struct rounds *to, struct rounds *from)
 
 bool rounds_print_header(FILE *out)
 {
-    return fprintf(out, "%s\n", header) > 0;
+    fprintf(out, "%s\n", header);
+    return !ferror(out);
 }
 
 static void print_name(FILE *out, const char *name)

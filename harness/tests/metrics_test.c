@@ -194,6 +194,61 @@ static void p99_is_judged(void **state)
     assert_true(bunched.high / bunched.low > loose.high / loose.low);
 }
 
+/* 1000 requests: 5 of 30, `slow - 5` of `high`, `mid` of `middle`, the rest of `low`, evenly mixed. */
+static void fill_coarse(double *x, double low, double middle, double high, size_t slow)
+{
+    for (size_t i = 0; i < 1000; i++)
+        x[i] = i % 20 == 1 ? middle : low;
+    for (size_t i = 0; i < slow; i++)
+        x[i < 5 ? 200 * i : (1000 * (i - 5) / (slow - 5) + 107) % 1000] = i < 5 ? 30 : high;
+}
+
+/*
+ * A coarse clock: bounds fall on equal latencies, and touching is not beyond. Base's P99 and all its bounds are 10. Of head's 5000
+ * requests the 70th from the top bounds the P99 from below at 0.5 %, the 81st at 0.005 %, the 33rd from above at 0.5 % (pbinom of R).
+ */
+static void touching_is_not_beyond(void **state)
+{
+    (void)state;
+    enum { G = 5, N = 1000 };
+    static const struct row {
+        double low, high;
+        size_t slow;  /* of a thousand; from 11 on they are a process's P99 */
+        double tolerance;
+        enum decision wanted;
+        const char *why;
+    } rows[] = {
+        {10, 20, 20, 0.10, DECISION_REGRESSION, "both bounds at 20"},
+        {10, 20, 15, 0.10, DECISION_INCONCLUSIVE, "the bound for identical code at 10"},
+        {11, 13, 12, 0.10, DECISION_INCONCLUSIVE, "the lower bound at the tolerance"},
+        {10.5, 13, 12, 0.10, DECISION_INCONCLUSIVE, "the lower bound within the tolerance"},
+        {10, 11, 8, 0.10, DECISION_INCONCLUSIVE, "the upper bound at the tolerance"},
+        {10, 11, 6, 0.10, DECISION_PASS, "the upper bound at 10"},
+        {6, 8, 8, 0.25, DECISION_PASS, "the upper bound at the tolerance's inverse"},
+        {6, 9, 8, 0.25, DECISION_PASS, "the upper bound above the tolerance's inverse"},
+        {6, 7, 8, 0.25, DECISION_IMPROVED, "the upper bound below the tolerance's inverse"},
+        {10, 10, 8, 0.10, DECISION_PASS, "all bounds at 10"},
+    };
+    static double base[G * N], head[G * N];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct row *r = &rows[i];
+        for (size_t g = 0; g < G; g++) {
+            fill_coarse(base + g * N, 9, 10, 10, 8);
+            fill_coarse(head + g * N, r->low, r->low, r->high, r->slow);
+        }
+        const size_t length[G] = {N, N, N, N, N};
+        struct decide_verdict v = metrics_judge_p99(&(struct metrics_stream){G, length, {base, base, head}}, r->tolerance, 1);
+        if (v.decision != r->wanted)
+            fail_msg("%s: %s, expected %s (%.3f .. %.3f, inflation %.2f)", r->why, decide_word(v.decision), decide_word(r->wanted), v.low, v.high, v.inflation);
+        assert_true(v.inflation < 1.15);  /* the ranks above, or one off */
+    }
+    /* A process without a request has no P99 of its own. */
+    const size_t gap[G] = {2 * N, N, 0, N, N};
+    struct decide_verdict v = metrics_judge_p99(&(struct metrics_stream){G, gap, {base, base, base}}, 0.10, 1);
+    assert_int_equal(v.decision, DECISION_INCONCLUSIVE);
+    assert_int_equal(v.rounds, G * N);
+}
+
 /* What all requests together say needs the processes' agreement: head is `factor` times as slow in one process of five only. */
 static enum decision one_process(double factor, double others, uint64_t seed)
 {
@@ -234,7 +289,7 @@ static void identical_streams_are_not_red(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ranks_of_bounds), cmocka_unit_test(bounds_cover), cmocka_unit_test(contrasts), cmocka_unit_test(values_are_judged), cmocka_unit_test(bounds_are_those_of_the_rates), cmocka_unit_test(processes_have_to_agree),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ranks_of_bounds), cmocka_unit_test(bounds_cover), cmocka_unit_test(contrasts), cmocka_unit_test(values_are_judged), cmocka_unit_test(bounds_are_those_of_the_rates), cmocka_unit_test(processes_have_to_agree), cmocka_unit_test(touching_is_not_beyond),
                                        cmocka_unit_test(p99_is_judged), cmocka_unit_test(identical_streams_are_not_red)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ static void neighbours_by_id(void **state)
         {"s/b/x=1", "s/b/x=1/y=2", true, false},       {"s/b/x=1", "s/b/y=2", true, false},          {"s/b/x=1", "s/bb/x=1", false, false},
         {"7/s/b/x=a", "7/s/b/x=ab", true, true},       {"7/s/b/x=a", "8/s/b/x=b", false, false},     {"x=1", "x=2", false, false},
         {"s/b/x=1/y=2", "s/b/x=1", true, false},       {"s/b/x=12/y=2", "s/b/x=1/y=2", true, true},  {"", "", false, false},
+        {"s/b/x=1", "s/b/x=2/y=2", true, false},       {"s/b/x=2/y=2", "s/b/x=1", true, false},
         {"s/b/x=1/y", "s/b/x=2/y", true, true},      {"s/b/x=1/yy=1", "s/b/x=1/y=1", true, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -39,13 +40,13 @@ static const char *word_at(const void *context, size_t i)
     return ((const char *const *)context)[i];
 }
 
-/* Two benches of unlike spread: each cell's pool is nearer to its own bench's than the run's is, and lone cells keep the run's. */
+/* Two benches of unlike spread: each cell's pool is nearer to its own bench's than the run's is, and cells alone in theirs keep the run's. */
 static void benches_have_pools(void **state)
 {
     (void)state;
-    enum { CELLS = 13, G = 6 };
+    enum { CELLS = 14, G = 6, FIRST_NARROW = 0, FIRST_WIDE = 1, LONE = 8, LONE_ON_AXIS = 13 };
     static const char *const ids[CELLS] = {"s/narrow/k=1", "s/wide/k=1", "s/narrow/k=2", "s/wide/k=2", "s/narrow/k=3", "s/wide/k=3", "s/narrow/k=4",
-                                           "s/wide/k=4",   "s/alone",    "s/narrow/k=5", "s/wide/k=5", "s/narrow/k=6", "s/wide/k=6"};
+                                           "s/wide/k=4",   "s/alone",    "s/narrow/k=5", "s/wide/k=5", "s/narrow/k=6", "s/wide/k=6", "s/one/k=1"};
     static double head[CELLS][G], null[CELLS][G], variance[CELLS][G];
     struct spread_cell cells[CELLS];
     struct spread_pool pools[CELLS];
@@ -62,12 +63,14 @@ static void benches_have_pools(void **state)
     }
     assert_true(neighbours_pools(cells, CELLS, word_at, ids, pools));
     for (size_t c = 0; c < CELLS; c++) {
-        if (c == 8)
+        if (c == LONE || c == LONE_ON_AXIS)
             continue;
-        assert_near(pools[c].centre, log(strstr(ids[c], "wide") ? 0.02 : 0.002), 0.8);
-        assert_true(strstr(ids[c], "wide") ? pools[c].centre > pools[8].centre : pools[c].centre < pools[8].centre);
-        assert_near(pools[c].centre, pools[c % 2 && c != 9 && c != 11 ? 1 : strstr(ids[c], "wide") ? 1 : 0].centre, 0);
+        bool wide = strstr(ids[c], "wide");
+        assert_near(pools[c].centre, log(wide ? 0.02 : 0.002), 0.8);
+        assert_true(wide ? pools[c].centre > pools[LONE].centre : pools[c].centre < pools[LONE].centre);
+        assert_memory_equal(&pools[c], &pools[wide ? FIRST_WIDE : FIRST_NARROW], sizeof *pools);
     }
+    assert_memory_equal(&pools[LONE_ON_AXIS], &pools[LONE], sizeof *pools);
 }
 
 int main(void)

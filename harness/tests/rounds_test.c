@@ -35,7 +35,7 @@ static void rows_become_rounds(void **state)
 {
     (void)state;
     static const char text[] = HEADER "\"a,\"\"b\",0,0,head,2.5\r\n\"a,\"\"b\",0,0,base,.5\r\n\"a,\"\"b\",0,0,base2,1e3\r\n"
-                                      "c,9,90,base,9\nc,9,90,base2,9007199254740993\nc,9,90,head,1\n"
+                                      "c,9,90,base,0.9\nc,9,90,base2,9007199254740993\nc,9,90,head,1\n"
                                       "\"a,\"\"b\",0,7,base,1\n\"a,\"\"b\",0,7,base2,1\n\"a,\"\"b\",0,7,head,1\n"
                                       "\"a,\"\"b\",1,0,base,1\n\"a,\"\"b\",1,0,base2,1\n\"a,\"\"b\",1,0,head,1";
     struct rounds rounds;
@@ -99,6 +99,8 @@ static void broken_rows_are_refused(void **state)
         ROW("c,0,0,base,0\n", ":2: ns:"),
         ROW("c,0,0,base,1e-310\n", ":2: ns:"),
         ROW("c,0,0,base,-1\n", ":2: ns:"),
+        ROW("c,0,0,base,+1\n", ":2: ns:"),
+        ROW("c,0,0,base, 1\n", ":2: ns:"),
         ROW("c,0,0,base,\n", ":2: ns:"),
         ROW("c,0,0,base,1x\n", ":2: ns:"),
         ROW("c,0,0,base,0x10\n", ":2: ns:"),
@@ -190,6 +192,30 @@ static void what_is_written_is_read(void **state)
     fclose(full);
 }
 
+/* Processes of one round each: as many are drawn. */
+static void single_rounds_are_drawn(void **state)
+{
+    (void)state;
+    struct rounds recorded = {calloc(1, sizeof *recorded.cells), 1, 1}, run;
+    recorded.cells[0] = (struct rounds_cell){strdup("s/b"), calloc(4, sizeof(struct decide_round)), 4, 4};
+    for (int i = 0; i < 4; i++)
+        recorded.cells[0].rounds[i] = (struct decide_round){.generation = i, .ns = {1 + i, 1 + i, 1 + i}, .order = {0, 1, 2}};
+    uint64_t random = seed_of_test("rounds") + 2;
+    size_t seen[4] = {0};
+    assert_true(resample_run(&recorded, 60, &random, &run));
+    for (size_t c = 0; c < run.n; c++) {
+        assert_int_equal(run.cells[c].n, 4);
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(run.cells[c].rounds[i].generation, i);
+            seen[(size_t)run.cells[c].rounds[i].ns[0] - 1]++;
+        }
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_true(seen[i] > 30);
+    rounds_clear(&run);
+    rounds_clear(&recorded);
+}
+
 /* A drawn generation is made of blocks of 8 rounds in a row of one recorded process, which goes on from its end at its beginning. */
 static void blocks_keep_their_order(void **state)
 {
@@ -257,6 +283,6 @@ static void resampled_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_become_rounds), cmocka_unit_test(broken_rows_are_refused), cmocka_unit_test(what_is_written_is_read),
-                                       cmocka_unit_test(blocks_keep_their_order), cmocka_unit_test(resampled_runs)};
+                                       cmocka_unit_test(single_rounds_are_drawn), cmocka_unit_test(blocks_keep_their_order), cmocka_unit_test(resampled_runs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
