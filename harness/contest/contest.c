@@ -29,7 +29,7 @@
 enum { FIRST_ROUNDS = 27, WIDE_ROUNDS = 12, LEAST_ROUNDS = 6, MOST_ROUNDS = 128, EVEN_GENERATIONS = 2, SAME_GENERATIONS = 8, MOST_GENERATIONS = 100 };
 static const double wide_share = 0.15;
 static const double usual_turn_ns = 1e6;
-static const double generation_ns = 0.5e9;  /* of one cell, inside turns: long calls get fewer rounds a generation */
+static const double generation_ns = 0.15e9; /* of one cell, inside turns: long calls get fewer rounds a generation, so that the five generations of a red take less than 1 s */
 static const double cell_ns = 5e9;          /* inside turns, all lanes, less what was set aside: what a cell may use before it is called inconclusive */
 static const double most_voided = 0.01;
 /*

@@ -68,61 +68,62 @@ static void rows_become_rounds(void **state)
 #define BARE(text, said) {text, sizeof text - 1, said}
 #define ONE_ROUND "c,0,5,base,1\nc,0,5,base2,1\nc,0,5,head,1\n"
 
+static const struct {
+    const char *bytes;
+    size_t n;
+    const char *said;
+} broken_rows[] = {
+    BARE("", "expected the header cell,process,round,lane,ns, found an empty file"),
+    BARE("cell,process,round,lane,us\n", ":1: expected the header"),
+    ROW("c,0,0,base\n", ":2: expected 5 fields"),
+    ROW("c,0,0,base,1,2\n", ":2: expected 5 fields"),
+    ROW("\n", ":2: expected 5 fields"),
+    ROW("\"c\"d,0,0,base,1\n", ":2: expected 5 fields"),
+    ROW("\"c,0,0,base,1\n", ":2: a quoted field does not end"),
+    ROW("c,0,0,base,\"1\n", ":2: a quoted field does not end"),
+    ROW(",0,0,base,1\n", ":2: cell: expected a name"),
+    ROW("c,-1,0,base,1\n", ":2: process: expected a whole number from 0, found '-1'"),
+    ROW("c, 1,0,base,1\n", ":2: process:"),
+    ROW("c,:,0,base,1\n", ":2: process:"),
+    ROW("c,1x,0,base,1\n", ":2: process:"),
+    ROW("c,99999999999999999999,0,base,1\n", ":2: process:"),
+    ROW("c,0,1.5,base,1\n", ":2: round: expected a whole number"),
+    ROW("c,0,,base,1\n", ":2: round:"),
+    ROW("c,0,0,tail,1\n", ":2: lane: expected base, base2 or head, found 'tail'"),
+    ROW("c,0,0,base,nan\n", ":2: ns: expected a time above 0, found 'nan'"),
+    ROW("c,0,0,base,inf\n", ":2: ns:"),
+    ROW("c,0,0,base,1e999\n", ":2: ns:"),
+    ROW("c,0,0,base,0\n", ":2: ns:"),
+    ROW("c,0,0,base,1e-310\n", ":2: ns:"),
+    ROW("c,0,0,base,-1\n", ":2: ns:"),
+    ROW("c,0,0,base,+1\n", ":2: ns:"),
+    ROW("c,0,0,base, 1\n", ":2: ns:"),
+    ROW("c,0,0,base,\n", ":2: ns:"),
+    ROW("c,0,0,base,1x\n", ":2: ns:"),
+    ROW("c,0,0,base,0x10\n", ":2: ns:"),
+    ROW("c,0,0,base,0X1\n", ":2: ns:"),
+    ROW("c,0,0,base,1\0x\n", ":2: a NUL byte"),
+    ROW("c,0,0,base,1\nc,0,0,base,2\n", ":3: lane base twice in a round"),
+    ROW("c,0,0,base,1\nc,0,0,head,2\nc,0,0,head,2\n", ":4: lane head twice in a round"),
+    ROW("c,0,0,base,1\nc,0,0,base2,2\n", ":3: the file ends within a round: 2 of 3 lanes"),
+    ROW("c,0,0,base,1\n", ":2: the file ends within a round: 1 of 3 lanes"),
+    ROW("c,0,0,base,1\nc,0,1,base2,2\n", ":3: the round before this row has 1 of 3 lanes"),
+    ROW("c,0,0,base,1\nc,1,0,base2,2\n", ":3: the round before this row has 1 of 3 lanes"),
+    ROW("c,0,0,base,1\nc,0,0,head,1\nd,0,0,base2,2\n", ":4: the round before this row has 2 of 3 lanes"),
+    ROW(ONE_ROUND ONE_ROUND, ":5: round 5 does not come after round 5 of process 0"),
+    ROW(ONE_ROUND "c,1,0,base,1\nc,1,0,base2,1\nc,1,0,head,1\nc,0,4,base,1\n", ":8: round 4 does not come after round 5 of process 0"),
+};
+
 static void broken_rows_are_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *bytes;
-        size_t n;
-        const char *said;
-    } rows[] = {
-        BARE("", "expected the header cell,process,round,lane,ns, found an empty file"),
-        BARE("cell,process,round,lane,us\n", ":1: expected the header"),
-        ROW("c,0,0,base\n", ":2: expected 5 fields"),
-        ROW("c,0,0,base,1,2\n", ":2: expected 5 fields"),
-        ROW("\n", ":2: expected 5 fields"),
-        ROW("\"c\"d,0,0,base,1\n", ":2: expected 5 fields"),
-        ROW("\"c,0,0,base,1\n", ":2: a quoted field does not end"),
-        ROW("c,0,0,base,\"1\n", ":2: a quoted field does not end"),
-        ROW(",0,0,base,1\n", ":2: cell: expected a name"),
-        ROW("c,-1,0,base,1\n", ":2: process: expected a whole number from 0, found '-1'"),
-        ROW("c, 1,0,base,1\n", ":2: process:"),
-        ROW("c,:,0,base,1\n", ":2: process:"),
-        ROW("c,1x,0,base,1\n", ":2: process:"),
-        ROW("c,99999999999999999999,0,base,1\n", ":2: process:"),
-        ROW("c,0,1.5,base,1\n", ":2: round: expected a whole number"),
-        ROW("c,0,,base,1\n", ":2: round:"),
-        ROW("c,0,0,tail,1\n", ":2: lane: expected base, base2 or head, found 'tail'"),
-        ROW("c,0,0,base,nan\n", ":2: ns: expected a time above 0, found 'nan'"),
-        ROW("c,0,0,base,inf\n", ":2: ns:"),
-        ROW("c,0,0,base,1e999\n", ":2: ns:"),
-        ROW("c,0,0,base,0\n", ":2: ns:"),
-        ROW("c,0,0,base,1e-310\n", ":2: ns:"),
-        ROW("c,0,0,base,-1\n", ":2: ns:"),
-        ROW("c,0,0,base,+1\n", ":2: ns:"),
-        ROW("c,0,0,base, 1\n", ":2: ns:"),
-        ROW("c,0,0,base,\n", ":2: ns:"),
-        ROW("c,0,0,base,1x\n", ":2: ns:"),
-        ROW("c,0,0,base,0x10\n", ":2: ns:"),
-        ROW("c,0,0,base,0X1\n", ":2: ns:"),
-        ROW("c,0,0,base,1\0x\n", ":2: a NUL byte"),
-        ROW("c,0,0,base,1\nc,0,0,base,2\n", ":3: lane base twice in a round"),
-        ROW("c,0,0,base,1\nc,0,0,head,2\nc,0,0,head,2\n", ":4: lane head twice in a round"),
-        ROW("c,0,0,base,1\nc,0,0,base2,2\n", ":3: the file ends within a round: 2 of 3 lanes"),
-        ROW("c,0,0,base,1\n", ":2: the file ends within a round: 1 of 3 lanes"),
-        ROW("c,0,0,base,1\nc,0,1,base2,2\n", ":3: the round before this row has 1 of 3 lanes"),
-        ROW("c,0,0,base,1\nc,1,0,base2,2\n", ":3: the round before this row has 1 of 3 lanes"),
-        ROW("c,0,0,base,1\nc,0,0,head,1\nd,0,0,base2,2\n", ":4: the round before this row has 2 of 3 lanes"),
-        ROW(ONE_ROUND ONE_ROUND, ":5: round 5 does not come after round 5 of process 0"),
-        ROW(ONE_ROUND "c,1,0,base,1\nc,1,0,base2,1\nc,1,0,head,1\nc,0,4,base,1\n", ":8: round 4 does not come after round 5 of process 0"),
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof broken_rows / sizeof *broken_rows; i++) {
         struct rounds rounds;
         struct fault fault;
-        if (load(rows[i].bytes, rows[i].n, &rounds, &fault))
-            fail_msg("row %zu is read: %s", i, rows[i].bytes);
-        if (!strstr(fault.text, rows[i].said))
-            fail_msg("row %zu: '%s', expected '%s'", i, fault.text, rows[i].said);
+        if (load(broken_rows[i].bytes, broken_rows[i].n, &rounds, &fault))
+            fail_msg("row %zu is read: %s", i, broken_rows[i].bytes);
+        if (!strstr(fault.text, broken_rows[i].said))
+            fail_msg("row %zu: '%s', expected '%s'", i, fault.text, broken_rows[i].said);
         assert_int_equal(fault.code, EXIT_CODE_USAGE);
         assert_int_equal(rounds.n, 0);
         assert_null(rounds.cells);
