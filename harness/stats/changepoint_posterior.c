@@ -22,7 +22,7 @@ enum { STRIDE = 3, CLOSE = 2 };            /* places between nodes; about each c
 static const double hopeless = 12;         /* natural log: a beginning so far behind the best is dropped */
 static const double negligible = 9;        /* natural log: adds about 1e-4 */
 
-/* What a pass reads, an item a node: prefix sums, places from its end, ln(h times the places it stands for). */
+/* What a pass reads, an item a node: prefix sums, places from its end, ln(h times the places it stands for) but at the ends. */
 struct nodes {
     double *w, *b, *d, *place, *log_change;
     size_t n;
@@ -50,7 +50,7 @@ static double score_all(struct alive *alive, double w, double b, double d, doubl
     for (size_t k = 0; k < alive->n; k++) {
         double db = b - alive->b[k], score = alive->log_weight[k] - 0.5 * (d - alive->d[k]) + 0.5 * db * db / (w - alive->w[k] + prior);
         alive->score[k] = score;
-        best = score > best ? score : best;
+        best = fmax(best, score);
     }
     return best;
 }
@@ -83,11 +83,10 @@ static void pass(const struct nodes *nodes, size_t min_points, struct alive *ali
     alive->n = 0;
     out[0] = 0;
     for (size_t at = 1; at < nodes->n; at++) {
-        for (; next < at && nodes->place[at] - nodes->place[next] >= (double)min_points; next++)
-            if (out[next] > -INFINITY)
-                enter(alive, nodes, next, out[next] + (next ? nodes->log_change[next] : 0));
+        for (; nodes->place[at] - nodes->place[next] >= (double)min_points; next++)
+            enter(alive, nodes, next, out[next] + (next ? nodes->log_change[next] : 0));
         double best = score_all(alive, nodes->w[at], nodes->b[at], nodes->d[at], prior);
-        out[at] = best > -INFINITY ? best + log(sum_and_drop(alive, nodes->w[at], best, prior)) : -INFINITY;
+        out[at] = best + log(sum_and_drop(alive, nodes->w[at], best, prior));  /* -INFINITY where nothing begins early enough */
     }
 }
 
@@ -136,10 +135,8 @@ static void prepare(const struct model *m, struct nodes *nodes)
         nodes->b[k] = b;
         nodes->d[k] = d;
     }
-    for (size_t k = 0; k < nodes->n; k++) {
-        double before = k ? nodes->place[k - 1] : nodes->place[0], after = k + 1 < nodes->n ? nodes->place[k + 1] : nodes->place[k];
-        nodes->log_change[k] = log(changes_per_point * 0.5 * (after - before));
-    }
+    for (size_t k = 1; k + 1 < nodes->n; k++)
+        nodes->log_change[k] = log(changes_per_point * 0.5 * (nodes->place[k + 1] - nodes->place[k - 1]));
 }
 
 static void reverse(double *v, size_t n)
@@ -168,11 +165,8 @@ static void turn_round(struct nodes *nodes)
 static void spread_share(double *change, double before, double place, double after, double share)
 {
     double from = 0.5 * (before + place), to = 0.5 * (place + after);
-    for (double at = floor(from + 0.5); at <= to + 0.5; at++) {
-        double held = fmin(to, at + 0.5) - fmax(from, at - 0.5);
-        if (held > 0)
-            change[(size_t)at] += share * held / (to - from);
-    }
+    for (double at = floor(from + 0.5); at < to + 0.5; at++)
+        change[(size_t)at] += share * (fmin(to, at + 0.5) - fmax(from, at - 0.5)) / (to - from);
 }
 
 double changepoint_posterior(struct model *m, size_t min_points, double *change)

@@ -19,8 +19,7 @@ static double share(const struct ramp *r, size_t i)
 {
     if (i < r->begin)
         return 0;
-    double t = (double)(i - r->begin + 1) * r->rise;
-    return t < 1 ? t : 1;
+    return fmin(1, (double)(i - r->begin + 1) * r->rise);
 }
 
 static double flat(const struct model *m, size_t i)
@@ -40,15 +39,15 @@ static void fit_levels(const struct model *m, size_t from, size_t to, struct ram
         ay += w * (1 - t) * y;
         by += w * t * y;
     }
-    double determinant = aa * bb - ab * ab;
-    r->variance = determinant > 0 ? (aa + bb + 2 * ab) / determinant : INFINITY;
-    r->before = determinant > 0 ? (ay * bb - by * ab) / determinant : 0;
-    r->after = determinant > 0 ? (by * aa - ay * ab) / determinant : 0;
+    double determinant = fmax(aa * bb - ab * ab, 1e-300);  /* of points that are outliers all */
+    r->variance = (aa + bb + 2 * ab) / determinant;
+    r->before = (ay * bb - by * ab) / determinant;
+    r->after = (by * aa - ay * ab) / determinant;
 }
 
 static double bounded(double half_square)
 {
-    return half_square < bounded_at ? half_square : bounded_at;
+    return fmin(half_square, bounded_at);
 }
 
 /* Fits the levels too; gives up once the cost is above `enough`. */
@@ -81,7 +80,7 @@ static double search(const struct model *m, size_t from, size_t to, double hope,
         for (size_t b = begins[0]; b <= begins[1]; b += step)
             for (size_t e = ends[0]; e <= ends[1]; e += step) {
                 struct ramp r = {.begin = b, .end = e, .rise = 1 / ((double)e - (double)b + 1)};
-                double cost = e > b + 1 ? cost_of(m, from, to, least, &r)  : INFINITY;
+                double cost = e > b + 1 ? cost_of(m, from, to, least, &r) : INFINITY;
                 if (cost < least) {
                     least = cost;
                     *best = r;

@@ -19,7 +19,7 @@ static const double hopeless_gain = 2.0;     /* less at the first look: not look
 
 static double clamp_spread(double s)
 {
-    return s > floor_spread ? s : floor_spread;
+    return fmax(s, floor_spread);
 }
 
 struct states {
@@ -162,7 +162,7 @@ static void price(struct model *m, const struct states *s)
     double quiet = -log((1 - outlier_share) * normal_peak / m->spread[0]), loud = -log((1 - outlier_share) * normal_peak / m->spread[1]);
     double outlier = -log(outlier_share * outlier_density);
     for (size_t i = 0; i < m->n; i++) {
-        double p = fmin(fmax(s->cavity[i], 1e-9), 1 - 1e-9);
+        double p = s->cavity[i];
         double a = s->n == 2 ? quiet - log(1 - p) : quiet, b = s->n == 2 ? loud - log(p) : loud, least = fmin(a, b);
         m->quiet_cost[i] = a - least;
         m->loud_cost[i] = b - least;

@@ -308,6 +308,66 @@ static void levels_and_slope_by_hand(void **state)
     clear(m);
 }
 
+/* ---- stairs that are a ramp */
+
+/* 0 before `begin`, 0.6 from `end` on, even in between; a cut a third and two thirds up. */
+static struct model *model_of_ramp(size_t n, size_t begin, size_t end)
+{
+    double y[MOST];
+    for (size_t i = 0; i < n; i++)
+        y[i] = i < begin ? 0 : 0.6 * fmin(1, (double)(i - begin + 1) / (double)(end - begin + 1));
+    struct model *m = model_of(y, n);
+    m->n_cut = 2;
+    m->cut[0] = begin + (end - begin) / 3;
+    m->cut[1] = begin + 2 * (end - begin) / 3 + 1;
+    changepoint_level_refit(m, false);
+    return m;
+}
+
+static void a_ramp_is_where_it_is(void **state)
+{
+    (void)state;
+    for (size_t begin = 2; begin < 60; begin++)
+        for (size_t end = begin + 36; end < 98; end += 5) {
+            struct model *m = model_of_ramp(100, begin, end);
+            struct ramp ramp;
+            assert_int_equal(changepoint_ramp_stairs(m, 0), 2);
+            assert_true(changepoint_ramp_instead(m, 0, 2, &ramp));
+            assert_int_equal(ramp.begin, begin);
+            assert_int_equal(ramp.end, end);
+            assert_near(ramp.before, 0, 1e-9);
+            assert_near(ramp.after, 0.6, 1e-9);
+            clear(m);
+        }
+}
+
+/* ---- spreads */
+
+/* Even noise of `quiet`, from point 200 to 260 of `loud`; an outlier at 100. */
+static void two_spreads_are_told_apart(void **state)
+{
+    (void)state;
+    static const double rows[][2] = {{0.001, 0.006}, {0.01, 0.06}, {2, 5}};  /* products of densities beyond double's range either way */
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        enum { N = 460 };
+        double y[N];
+        for (size_t i = 0; i < N; i++)
+            y[i] = (i >= 200 && i < 260 ? rows[r][1] : rows[r][0]) * (i % 2 ? 1 : -1);
+        y[100] = 1000;
+        struct model *m = model_of(y, N);
+        m->spread[0] = m->spread[1] = 0;
+        for (size_t round = 0; round < 3; round++)
+            changepoint_spread_fit(m);
+        print_message("# %g and %g: %g and %g\n", rows[r][0], rows[r][1], m->spread[0], m->spread[1]);
+        assert_near(m->spread[0], rows[r][0], 0.1 * rows[r][0]);
+        assert_near(m->spread[1], rows[r][1], 0.1 * rows[r][1]);
+        assert_near(m->weight[50], 1 / (rows[r][0] * rows[r][0]), 0.2 / (rows[r][0] * rows[r][0]));
+        assert_near(m->weight[230], 1 / (rows[r][1] * rows[r][1]), 0.2 / (rows[r][1] * rows[r][1]));
+        assert_true(m->sound[50] > 0.9 && m->sound[100] < 1e-6);
+        clear(m);
+    }
+}
+
 /* ---- all ways to cut */
 
 /* ln evidence of points from..to about 0 on one level that is normal with spread 0.1, weights 1e4. */
@@ -376,7 +436,7 @@ int main(void)
         cmocka_unit_test(every_part_keeps_to_its_arrays), cmocka_unit_test(cuts_are_the_likely_windows), cmocka_unit_test(a_step_is_judged_by_its_stretch_alone),
         cmocka_unit_test(the_evidence_of_one_place), cmocka_unit_test(short_stretches_hold_no_step), cmocka_unit_test(cuts_that_are_no_steps_go),
         cmocka_unit_test(no_more_than_twelve_are_added), cmocka_unit_test(a_wide_range_has_a_coarse_grid), cmocka_unit_test(the_cost_of_a_fit),
-        cmocka_unit_test(levels_and_slope_by_hand), cmocka_unit_test(all_ways_to_cut),
+        cmocka_unit_test(levels_and_slope_by_hand), cmocka_unit_test(a_ramp_is_where_it_is), cmocka_unit_test(two_spreads_are_told_apart), cmocka_unit_test(all_ways_to_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
