@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include "tests/near.h"
 
 enum { MOST = 128 };
 
@@ -125,6 +126,81 @@ static void one_commit_needs_no_measurement(void **unused)
     bisection_clear(&b);
 }
 
+static void ask(struct bisection *b, long expected, double ratio, double error)
+{
+    assert_int_equal(bisection_next(b), expected);
+    bisection_tell(b, (size_t)expected, ratio, error);
+}
+
+/*
+ * Eight commits, the sixth of which costs 10 %. One measurement says at most 4, and a commit beside the likeliest is asked again until 7 are
+ * reached; then the one that halves what is left is next. In the end the log odds of the sixth are 8 + 1.746, of all before it as much less 8
+ * or 16, and of those after it 0.
+ */
+static void a_search_by_hand(void **unused)
+{
+    (void)unused;
+    struct bisection b;
+    assert_true(bisection_open(&b, 8, 1.1));
+    ask(&b, 3, 1.00, 0.02);
+    bisection_tell(&b, 3, 1.01, 0.02);
+    ask(&b, 5, 1.12, 0.02);
+    bisection_tell(&b, 5, 1.08, 0.04);  /* (L x - L^2 / 2) / error^2 = 1.746 */
+    bisection_tell(&b, 5, 1.12, 0.02);
+    ask(&b, 4, 1.00, 0.02);
+    ask(&b, 4, 1.00, 0);  /* no error is below 0.003 */
+    assert_int_equal(bisection_next(&b), BISECTION_DONE);
+    double large = log(1.1), little = (large * log(1.08) - large * large / 2) * 625, sixth = exp(8 + little);
+    struct bisection_answer a = bisection_result(&b);
+    assert_int_equal(a.first, 5);
+    assert_int_equal(a.last, 5);
+    assert_near(a.probability, sixth / (sixth + 4 * exp(little - 8) + exp(little) + 2), 1e-12);
+    double least = 1 / (0.003 * 0.003), before = 2500 * log(1.01) / (2500 * 3 + least), after = (5000 * log(1.12) + 625 * log(1.08)) / 5625;
+    assert_near(a.ratio, exp(after - before), 1e-12);
+    bisection_clear(&b);
+}
+
+/* Of commits that halve as well the first is asked; what can't be measured is passed over, and belongs to the next that can. */
+static void skipped_commits_join_the_next(void **unused)
+{
+    (void)unused;
+    struct bisection b;
+    assert_true(bisection_open(&b, 8, 1.1));
+    assert_int_equal(bisection_next(&b), 3);
+    bisection_skip(&b, 3);
+    ask(&b, 2, 1, 0.01);
+    ask(&b, 2, 1, 0.01);
+    ask(&b, 4, 1.1, 0.01);
+    ask(&b, 4, 1.1, 0.01);
+    assert_int_equal(bisection_next(&b), BISECTION_DONE);
+    assert_int_equal(bisection_result(&b).first, 3);
+    assert_int_equal(bisection_result(&b).last, 4);
+    assert_near(bisection_result(&b).probability, 2 / (2 + 3 * exp(-8) + 3 * exp(-8)), 1e-12);
+    assert_near(bisection_result(&b).ratio, 1.1, 1e-12);
+    bisection_clear(&b);
+    assert_true(bisection_open(&b, 2, 1.1));  /* what can't be measured at all ends with the bad one */
+    bisection_skip(&b, 0);
+    assert_int_equal(bisection_next(&b), BISECTION_DONE);
+    assert_int_equal(bisection_result(&b).first, 0);
+    assert_int_equal(bisection_result(&b).last, 1);
+    assert_near(bisection_result(&b).ratio, 1.1, 1e-12);  /* nothing was measured: as it was said to be */
+    bisection_clear(&b);
+}
+
+/* A measurement half way between good and bad says nothing, and can be asked for 400 times; a skipped commit is one of them. */
+static void doubt_ends(void **unused)
+{
+    (void)unused;
+    struct bisection b;
+    size_t asked = 0;
+    assert_true(bisection_open(&b, 3, 1.21));
+    bisection_skip(&b, 1);
+    for (; bisection_next(&b) != BISECTION_DONE; asked++)
+        ask(&b, 0, 1.1, 0.01);
+    assert_int_equal(asked, 399);
+    bisection_clear(&b);
+}
+
 static int open_seed(void **unused)
 {
     (void)unused;
@@ -136,7 +212,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_percent_among_64), cmocka_unit_test(noisy_and_small), cmocka_unit_test(improvements_are_found_too),
-        cmocka_unit_test(commits_that_do_not_build_make_a_range), cmocka_unit_test(one_commit_needs_no_measurement),
+        cmocka_unit_test(commits_that_do_not_build_make_a_range), cmocka_unit_test(one_commit_needs_no_measurement), cmocka_unit_test(a_search_by_hand),
+        cmocka_unit_test(skipped_commits_join_the_next), cmocka_unit_test(doubt_ends),
     };
     return cmocka_run_group_tests(tests, open_seed, NULL);
 }
