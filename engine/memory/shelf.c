@@ -10,7 +10,7 @@ _Thread_local struct tern_thread *tern_thread = &nobody;
 enum {
     NARROW_EVERY = 8, /* a shelf that has too little for its bins looks for unused places each that many times */
     BATCH = 32,       /* places of a bin that only gets what others took, if they are no more than the bytes: of what is passed on in */
-    BATCH_BYTES = 64 << 10 /* bigger batches, more has left the caches before it is taken again */
+    BATCH_BYTES = 256 << 10 /* bigger batches, more has left the caches before it is taken again */
 };
 
 /* One lock for the tables of all threads: held when a shelf, a thread or a pool comes or goes. */
@@ -230,23 +230,40 @@ static unsigned first_capacity(unsigned bytes)
     return bytes < 1024 ? 8 : bytes < 65536 ? 2 : 1;
 }
 
-/* Lets a bin that runs dry or over hold twice as much, while the shelf stays within its stock; whether it did. */
+/* Places that a bin which runs dry or over is to get: as many as it has. */
+static unsigned more_of(const struct tern_bin *bin)
+{
+    const unsigned now = bin->capacity, more = now ? now : first_capacity(bin->bytes);
+    return now + more < TERN_BIN_BLOCKS ? more : TERN_BIN_BLOCKS - now;
+}
+
+/* Places of the bin that the shelf's stock has left. */
+static size_t left_for(const struct tern_shelf *shelf, const struct tern_bin *bin)
+{
+    return shelf->stock < shelf->stock_most ? (shelf->stock_most - shelf->stock) / bin->bytes : 0;
+}
+
+/* Lets a bin hold twice as much, while the shelf stays within its stock; whether it did. */
 static bool widen(struct tern_shelf *shelf, unsigned class)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    const unsigned now = bin->capacity, more = now ? now : first_capacity(bin->bytes);
-    const unsigned capacity = now + more < TERN_BIN_BLOCKS ? now + more : TERN_BIN_BLOCKS;
-    const size_t after = shelf->stock + (size_t)(capacity - now) * bin->bytes;
-    if (capacity == now)
-        return false;
-    if (after > shelf->stock_most && ++shelf->short_of % NARROW_EVERY == 0) {
+    const unsigned more = more_of(bin);
+    if (more > left_for(shelf, bin) && ++shelf->short_of % NARROW_EVERY == 0) {
         shelf->stock_most = stock_of(shelf->pool);
         narrow_next(shelf, class);
     }
-    if (after > shelf->stock_most)
+    if (!more || more > left_for(shelf, bin))
         return false;
-    set_capacity(shelf, bin, capacity);
+    set_capacity(shelf, bin, bin->capacity + more);
     return true;
+}
+
+/* The same with what is left of the stock, where that is less: or else half of it could go unused for want of a few more places. */
+static void widen_by_rest(struct tern_shelf *shelf, unsigned class)
+{
+    struct tern_bin *bin = tern_shelf_bin(shelf, class);
+    const size_t more = more_of(bin), left = left_for(shelf, bin);
+    set_capacity(shelf, bin, bin->capacity + (unsigned)(more < left ? more : left));
 }
 
 /* Blocks for an empty bin; false: no memory. */
@@ -279,7 +296,10 @@ void *tern_shelf_take(struct tern_shelf *shelf, unsigned class, size_t asked)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
     if (!tern_bin_count(bin) && !widen(shelf, class)) {
-        class = spare_near(shelf, class);
+        const unsigned near = spare_near(shelf, class);
+        if (near == class)
+            widen_by_rest(shelf, class);
+        class = near;
         bin = tern_shelf_bin(shelf, class);
     }
     if (!tern_bin_count(bin)) {
@@ -304,8 +324,8 @@ static bool wants_room(const struct tern_bin *bin)
 bool tern_shelf_give(struct tern_shelf *shelf, unsigned class, void *block)
 {
     struct tern_bin *bin = tern_shelf_bin(shelf, class);
-    if (bin->n == bin->capacity && wants_room(bin))
-        widen(shelf, class);
+    if (bin->n == bin->capacity && wants_room(bin) && !widen(shelf, class))
+        widen_by_rest(shelf, class);
     bin->has_run_dry = false;
     if (bin->n && bin->n == bin->capacity)
         drain(shelf, class, (bin->n + 1) / 2);
