@@ -10,11 +10,12 @@
 #include "memory/pool_fast.h"
 
 struct tern_exercise {
-    struct tern_exercise_part part[TERN_EXERCISE_THREADS];
-    unsigned n_threads, n_started;
-    tern_exercise_loop *loop;
+    struct tern_exercise_part part[TERN_EXERCISE_PARTS];
+    unsigned n_threads, n_draws, n_parts, n_started; /* n_parts: the most of threads and draws, one of which is 1 */
+    unsigned at;                                     /* the draw whose turn is next */
+    tern_exercise_loop *loop, *mixer;                /* mixer: before each turn of a draw; NULL: nothing is */
     bool is_own;
-    uint32_t size[TERN_EXERCISE_THREADS][TERN_EXERCISE_SIZES];
+    uint32_t size[TERN_EXERCISE_PARTS][TERN_EXERCISE_SIZES];
     struct tern_exercise_queue queue[TERN_EXERCISE_THREADS / 2];
     struct tern_trace_play trace;
     size_t low, high, live;
@@ -84,7 +85,7 @@ static void leave_own_pool(void)
 
 static const struct tern_param defaults[] = {
     {"allocator", "pool"}, {"pattern", "random"}, {"low", "16"}, {"high", "4096"}, {"live", "0"}, {"threads", "1"},
-    {"touch", "first"}, {"trace", ""}, {"timed", "0"}, {"seed", "1"},
+    {"touch", "first"}, {"trace", ""}, {"timed", "0"}, {"seed", "1"}, {"draws", "1"},
 };
 enum { N_PARAMS = sizeof defaults / sizeof *defaults };
 
@@ -140,7 +141,7 @@ static enum tern_status number_of(const struct request *request, const char *nam
 static void make_sizes(struct tern_exercise *exercise, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u | 1;
-    for (unsigned t = 0; t < TERN_EXERCISE_THREADS; t++)
+    for (unsigned t = 0; t < exercise->n_parts; t++)
         for (unsigned i = 0; i < TERN_EXERCISE_SIZES; i++) {
             random ^= random << 13;
             random ^= random >> 7;
@@ -157,17 +158,25 @@ static size_t usual_live(size_t high)
     return fit > 256 ? 256 : fit < 8 ? 8 : fit;
 }
 
-static enum tern_status set_pattern(struct tern_exercise *exercise, const struct request *request)
+/* The last row, without a name, where there is none. */
+static const struct tern_exercise_pattern *pattern_named(const char *name)
 {
     const struct tern_exercise_pattern *row = tern_exercise_patterns;
-    const char *pattern = text_of(request, "pattern");
-    while (row->name && strcmp(row->name, pattern))
+    while (row->name && strcmp(row->name, name))
         row++;
+    return row;
+}
+
+static enum tern_status set_pattern(struct tern_exercise *exercise, const struct request *request)
+{
+    const char *pattern = text_of(request, "pattern");
+    const struct tern_exercise_pattern *row = pattern_named(pattern);
     if (!row->name)
         return bad(request, "pattern", "pair, lifo, fifo, random, cross, trace or open");
     if (row->is_pairs && exercise->n_threads % 2)
         return bad(request, "threads", "an even number for the pattern cross");
     exercise->loop = row->loop;
+    exercise->mixer = exercise->n_draws > 1 && !strcmp(pattern, "pair") ? pattern_named("random")->loop : NULL;
     if (strcmp(pattern, "trace"))
         return TERN_OK;
     const enum tern_status status = tern_trace_load(text_of(request, "trace"), &exercise->trace, request->error);
@@ -201,7 +210,7 @@ static enum tern_status set_touch(struct tern_exercise *exercise, const struct r
     static const char *const words[] = {"none", "first", "pages", "all"};
     for (unsigned i = 0; i < 4; i++)
         if (!strcmp(words[i], text_of(request, "touch"))) {
-            for (unsigned t = 0; t < TERN_EXERCISE_THREADS; t++)
+            for (unsigned t = 0; t < TERN_EXERCISE_PARTS; t++)
                 exercise->part[t].touch = (enum tern_exercise_touch)i;
             return TERN_OK;
         }
@@ -231,7 +240,7 @@ static enum tern_status set_part(struct tern_exercise *exercise, unsigned t, con
     part->n_live = (unsigned)exercise->live;
     part->random = 0x9e3779b97f4a7c15u * (t + 1);
     part->size = exercise->size[t];
-    part->queue = &exercise->queue[t / 2];
+    part->queue = &exercise->queue[t / 2 % (TERN_EXERCISE_THREADS / 2)];
     part->trace = &exercise->trace;
     part->live = calloc(exercise->live, sizeof *part->live);
     part->live_size = calloc(exercise->live, sizeof *part->live_size);
@@ -269,6 +278,8 @@ static void *work(void *data)
     return NULL;
 }
 
+enum { MIXING_STEPS = 128 };
+
 void tern_exercise_run(void *data, uint64_t n)
 {
     struct tern_exercise *exercise = data;
@@ -280,7 +291,11 @@ void tern_exercise_run(void *data, uint64_t n)
         pthread_cond_broadcast(&exercise->go);
         pthread_mutex_unlock(&exercise->lock);
     }
-    exercise->loop(&exercise->part[0], n);
+    struct tern_exercise_part *part = &exercise->part[exercise->at];
+    if (exercise->mixer)
+        exercise->mixer(part, MIXING_STEPS);
+    exercise->loop(part, n);
+    exercise->at = exercise->at + 1 == exercise->n_draws ? 0 : exercise->at + 1;
     if (exercise->n_started) {
         pthread_mutex_lock(&exercise->lock);
         while (exercise->busy)
@@ -354,7 +369,7 @@ void tern_exercise_trim(void *data, uint64_t n)
     struct tern_pool *pool = pool_of(exercise);
     while (n--) {
         tern_exercise_run(exercise, 4 * exercise->live);
-        for (unsigned t = 0; t < exercise->n_threads; t++)
+        for (unsigned t = 0; t < exercise->n_parts; t++)
             tern_exercise_drop(&exercise->part[t]);
         exercise->untrimmed = held_by(pool);
         tern_pool_trim(pool);
@@ -376,7 +391,7 @@ static void read_own(struct tern_exercise *exercise, struct tern_exercise_report
 void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_report *report)
 {
     *report = (struct tern_exercise_report){0};
-    for (unsigned t = 0; t < exercise->n_threads; t++) {
+    for (unsigned t = 0; t < exercise->n_parts; t++) {
         report->live_bytes += (double)exercise->part[t].bytes;
         report->live_peak += (double)exercise->part[t].peak;
         report->failures += (double)exercise->part[t].failures;
@@ -384,10 +399,10 @@ void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_rep
     }
     report->resident_bytes = status_bytes("VmRSS:") - exercise->resident;
     report->resident_peak = status_bytes("VmHWM:") - exercise->resident;
-    report->p50_ns = tern_exercise_percentile(exercise->part, exercise->n_threads, 0.5) / exercise->ticks;
-    report->p99_ns = tern_exercise_percentile(exercise->part, exercise->n_threads, 0.99) / exercise->ticks;
-    report->p999_ns = tern_exercise_percentile(exercise->part, exercise->n_threads, 0.999) / exercise->ticks;
-    report->max_ns = tern_exercise_percentile(exercise->part, exercise->n_threads, 1) / exercise->ticks;
+    report->p50_ns = tern_exercise_percentile(exercise->part, exercise->n_parts, 0.5) / exercise->ticks;
+    report->p99_ns = tern_exercise_percentile(exercise->part, exercise->n_parts, 0.99) / exercise->ticks;
+    report->p999_ns = tern_exercise_percentile(exercise->part, exercise->n_parts, 0.999) / exercise->ticks;
+    report->max_ns = tern_exercise_percentile(exercise->part, exercise->n_parts, 1) / exercise->ticks;
     if (exercise->is_own)
         read_own(exercise, report);
 }
@@ -396,7 +411,7 @@ void tern_exercise_read(struct tern_exercise *exercise, struct tern_exercise_rep
 
 static enum tern_status set_numbers(struct tern_exercise *exercise, const struct request *request, size_t *seed)
 {
-    size_t threads = 0, timed = 0;
+    size_t threads = 0, timed = 0, draws = 0;
     enum tern_status status = number_of(request, "low", 1, 1u << 30, &exercise->low);
     if (!status)
         status = number_of(request, "high", exercise->low, 1u << 30, &exercise->high);
@@ -408,11 +423,17 @@ static enum tern_status set_numbers(struct tern_exercise *exercise, const struct
         status = number_of(request, "timed", 0, 1, &timed);
     if (!status)
         status = number_of(request, "seed", 0, SIZE_MAX, seed);
+    if (!status)
+        status = number_of(request, "draws", 1, TERN_EXERCISE_PARTS, &draws);
+    if (!status && draws > 1 && threads > 1)
+        status = bad(request, "draws", "1 where there are several threads");
     if (status)
         return status;
     exercise->n_threads = (unsigned)threads;
+    exercise->n_draws = (unsigned)draws;
+    exercise->n_parts = (unsigned)(threads > draws ? threads : draws);
     exercise->live = exercise->live ? exercise->live : usual_live(exercise->high);
-    for (unsigned t = 0; t < TERN_EXERCISE_THREADS; t++)
+    for (unsigned t = 0; t < TERN_EXERCISE_PARTS; t++)
         exercise->part[t].is_timed = timed;
     return TERN_OK;
 }
@@ -432,7 +453,7 @@ static enum tern_status set_up(struct tern_exercise *exercise, const struct requ
     if (status)
         return status;
     make_sizes(exercise, seed);
-    for (unsigned t = 0; t < exercise->n_threads && !status; t++)
+    for (unsigned t = 0; t < exercise->n_parts && !status; t++)
         status = set_part(exercise, t, allocator, request->error);
     return status ? status : start_threads(exercise, request->error);
 }
@@ -455,7 +476,7 @@ enum tern_status tern_exercise_open(const struct tern_param *params, size_t n, v
         tern_exercise_close(exercise);
         return status;
     }
-    exercise->ticks = tern_exercise_ticks_per_ns();
+    exercise->ticks = exercise->part[0].is_timed ? tern_exercise_ticks_per_ns() : 1;
     reset_peak();
     exercise->resident = status_bytes("VmRSS:");
     *out = exercise;
@@ -467,7 +488,7 @@ void tern_exercise_close(struct tern_exercise *exercise)
     if (!exercise)
         return;
     stop_threads(exercise);
-    for (unsigned t = 0; t < exercise->n_threads; t++) {
+    for (unsigned t = 0; t < exercise->n_parts; t++) {
         struct tern_exercise_part *part = &exercise->part[t];
         if (part->live && part->live_size)
             tern_exercise_drop(part);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of tern.h's exercises: what one thread of a workload knows, and the loops.
+ * The inside of tern.h's exercises: what one thread of a workload, or one draw, knows, and the loops.
  */
 #ifndef TERN_MEMORY_EXERCISE_H
 #define TERN_MEMORY_EXERCISE_H
@@ -11,7 +11,7 @@
 #include "memory/ring.h"
 #include "memory/trace.h"
 
-enum { TERN_EXERCISE_SIZES = 4096, TERN_EXERCISE_THREADS = 4, TERN_EXERCISE_QUEUE = 512, TERN_EXERCISE_TIMES = 64 * 16 };
+enum { TERN_EXERCISE_SIZES = 4096, TERN_EXERCISE_THREADS = 4, TERN_EXERCISE_PARTS = 9, TERN_EXERCISE_QUEUE = 512, TERN_EXERCISE_TIMES = 64 * 16 };
 
 enum tern_exercise_touch { TERN_TOUCH_NONE, TERN_TOUCH_FIRST, TERN_TOUCH_PAGES, TERN_TOUCH_ALL };
 

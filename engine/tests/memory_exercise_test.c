@@ -72,6 +72,29 @@ static void each_exercise_begins_with_an_empty_pool(void **state)
     }
 }
 
+/* Draws take turns: as many calls as there are fill the live blocks of each, and a pair leaves those of the steps before it. */
+static void draws_take_turns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        double takes; /* of 9 calls of 1000 */
+    } rows[] = {{"random", 9 * 1000}, {"pair", 9 * (1000 + 128)}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct tern_param params[] = {{"pattern", rows[i].pattern}, {"low", "64"}, {"high", "64"}, {"live", "16"}, {"draws", "9"}};
+        struct tern_exercise *exercise = NULL;
+        struct tern_exercise_report report;
+        struct tern_error error = {0};
+        assert_int_equal(tern_exercise_open(params, sizeof params / sizeof *params, NULL, NULL, &exercise, &error), TERN_OK);
+        for (int call = 0; call < 9; call++)
+            tern_exercise_run(exercise, 1000);
+        tern_exercise_read(exercise, &report);
+        assert_true(report.takes == rows[i].takes && report.failures == 0);
+        assert_true(report.live_bytes == 9 * 16 * 64);
+        tern_exercise_close(exercise);
+    }
+}
+
 static void what_is_wrong_is_named(void **state)
 {
     (void)state;
@@ -83,6 +106,7 @@ static void what_is_wrong_is_named(void **state)
         {{"allocator", "malloc"}, "parameter allocator: expected one of the engine's"},
         {{"threads", "5"}, "parameter threads: expected a whole number from 1 to 4"},
         {{"touch", "some"}, "parameter touch: expected none"},
+        {{"draws", "10"}, "parameter draws: expected a whole number from 1 to 9"},
         {{"colour", "red"}, "there is no parameter \"colour\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -100,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocator_takes_as_often_as_it_is_asked_to),
         cmocka_unit_test(each_exercise_begins_with_an_empty_pool),
+        cmocka_unit_test(draws_take_turns),
         cmocka_unit_test(what_is_wrong_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
