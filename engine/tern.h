@@ -173,7 +173,7 @@ TERN_API void tern_memory_give(void *block);
  *   trace     ""         file of the pattern trace
  *   timed     0          1: every take and give is timed by itself, for the report
  *   seed      1
- *   draws     1          up to 9, of one thread: the workload as often, each with sizes and blocks of its own, one after the other by calls of
+ *   draws     1          up to 9, of one thread: the workload as often, each with memory of its own, one after the other by calls of
  *                        tern_exercise_run, so that the mean does not hang on which page frames one of them got. Pairs, which take the block
  *                        given last, are preceded by 128 steps of random, which leave other blocks on top
  * Errors: TERN_INVALID, TERN_NO_MEMORY, TERN_IO.

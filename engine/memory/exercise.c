@@ -138,10 +138,11 @@ static enum tern_status number_of(const struct request *request, const char *nam
 
 /* ---- making */
 
+/* Of each thread its own; of draws the same ones, so that a branch predictor learns them once. */
 static void make_sizes(struct tern_exercise *exercise, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u | 1;
-    for (unsigned t = 0; t < exercise->n_parts; t++)
+    for (unsigned t = 0; t < exercise->n_threads; t++)
         for (unsigned i = 0; i < TERN_EXERCISE_SIZES; i++) {
             random ^= random << 13;
             random ^= random >> 7;
@@ -149,6 +150,8 @@ static void make_sizes(struct tern_exercise *exercise, uint64_t seed)
             const double share = (double)(random >> 11) * 0x1p-53;
             exercise->size[t][i] = (uint32_t)((double)exercise->low * pow((double)exercise->high / (double)exercise->low, share));
         }
+    for (unsigned t = 1; t < exercise->n_draws; t++)
+        memcpy(exercise->size[t], exercise->size[0], sizeof exercise->size[0]);
 }
 
 /* Fewer live blocks of big sizes: about 64 MiB a thread at most, 8 blocks at least. */
