@@ -133,7 +133,7 @@ static bool estimate(struct decide *d)
     struct paired_round *sorted = malloc(d->n_rounds * sizeof *sorted), *to = sorted;
     if (!sorted)
         return false;
-    for (size_t g = 0; g < d->n_generations; g++)
+    for (size_t g = 0; to < sorted + d->n_rounds; g++)
         for (size_t r = 0; r < d->n_rounds; r++)
             if (d->rounds[r].generation == g)
                 *to++ = d->rounds[r].round;

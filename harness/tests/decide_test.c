@@ -160,6 +160,27 @@ static void bounds_widen_with_looks(void **state)
     assert_true(width[1] > 1.15 * width[0]);  /* of normal quantiles: 3.80 to 3.19 */
 }
 
+/* A look that is not due has no share of the error rates: only what leaves no doubt at all (P = 0 in doubles) is said there. */
+static void certainty_spends_nothing(void **state)
+{
+    (void)state;
+    static const struct row {
+        double head;
+        bool suspected;
+        enum decision wanted;
+    } rows[] = {{1e200, true, DECISION_NONE}, {1e-200, false, DECISION_IMPROVED}, {1.5, false, DECISION_NONE}, {0.5, false, DECISION_NONE}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct decide *d = plain(1, 640, 1, 1, 0.05);
+        assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);  /* takes the share; the next is due at 923 rounds */
+        for (int r = 0; r < 240; r++)
+            assert_true(decide_add(d, &(struct decide_round){.generation = 1 + r / 80, .round = r, .ns = {1000 + r % 7, 1000 + r % 5, rows[i].head * (1000 + r % 3)}, .order = {0, 1, 2}}));
+        assert_false(decide_is_due(d));
+        assert_int_equal(decide_look(d, spread_pool_start(), false), rows[i].wanted);
+        assert_int_equal(decide_is_suspected(d), rows[i].suspected);
+        decide_close(d);
+    }
+}
+
 /* Whether head is faster by the tolerance can't be told: after four times the rounds of a pass it is a pass. */
 static void a_pass_waits_for_improved(void **state)
 {
@@ -600,7 +621,7 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "pin") == 0)
         return print_pins();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes), cmocka_unit_test(looks_come_when_due), cmocka_unit_test(bounds_widen_with_looks), cmocka_unit_test(a_pass_waits_for_improved), cmocka_unit_test(equal_lanes_are_not_slow), cmocka_unit_test(the_slowest_alone_is_no_red),
+        cmocka_unit_test(plain_cases), cmocka_unit_test(few_rounds_say_nothing), cmocka_unit_test(waits_for_fresh_processes), cmocka_unit_test(looks_come_when_due), cmocka_unit_test(bounds_widen_with_looks), cmocka_unit_test(certainty_spends_nothing), cmocka_unit_test(a_pass_waits_for_improved), cmocka_unit_test(equal_lanes_are_not_slow), cmocka_unit_test(the_slowest_alone_is_no_red),
         cmocka_unit_test(one_odd_process), cmocka_unit_test(wide_processes_need_more), cmocka_unit_test(neighbours_lend_support),
         cmocka_unit_test(history_is_heard), cmocka_unit_test(equal_samples_have_no_width), cmocka_unit_test(odd_times_never_give_nan),
         cmocka_unit_test(carry_over_is_taken_off), cmocka_unit_test(a_red_neighbour_is_heard_in_replays), cmocka_unit_test(cells_lend_their_spread_in_replays), cmocka_unit_test(costs_by_pair_hide_small_changes),
