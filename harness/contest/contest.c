@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "contest/contest.h"
 
-#include "contest/judge.h"
 #include "contest/lane_metrics.h"
 #include "contest/offsets.h"
 #include "gate/neighbours.h"
@@ -78,9 +77,8 @@ static bool open_cell(const struct contest *contest, const json_t *planned, stru
     *cell = (struct contest_cell){.planned = planned, .generations = json_array(), .rounds = json_array(), .lost = N_LANES,
                                   .decide = decide_open(tolerance, contest->n_tests, DECIDE_RED_GENERATIONS)};
     double history[SPREAD_GRID];
-    const json_t *recorded = contest->history ? judge_find(contest->history, text_of(planned, "id")) : NULL;
     cell->lane_metrics = lane_metrics_new(planned);
-    if (cell->decide && recorded && offsets_read(json_object_get(recorded, "metrics"), history))
+    if (cell->decide && offsets_of(contest->history, planned, history))
         decide_set_history(cell->decide, history);
     return cell->generations && cell->rounds && cell->decide;
 }

@@ -87,6 +87,14 @@ bool offsets_read(const json_t *metrics, double history[SPREAD_GRID])
     return true;
 }
 
+bool offsets_of(const json_t *baseline, const json_t *cell, double history[SPREAD_GRID])
+{
+    const json_t *recorded = baseline ? judge_find(baseline, json_string_value(json_object_get(cell, "id"))) : NULL;
+    const json_t *theirs = json_object_get(recorded, "workload_hash"), *own = json_object_get(cell, "workload_hash");
+    bool is_other = json_is_string(theirs) && json_is_string(own) && !json_equal(theirs, own);
+    return recorded && !is_other && offsets_read(json_object_get(recorded, "metrics"), history);
+}
+
 json_t *offsets_note(const json_t *cells, const json_t *history)
 {
     size_t n = 0, recorded = 0, i;
@@ -94,11 +102,10 @@ json_t *offsets_note(const json_t *cells, const json_t *history)
     json_t *cell, *note = NULL;
     json_array_foreach(cells, i, cell) {
         const json_t *value = json_object_get(json_object_get(json_object_get(cell, "metrics"), "process_spread"), "value");
-        const json_t *before = history ? judge_find(history, json_string_value(json_object_get(cell, "id"))) : NULL;
         if (!spread || !value)
             continue;
         spread[n++] = json_number_value(value);
-        recorded += before && offsets_read(json_object_get(before, "metrics"), ignored);
+        recorded += offsets_of(history, cell, ignored);
     }
     if (n) {
         summary_sort(spread, n);

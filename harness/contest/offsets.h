@@ -24,6 +24,9 @@ void offsets_join(json_t *metrics, const json_t *now, const json_t *before);
 /* Fills spread_history's likelihood. False: nothing was recorded, or it is not what offsets_put writes. */
 bool offsets_read(const json_t *metrics, double history[SPREAD_GRID]);
 
+/* The same of a planned or measured cell in `baseline` (its top object, or NULL). False also where another workload was recorded under its id. */
+bool offsets_of(const json_t *baseline, const json_t *cell, double history[SPREAD_GRID]);
+
 /*
  * A sentence on what the decisions took processes of one build to differ by (metric process_spread of the result's cells), and for how many of
  * them `history` (a baseline's top object, or NULL) holds a record. New string; NULL: no cell was timed in pairs.

@@ -88,6 +88,26 @@ static void level_of_a_run(void **state)
     json_decref(empty);
 }
 
+static void another_workload_has_no_offsets(void **state)
+{
+    (void)state;
+    double zero[3] = {0}, history[SPREAD_GRID];
+    json_t *metrics = json_object();
+    offsets_put(metrics, &(struct spread_cell){3, zero, zero, zero, zero, NULL});
+    json_t *baseline = json_pack("{s:[{s:s,s:s,s:o}]}", "cells", "id", "s/b", "workload_hash", "sha256:1", "metrics", metrics);
+    static const struct {
+        const char *id, *hash; /* of the cell that asks; hash may be NULL */
+        bool wanted;
+    } rows[] = {{"s/b", "sha256:1", true}, {"s/b", "sha256:2", false}, {"s/b", NULL, true}, {"s/c", "sha256:1", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *cell = json_pack("{s:s,s:s?}", "id", rows[i].id, "workload_hash", rows[i].hash);
+        assert_int_equal(offsets_of(baseline, cell, history), rows[i].wanted);
+        json_decref(cell);
+    }
+    assert_false(offsets_of(NULL, metrics, history));
+    json_decref(baseline);
+}
+
 static void recorded_offsets_count(void **state)
 {
     (void)state;
@@ -183,6 +203,6 @@ static void processes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(words_have_codes), cmocka_unit_test(cells_add_up), cmocka_unit_test(level_of_a_run),
-                                       cmocka_unit_test(recorded_offsets_count), cmocka_unit_test(project_files), cmocka_unit_test(processes)};
+                                       cmocka_unit_test(recorded_offsets_count), cmocka_unit_test(another_workload_has_no_offsets), cmocka_unit_test(project_files), cmocka_unit_test(processes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
