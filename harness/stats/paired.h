@@ -43,13 +43,15 @@ void paired_clear(struct paired *paired);
 /*
  * Effects of the lane before and of the place in the round, by least squares on times that were centred twice (by round
  * and by lane within a generation; exact, since each round has each lane once) and cut at 3 robust scales:
- *   ln ns = round + lane(generation) + carry[lane before] + noise,   then the same with position[p].
+ *   ln ns = round + lane(generation) + carry[lane before] + noise,   then the same with position[p];
+ * both again on what is left until nothing stands out, ten times at most: what is cut off an effect far beyond the noise is found then.
  * A ridge of 2 % of the rounds sends what the order does not show to 0 (a fixed order shows nothing); a group of
  * effects is kept only if its F ratio is above 5, else it is 0. The lane before the first of a round is the last of the
  * round before it. `x` (n rounds) receives the adjusted times; `work` holds 15 n values.
  * What is then left is averaged by lane and lane before. Such means (an interaction) cannot be taken off: their mean over the lanes
  * before is as good as a change of the lane. If their weighted squares exceed 33.4 times the mean square that they leave, `tangle` says how large they are.
- * Source: residual effects in crossover designs, Williams, Australian Journal of Scientific Research A2 (1949) 149-168.
+ * Sources: residual effects in crossover designs, Williams, Australian Journal of Scientific Research A2 (1949) 149-168; least
+ * squares repeated on cut residuals ("modified residuals"), Huber, Robust Statistics (1981), section 7.8.
  */
 void paired_adjust(const struct paired_round *rounds, const size_t *length, size_t n_generations, double (*x)[PAIRED_LANES],
                    double *work, struct paired *paired);

@@ -9,6 +9,7 @@
 static const double least_f = 5;        /* about P = 0.007 at 2 degrees of freedom */
 static const double ridge = 0.02;       /* of a round: directions that the order hardly shows go to 0 */
 static const double cut_scales = 3;
+enum { MOST_PASSES = 10 };
 static const double least_tangle = 33.4;  /* P = 1e-6 of chi-square with the 4 degrees of freedom of an interaction of 3 x 3: stolen slices come in runs */
 
 typedef double triple[PAIRED_LANES];
@@ -100,7 +101,8 @@ static void residuals(const triple *x, const size_t *length, size_t n_generation
         flat[i] = fmin(fmax(flat[i], -cut), cut);
 }
 
-static void fit(const struct paired_round *rounds, const size_t *length, size_t n_generations, level_of *level, triple *x,
+/* Whether the effects stand out; if not, they are 0. */
+static bool fit(const struct paired_round *rounds, const size_t *length, size_t n_generations, level_of *level, triple *x,
                 size_t n, double *work, double *effect)
 {
     triple *e = (triple *)work, *columns[PAIRED_LANES] = {e + n, e + 2 * n, e + 3 * n};
@@ -123,6 +125,7 @@ static void fit(const struct paired_round *rounds, const size_t *length, size_t 
     bool stands_out = freedom > 0 && explained / 2 > least_f * left / freedom;
     for (size_t i = 0; i < PAIRED_LANES; i++)
         effect[i] = stands_out ? effect[i] : 0;
+    return stands_out;
 }
 
 static void take_off(const struct paired_round *rounds, const size_t *length, size_t n_generations, level_of *level,
@@ -135,6 +138,19 @@ static void take_off(const struct paired_round *rounds, const size_t *length, si
                 int which = level(rounds, at, r == 0, lane);
                 x[at][lane] -= which >= 0 ? effect[which] : 0;
             }
+}
+
+/* Fits one group and takes it off x; `effect` adds up what was taken off. Returns whether anything was. */
+static bool sweep(const struct paired_round *rounds, const size_t *length, size_t n_generations, level_of *level, triple *x, size_t n,
+                  double *work, double *effect)
+{
+    triple found;
+    if (!fit(rounds, length, n_generations, level, x, n, work, found))
+        return false;
+    take_off(rounds, length, n_generations, level, found, x);
+    for (size_t i = 0; i < PAIRED_LANES; i++)
+        effect[i] += found[i];
+    return true;
 }
 
 /* Root mean square of what turns of one lane after one other owe beyond both, if it stands out; else 0. `work` holds 6 n. Residuals are centred
@@ -170,9 +186,9 @@ void paired_adjust(const struct paired_round *rounds, const size_t *length, size
     for (size_t g = 0; g < n_generations; g++)
         for (size_t r = 0; r < length[g]; r++, n++)
             memcpy(x[n], rounds[n].log_ns, sizeof x[n]);
-    fit(rounds, length, n_generations, level_carry, x, n, work, paired->carry);
-    take_off(rounds, length, n_generations, level_carry, paired->carry, x);
-    fit(rounds, length, n_generations, level_position, x, n, work, paired->position);
-    take_off(rounds, length, n_generations, level_position, paired->position, x);
+    for (int pass = 0, found = 1; found && pass < MOST_PASSES; pass++) {
+        found = sweep(rounds, length, n_generations, level_carry, x, n, work, paired->carry);
+        found |= sweep(rounds, length, n_generations, level_position, x, n, work, paired->position);
+    }
     paired->tangle = tangle(rounds, length, n_generations, (const triple *)x, n, work);
 }

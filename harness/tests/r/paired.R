@@ -66,9 +66,12 @@ adjust <- function(name, noise, order, lengths, carry, position, pairs = 0) {
   before <- ifelse(place > 0, order[cbind(round, pmax(place, 1))], ifelse(starts, NA, order[cbind(pmax(round - 1, 1), 3)]))
   if (length(pairs) > 1) noise <- noise + ifelse(is.na(before), 0, pairs[cbind(before + 1, rep(1:3, n))])
   x <- noise + rep(c(0, 0.01, 0.1), n) + rep(rnorm(n), each = 3) - take_off(0, before, carry) - take_off(0, place, position)
-  log_ns <- round(x, 4); cell <- 3 * generation + rep(0:2, n)
-  got_carry <- group(log_ns, before, round, cell, lengths); x <- take_off(log_ns, before, got_carry)
-  got_position <- group(x, place, round, cell, lengths); x <- take_off(x, place, got_position)
+  log_ns <- x <- round(x, 4); cell <- 3 * generation + rep(0:2, n); got_carry <- got_position <- 0
+  for (pass in 1:10) {
+    more_carry <- group(x, before, round, cell, lengths); x <- take_off(x, before, more_carry); got_carry <- got_carry + more_carry
+    more_position <- group(x, place, round, cell, lengths); x <- take_off(x, place, more_position); got_position <- got_position + more_position
+    if (all(c(more_carry, more_position) == 0)) break
+  }
   cat(sprintf("ADJUST(%s, %d, %s, %s, %s, %s, %s, %s, %.15g)\n", name, length(lengths), list_of(lengths), list_of(order), list_of(log_ns), list_of(got_carry), list_of(got_position), list_of(x), tangle_of(x, before, round, cell)))
 }
 
@@ -86,3 +89,5 @@ adjust("three_rounds", rnorm(9, 0, 0.001), orders(3), 3, c1, p1)
 adjust("single_rounds", rnorm(6, 0, 0.001), orders(2), c(1, 1), c1, p1)
 adjust("pairs", rnorm(60, 0, 0.003), orders(20), c(10, 10), none, none, matrix(rnorm(9, 0, 0.06), 3))
 adjust("small_pairs", rnorm(60, 0, 0.02), orders(20), c(10, 10), none, none, matrix(rnorm(9, 0, 0.01), 3))
+adjust("far_position", rnorm(60, 0, 0.01), orders(20), c(10, 10), none, c(0.2, 0, 0))
+adjust("far_beyond_the_noise", rnorm(60, 0, 0.001), orders(20), c(10, 10), 4 * c1, 8 * p1)
