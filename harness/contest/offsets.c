@@ -83,7 +83,7 @@ bool offsets_read(const json_t *metrics, double history[SPREAD_GRID])
     for (size_t g = 0; g < n; g++)
         if (head_variance[g] < 0 || null_variance[g] < 0)
             return false;
-    spread_history(&(struct spread_cell){n, head, head_variance, null, null_variance, NULL}, history);
+    spread_history(&(struct spread_cell){n, head, head_variance, null, null_variance, NULL, 0}, history);
     return true;
 }
 

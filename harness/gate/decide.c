@@ -13,6 +13,7 @@
 /* Error rates of one test, and the reserves that decide.h states. */
 static const double identical_family = 0.0001, red_family = 0.05, red_rate = 0.01, pass_rate = 0.01;
 static const double confirm_rate = 0.05;
+static const double far_family = 0.001;         /* of a red because all of head's processes are far */
 static const size_t least_rounds = 6;           /* below, a spread within a process means nothing */
 static const size_t least_pass_generations = 2;
 static const double no_weight = 1e6;            /* a variance that takes a generation out, of the spread's estimate too */
@@ -149,7 +150,9 @@ bool decide_cell(struct decide *d, struct spread_cell *cell)
     if (d->n_rounds == 0 || !estimate(d))
         return false;
     struct paired *p = &d->paired;
-    *cell = (struct spread_cell){p->n, p->head, p->head_variance, p->null, p->null_variance, cell->history};
+    *cell = (struct spread_cell){p->n, p->head, p->head_variance, p->null, p->null_variance, cell->history, 0};
+    for (size_t g = 0; g < p->n; g++)
+        cell->n_far += fabs(p->null[g]) > d->threshold;
     return true;
 }
 
@@ -229,7 +232,7 @@ static bool looks_red(const struct decide *d, const struct look *look)
 static bool agrees(const struct decide *d, const struct look *look, size_t first, size_t n)
 {
     struct spread_cell part = {n, look->cell.head + first, look->cell.head_variance + first, look->cell.null + first,
-                               look->cell.null_variance + first, look->cell.history};
+                               look->cell.null_variance + first, look->cell.history, 0};
     struct spread_posterior posterior;
     spread_judge(&part, look->pool, look->df, &posterior);
     return spread_below(&posterior, d->threshold) <= confirm_rate;
@@ -271,6 +274,12 @@ static bool order_agrees(const struct look *look)
     return binomial_at_least(slowest, n, 1.0 / 3) <= wide_rate;
 }
 
+/* Whether all of head's processes may be far by chance: few processes tell a slow build from that only where far ones are rare. */
+static bool may_all_be_far(const struct decide *d, const struct look *look)
+{
+    return spread_all_far(look->pool, look->kept) * d->n_tests > far_family;
+}
+
 static bool is_confirmed(struct decide *d, const struct look *look)
 {
     size_t first = d->suspected_at;
@@ -294,7 +303,7 @@ static enum decision judge_red(struct decide *d, const struct look *look)
 {
     if (!d->suspected_at && looks_red(d, look))
         d->suspected_at = look->cell.n;
-    if (!d->suspected_at || !is_confirmed(d, look) || !order_agrees(look))
+    if (!d->suspected_at || !is_confirmed(d, look) || !order_agrees(look) || may_all_be_far(d, look))
         return DECISION_NONE;
     /* What was suspected once must still stand with everything that came since. */
     return spread_below(&look->posterior, d->threshold) <= red_rate ? DECISION_REGRESSION : DECISION_NONE;
@@ -357,6 +366,8 @@ static const char *why_not(const struct decide *d, const struct look *look, bool
         return "too few rounds";
     if (tangle_reach * d->paired.tangle >= d->threshold)
         return "what a turn owes to the lane before it differs from lane to lane: that cannot be told from a change";
+    if (d->suspected_at && may_all_be_far(d, look))
+        return "too few processes: as many of one build may all be this far off by chance";
     if (d->suspected_at)
         return "a suspected slowdown was not confirmed in fresh processes";
     return look->posterior.s > 0.02 ? "processes of one build differ too much" : "the rounds ended before the interval left the tolerance";

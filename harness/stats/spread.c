@@ -7,6 +7,7 @@
 
 static const double smallest_s = 1e-4, largest_s = 1.0;
 static const double start_s = 0.0035, start_width = 0.7;  /* processes on shared 2-core machines: 0.1-0.6 % */
+static const size_t start_processes = 20;                /* what the machines seen so far count for, of which hardly one was far */
 static const double bench_width = 0.5;
 static const double cell_width = 0.6;
 static const double most_history = 20;  /* generations */
@@ -77,7 +78,7 @@ void spread_history(const struct spread_cell *recorded, double *log_likelihood)
 
 struct spread_pool spread_pool_start(void)
 {
-    return (struct spread_pool){log(start_s), start_width};
+    return (struct spread_pool){.centre = log(start_s), .width = start_width, .processes = start_processes};
 }
 
 /* The prior of s for each centre on the grid, each row summing to 1. */
@@ -123,7 +124,20 @@ struct spread_pool spread_fit(const struct spread_cell *const *cells, size_t n_c
     for (size_t i = 1; i < SPREAD_GRID; i++)
         if (score[i] > score[best])
             best = i;
-    return (struct spread_pool){grid_log(best), bench_width};
+    struct spread_pool pool = {.centre = grid_log(best), .width = bench_width, .processes = start_processes};
+    for (size_t c = 0; c < n_cells; c++) {
+        pool.processes += 2 * cells[c]->n;
+        pool.far += cells[c]->n_far;
+    }
+    return pool;
+}
+
+double spread_all_far(struct spread_pool pool, size_t n)
+{
+    double chance = 1;
+    for (size_t i = 0; i < n; i++)
+        chance *= ((double)(pool.far + i) + 0.5) / ((double)(pool.processes + i) + 1);
+    return chance;
 }
 
 void spread_judge(const struct spread_cell *cell, struct spread_pool pool, double df, struct spread_posterior *posterior)

@@ -31,11 +31,13 @@ struct spread_cell {
     const double *head, *head_variance;
     const double *null, *null_variance;
     const double *history;  /* spread_history of this cell, SPREAD_GRID values; NULL: nothing was recorded */
+    size_t n_far;           /* generations whose base and base2 are more than the tolerance apart */
 };
 
-/* ln of the typical s, and how far what it is fitted to may be from where the fit starts. */
+/* ln of the typical s, how far what it is fitted to may be from where the fit starts, and what was seen of far processes. */
 struct spread_pool {
     double centre, width;
+    size_t processes, far;  /* of base and base2; one for each of spread_cell.n_far */
 };
 
 /* What is known of theta: a mixture over the grid of s of t distributions with `df` degrees of freedom. */
@@ -56,6 +58,13 @@ struct spread_pool spread_fit(const struct spread_cell *const *cells, size_t n_c
 
 /* The likelihood of s by recorded generations of identical builds, for spread_cell.history; `log_likelihood` holds SPREAD_GRID values. */
 void spread_history(const struct spread_cell *recorded, double *log_likelihood);
+
+/*
+ * The chance that n processes of one build are all far (farther than the tolerance from others of it): the mean of p^n for the share p
+ * of such processes, after those of base and base2 that the pool has seen, from Jeffreys' prior Beta(1/2, 1/2). Whatever else follows no
+ * law: that a process is far is taken to be independent of the others. Source: Gelman et al., 2.4 and 2.8.
+ */
+double spread_all_far(struct spread_pool pool, size_t n);
 
 void spread_judge(const struct spread_cell *cell, struct spread_pool pool, double df, struct spread_posterior *posterior);
 

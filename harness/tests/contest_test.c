@@ -118,8 +118,8 @@ static void recorded_offsets_count(void **state)
         variance[g] = 1e-6;
     }
     json_t *first = json_object(), *second = json_object(), *both = json_object(), *none = json_object();
-    offsets_put(first, &(struct spread_cell){30, head, variance, null, variance, NULL});
-    offsets_put(second, &(struct spread_cell){20, head + 10, variance, null, variance, NULL});
+    offsets_put(first, &(struct spread_cell){30, head, variance, null, variance, NULL, 0});
+    offsets_put(second, &(struct spread_cell){20, head + 10, variance, null, variance, NULL, 0});
     offsets_join(both, first, second);
     const json_t *series = json_object_get(json_object_get(both, "process_offsets"), "series");
     assert_int_equal(json_array_size(series), 2 * OFFSETS_GENERATIONS);

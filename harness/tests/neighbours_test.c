@@ -59,7 +59,7 @@ static void benches_have_pools(void **state)
             head[c][g] = s * traces_normal(&r) - 0.5 * (base + base2);
             null[c][g] = base2 - base;
         }
-        cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c], NULL};
+        cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c], NULL, 0};
     }
     assert_true(neighbours_pools(cells, CELLS, word_at, ids, pools));
     for (size_t c = 0; c < CELLS; c++) {
@@ -78,7 +78,7 @@ static void one_cell_is_no_bench(void **state)
     (void)state;
     static const char *const ids[2][3] = {{"s/wide/k=1", "s/one", "s/wide/k=2"}, {"s/wide/k=1", "s/one/k=1", "s/wide/k=2"}};
     static const double wide[4] = {-0.04, 0.02, 0.04, -0.02}, narrow[4] = {-0.001, 0.0005, 0.001, -0.0005}, variance[4] = {1e-8, 1e-8, 1e-8, 1e-8};
-    const struct spread_cell cells[3] = {{4, wide, variance, wide, variance, NULL}, {4, narrow, variance, narrow, variance, NULL}, {4, wide, variance, wide, variance, NULL}};
+    const struct spread_cell cells[3] = {{4, wide, variance, wide, variance, NULL, 0}, {4, narrow, variance, narrow, variance, NULL, 0}, {4, wide, variance, wide, variance, NULL, 0}};
     struct spread_pool pools[2][3];
     for (size_t axis = 0; axis < 2; axis++)
         assert_true(neighbours_pools(cells, 3, word_at, ids[axis], pools[axis]));

@@ -29,7 +29,7 @@ static void spread_learns_from_neighbours(void **state)
                 head[c][g] = truths[t] * traces_normal(&r) - 0.5 * (base + base2) + 0.001 * traces_normal(&r);
                 null[c][g] = base2 - base + 0.001 * traces_normal(&r);
             }
-            cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c], NULL};
+            cells[c] = (struct spread_cell){G, head[c], variance[c], null[c], variance[c], NULL, 0};
         }
         const struct spread_cell *all[CELLS];
         for (size_t c = 0; c < CELLS; c++)
@@ -53,7 +53,7 @@ static void spread_learns_from_neighbours(void **state)
         null[g] = 0.02 * sqrt(2) * traces_normal(&r);
         variance[g] = 1e-8;
     }
-    const struct spread_cell many = {LONG, head, variance, null, variance, NULL}, *many_one = &many;
+    const struct spread_cell many = {LONG, head, variance, null, variance, NULL, 0}, *many_one = &many;
     assert_near(spread_fit(&many_one, 1, spread_pool_start()).centre, log(0.02), 1);
     const struct spread_cell nothing = {0}, *one = &nothing;
     assert_near(spread_fit(&one, 1, spread_pool_start()).centre, spread_pool_start().centre, 0.15);
@@ -74,7 +74,7 @@ static void spread_is_calibrated(void **state)
             head[g] = s * traces_normal(&r) - 0.5 * (base + base2) + 0.002 * traces_normal(&r);
             null[g] = base2 - base + 0.002 * traces_normal(&r);
         }
-        struct spread_cell cell = {G, head, variance, null, variance, NULL};
+        struct spread_cell cell = {G, head, variance, null, variance, NULL, 0};
         struct spread_posterior p;
         spread_judge(&cell, spread_pool_start(), 1000, &p);
         beyond += spread_below(&p, 0) < 0.02;
@@ -87,7 +87,7 @@ static void spread_agrees_with_r(void **state)
 {
     (void)state;
     const double head[] = {0.01, 0.02, 0.015}, head_variance[] = {1e-5, 2e-5, 1e-5}, null[] = {-0.004, 0.006, 0.002}, null_variance[] = {2e-5, 1e-5, 3e-5};
-    const struct spread_cell cell = {3, head, head_variance, null, null_variance, NULL}, *one = &cell;
+    const struct spread_cell cell = {3, head, head_variance, null, null_variance, NULL, 0}, *one = &cell;
     struct spread_posterior p;
     spread_judge(&cell, spread_pool_start(), 1e9, &p);
     assert_near(spread_below(&p, 0.01), 0.0709163647799641, 1e-6);
@@ -109,13 +109,24 @@ static void a_pool_at_the_edge_agrees_with_r(void **state)
 {
     (void)state;
     const double head[] = {0.5, -0.9, 0.7, -0.4}, null[] = {0.9, -0.6, 0.8, 1.1}, variance[] = {1e-6, 1e-6, 1e-6, 1e-6};
-    const struct spread_cell cell = {4, head, variance, null, variance, NULL}, *cells[20];
+    const struct spread_cell cell = {4, head, variance, null, variance, NULL, 0}, *cells[20];
     for (size_t i = 0; i < 20; i++)
         cells[i] = &cell;
     assert_near(spread_fit(cells, 20, spread_pool_start()).centre, -0.391929377530902, 1e-9);
 }
 
 /* Half at 1e8 + 1/3, half two above, each with error 1: variance 1 within and 1 between, wherever the centre lies. */
+static void far_processes_agree_with_r(void **state)
+{
+    (void)state;
+    static const struct row {
+        size_t far, processes, n;
+        double chance;
+    } rows[] = {{0, 20, 5, 4.63191699604743e-06}, {0, 260, 3, 1.04256640147114e-07}, {12, 260, 3, 0.000136054915391983}, {30, 120, 9, 9.07851706690229e-06}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_near(spread_all_far((struct spread_pool){.processes = rows[i].processes, .far = rows[i].far}, rows[i].n) / rows[i].chance, 1, 1e-9);
+}
+
 static void error_does_not_depend_on_the_place(void **state)
 {
     (void)state;
@@ -140,19 +151,19 @@ static void recorded_days_count(void **state)
         null[g] = g % 3 ? 0.04 : -0.03;
         variance[g] = 1e-6;
     }
-    spread_history(&(struct spread_cell){30, head, variance, null, variance, NULL}, history);
+    spread_history(&(struct spread_cell){30, head, variance, null, variance, NULL, 0}, history);
     double close[2] = {0.001, -0.001}, small[2] = {1e-6, 1e-6};
-    struct spread_cell run = {2, close, small, close, small, NULL};
+    struct spread_cell run = {2, close, small, close, small, NULL, 0};
     double before = typical(&run);
     run.history = history;
     assert_true(typical(&run) > 3 * before);
-    assert_near(typical(&(struct spread_cell){30, head, variance, null, variance, NULL}), typical(&(struct spread_cell){.history = history}), 0.008);
+    assert_near(typical(&(struct spread_cell){30, head, variance, null, variance, NULL, 0}), typical(&(struct spread_cell){.history = history}), 0.008);
     const struct spread_cell only = {.history = history}, *one = &only;
     assert_true(spread_fit(&one, 1, spread_pool_start()).centre > spread_pool_start().centre + 0.3);
     /* However much was recorded, it is worth 20 generations. */
     double capped[SPREAD_GRID], twice[SPREAD_GRID];
-    spread_history(&(struct spread_cell){20, head, variance, null, variance, NULL}, twice);
-    spread_history(&(struct spread_cell){30, head, variance, null, variance, NULL}, capped);
+    spread_history(&(struct spread_cell){20, head, variance, null, variance, NULL, 0}, twice);
+    spread_history(&(struct spread_cell){30, head, variance, null, variance, NULL, 0}, capped);
     for (size_t i = 0; i < SPREAD_GRID; i++)
         assert_near((capped[i] - capped[0]) / (twice[i] - twice[0] + (i == 0)), i ? 1 : 0, 0.05);
 }
@@ -210,6 +221,6 @@ static void stored_agrees_with_r(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated), cmocka_unit_test(spread_agrees_with_r), cmocka_unit_test(a_pool_at_the_edge_agrees_with_r), cmocka_unit_test(error_does_not_depend_on_the_place), cmocka_unit_test(recorded_days_count), cmocka_unit_test(stored_levels), cmocka_unit_test(stored_agrees_with_r)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spread_learns_from_neighbours), cmocka_unit_test(spread_is_calibrated), cmocka_unit_test(spread_agrees_with_r), cmocka_unit_test(a_pool_at_the_edge_agrees_with_r), cmocka_unit_test(far_processes_agree_with_r), cmocka_unit_test(error_does_not_depend_on_the_place), cmocka_unit_test(recorded_days_count), cmocka_unit_test(stored_levels), cmocka_unit_test(stored_agrees_with_r)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

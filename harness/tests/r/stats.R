@@ -41,3 +41,6 @@ cat("pool's centre for 20 cells, each of the same four wide generations\n")
 h <- c(0.5, -0.9, 0.7, -0.4); n0 <- c(0.9, -0.6, 0.8, 1.1); hv <- nv <- rep(1e-6, 4); a <- sapply(s, at)
 one <- sapply(log(s), function(centre) { p <- prior(log(s), centre); log(sum(p / sum(p) * exp(a[1, ] - max(a[1, ])))) })
 cat(log(s)[which.max(20 * one + dnorm(log(s), log(0.0035), 0.7, log = TRUE))], "\n")
+cat("all of n processes far: far and seen processes, n\n"); for (row in list(c(0, 20, 5), c(0, 260, 3), c(12, 260, 3), c(30, 120, 9))) {
+  a <- row[1] + 0.5; b <- row[2] - row[1] + 0.5; cat(row, beta(a + row[3], b) / beta(a, b), "\n")
+}
