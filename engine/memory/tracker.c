@@ -18,6 +18,16 @@ static void set_limit(struct tern_account *account, int64_t limit)
     __atomic_store_n(&account->limit, limit, __ATOMIC_RELAXED);
 }
 
+/* Its limit falls to what it has. Nothing is written for one that is at rest, whose line then stays with the thread that has it. */
+static void lower(struct tern_account *account)
+{
+    const int64_t live = live_of(account);
+    if (account->floor == live && account->limit == live)
+        return;
+    account->floor = live;
+    set_limit(account, live);
+}
+
 static void add(struct sums *sums, unsigned tier, unsigned tag, int64_t live)
 {
     sums->all += live;
@@ -128,7 +138,7 @@ void *tern_tracker_ask(struct tern_account *account, void *block)
     account->asked = ++tracker->asks;
     account->want = most(most(live_of(account), 0), account->want - account->want / 8);
     for (struct tern_account *other = tracker->first; other; other = other->next)
-        set_limit(other, other->floor = live_of(other));
+        lower(other);
     const struct sums sums = sum_up(tracker);
     struct sums room = lift_all(tracker, &sums);
     if (room.all && *room_of(&room, account, 1) && *room_of(&room, account, 2))
