@@ -141,13 +141,13 @@ enum tern_status tern_pool_give_slow(struct tern_pool *pool, void *block)
     return tern_pool_give_plain(pool, block);
 }
 
-void *tern_pool_take(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
+TERN_FAST void *tern_pool_take(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error)
 {
     pool = pool ? pool : tern_pool_default();
     return tern_fast_take(pool, pool->key, bytes, align, tag, error, true, true);
 }
 
-enum tern_status tern_pool_give(struct tern_pool *pool, void *block)
+TERN_FAST enum tern_status tern_pool_give(struct tern_pool *pool, void *block)
 {
     pool = pool ? pool : tern_pool_default();
     return tern_fast_give(pool, pool->key, block, true, true);

@@ -8,6 +8,9 @@
 
 #include "memory/shelf.h"
 
+/* Starts on a cache line. Where such a function lay otherwise changed with every build, and a pair of them took 20 % longer in some. */
+#define TERN_FAST __attribute__((aligned(64)))
+
 void *tern_pool_take_slow(struct tern_pool *pool, size_t bytes, size_t align, enum tern_tag tag, struct tern_error *error);
 enum tern_status tern_pool_give_slow(struct tern_pool *pool, void *block);
 

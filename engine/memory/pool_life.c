@@ -153,12 +153,12 @@ struct tern_pool *tern_pool_default(void)
     return pool;
 }
 
-void *tern_memory_take(size_t bytes)
+TERN_FAST void *tern_memory_take(size_t bytes)
 {
     return tern_fast_take(NULL, DEFAULT, bytes, 16, TERN_TAG_OTHER, NULL, true, true);
 }
 
-void tern_memory_give(void *block)
+TERN_FAST void tern_memory_give(void *block)
 {
     tern_fast_give(NULL, DEFAULT, block, true, true);
 }
