@@ -6,11 +6,13 @@
 
 static const struct cuda_kernel_row rows[] = {
 #define STREAM(warps, columns) {"stream_" #warps "x" #columns, CUDA_STREAM, warps, columns, 0, 0},
+#define HELD(warps, quads, tiles) {"held_" #warps "x" #quads "x" #tiles, CUDA_HELD, warps, quads, tiles, 0},
 #define GEMM(batch, groups, slices, quads) {"gemm_" #batch "x" #groups "x" #slices "x" #quads, CUDA_GEMM, batch, groups, slices, quads},
 #define TURNS(batch, groups, quads) {"turns_" #batch "x" #groups "x" #quads, CUDA_TURNS, batch, groups, 1, quads},
 #define PORTABLE(warps, tiles, columns) {"portable_" #warps "x" #tiles "x" #columns, CUDA_PORTABLE, warps, tiles, columns, 0},
 #include "cuda/kernels/linear.def"
 #undef STREAM
+#undef HELD
 #undef GEMM
 #undef TURNS
 #undef PORTABLE
@@ -59,6 +61,16 @@ static void add_streams(struct list *l, const struct cuda_kernel_row *row)
         if (bytes <= l->info->shared_bytes)
             add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, (unsigned)warps * 32, (unsigned)bytes}, (int)units, (int)stages, l->info->shared_bytes});
     }
+}
+
+/* A block a multiprocessor. */
+static void add_held(struct list *l, const struct cuda_kernel_row *row)
+{
+    const struct cuda_shape *s = l->shape;
+    size_t warps = (size_t)row->a, quads = (size_t)row->b, most = (size_t)row->c, tiles = up(s->rows, CUDA_TILE_ROWS);
+    size_t blocks = least(tiles, (size_t)l->info->multiprocessors);
+    if (l->info->major >= 9 && s->batch == 1 && s->quads <= warps * quads && up(tiles, blocks) <= most)
+        add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, (unsigned)warps * 32, 0}, 0, 0, 0});
 }
 
 enum { GEMM_BARRIER_BYTES = 16 /* of a stage, behind stages and exchange */, TURNS_THREADS = 384 };
@@ -110,7 +122,7 @@ static void add_portable(struct list *l, const struct cuda_kernel_row *row)
 size_t cuda_choices(const struct cuda_info *info, const struct cuda_shape *shape, const char *name, struct cuda_choice *out, size_t room)
 {
     static void (*const families[])(struct list *, const struct cuda_kernel_row *) = {
-        [CUDA_STREAM] = add_streams, [CUDA_GEMM] = add_gemms, [CUDA_TURNS] = add_turns, [CUDA_PORTABLE] = add_portable};
+        [CUDA_STREAM] = add_streams, [CUDA_HELD] = add_held, [CUDA_GEMM] = add_gemms, [CUDA_TURNS] = add_turns, [CUDA_PORTABLE] = add_portable};
     struct list l = {info, shape, out, 0, room};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (name ? !strcmp(name, rows[i].name) : rows[i].family != CUDA_PORTABLE)

@@ -79,7 +79,7 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
         a.marks = marks_of(s, "norm", layer);
         o = start_norm(s, &a, pass->rows, fault);
     }
-    if (p->choice.row->family == CUDA_STREAM)
+    if (p->choice.row->family == CUDA_STREAM || p->choice.row->family == CUDA_HELD)
         operands.marks = (uint64_t)(uintptr_t)marks_of(s, names[which], layer);
     return o ? o : cuda_product_start(s->device, p, &operands, &a, fault);
 }

@@ -28,10 +28,10 @@ enum cuda_outcome cuda_product_open(struct cuda_device *device, const struct cud
 
 static struct stream_args direct_arguments(const struct cuda_product *p, const struct cuda_operands *o)
 {
-    bool is_stream = p->choice.row->family == CUDA_STREAM;
+    bool is_padded = p->choice.row->family == CUDA_PORTABLE;
     return (struct stream_args){
         .w = address(o->w), .x = address(o->x8), .sx = address(o->sx), .y = address(o->y), .scale = o->scale, .rows = (int)p->shape.rows,
-        .tiles = (int)(is_stream ? (p->shape.rows + CUDA_TILE_ROWS - 1) / CUDA_TILE_ROWS : p->shape.tiles), .quads = (int)p->shape.quads,
+        .tiles = (int)(is_padded ? p->shape.tiles : (p->shape.rows + CUDA_TILE_ROWS - 1) / CUDA_TILE_ROWS), .quads = (int)p->shape.quads,
         .ldx = (int)p->shape.quads * CUDA_QUAD, .batch = (int)o->batch, .units = p->choice.units, .stages = p->choice.stages,
         .marks = address(o->marks),
     };

@@ -209,11 +209,13 @@ void barrier_wait(unsigned barrier, unsigned parity)
 #define CLUSTERED(name, type, cluster) {#name, [](const void *p) { name(*(const type *)p); }, sizeof(type), cluster},
 #define KERNEL(name, type) CLUSTERED(name, type, 1)
 #undef STREAM
+#undef HELD
 #undef GEMM
 #undef TURNS
 #undef PORTABLE
 static const emulated_kernel kernels[] = {
 #define STREAM(warps, columns) KERNEL(matmul_t2_i8_stream_##warps##x##columns, stream_args)
+#define HELD(warps, quads, tiles) KERNEL(matmul_t2_i8_held_##warps##x##quads##x##tiles, stream_args)
 #define GEMM(batch, groups, slices, quads)
 #define TURNS(batch, groups, quads)
 #define PORTABLE(warps, tiles, columns) KERNEL(matmul_t2_i8_portable_##warps##x##tiles##x##columns, stream_args)

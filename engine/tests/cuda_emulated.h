@@ -85,6 +85,7 @@ template <class T> T emulated_exchange(T v, int from)
     return got;
 }
 template <class T> T __shfl_xor_sync(unsigned, T v, int mask) { return emulated_exchange(v, (int)(threadIdx.x & 31) ^ mask); }
+template <class T> T __shfl_sync(unsigned, T v, int from) { return emulated_exchange(v, from); }
 template <class T> T __shfl_down_sync(unsigned, T v, int down, int width = 32)
 {
     const int lane = (int)(threadIdx.x & 31), to = lane % width + down < width ? lane + down : lane;

@@ -2,6 +2,7 @@
  * Instantiations of the ternary product, by the names that the host looks up. A kernel whose instructions the target lacks is left
  * empty; the host does not choose it there. */
 #include "gemm.cuh"
+#include "held.cuh"
 #include "portable.cuh"
 #include "stream.cuh"
 #include "turns.cuh"
@@ -25,6 +26,11 @@ struct __align__(64) tensor_map {
     extern "C" __global__ void __launch_bounds__(warps * 32) matmul_t2_i8_stream_##warps##x##columns(const stream_args p)                   \
     {                                                                                                                                      \
         IF_BULK((stream_body<warps, columns>(p));)                                                                                         \
+    }
+#define HELD(warps, quads, tiles)                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(warps * 32) matmul_t2_i8_held_##warps##x##quads##x##tiles(const stream_args p)             \
+    {                                                                                                                                      \
+        held_body<warps, quads, tiles>(p);                                                                                                 \
     }
 #define GEMM(batch, groups, slices, quads)                                                                                                 \
     extern "C" __global__ void __launch_bounds__(gemm_shape<batch, groups, slices, quads>::THREADS, 1)                                      \

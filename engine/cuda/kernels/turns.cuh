@@ -18,17 +18,18 @@ template <int BATCH_, int GROUPS_, int QUADS_> struct turns_shape {
         BATCH = BATCH_, GROUPS = GROUPS_, SLICES = 1, QUADS = QUADS_, TURNS = 2, CONSUMERS = TURNS * 128, THREADS = CONSUMERS + 128,
         X_BYTES = BATCH * CUDA_QUAD, STAGE = QUADS * (X_BYTES + GROUPS * 4 * CUDA_TILE_BYTES),
     };
+    static_assert(GROUPS % 2 == 0 && QUADS == 2, "products come in pairs, and a last stage has one quad or all");
 };
 
 #ifdef HAVE_WGMMA
 
-/* One stage of this warpgroup's tile. The number of products is even, so the two sets of A registers alternate over stages too. */
-template <class S> __device__ __forceinline__ void turns_step(int (&c)[S::GROUPS][S::BATCH / 2], unsigned (&a)[2][4][4], const gemm_ring &r, gemm_turn &t) {
+/* QUADS quads of a stage of this warpgroup's tile. The number of products is even, so the two sets of A registers alternate over stages too. */
+template <class S, int QUADS> __device__ __forceinline__ void turns_step(int (&c)[S::GROUPS][S::BATCH / 2], unsigned (&a)[2][4][4], const gemm_ring &r, gemm_turn &t) {
     const int thread = threadIdx.x & 127;
     const unsigned x = r.data + t.slot * S::STAGE, w = x + S::QUADS * (S::X_BYTES + thread / 32 * CUDA_TILE_BYTES) + (thread & 31) * 16;
     barrier_wait(r.full + 8 * t.slot, t.round & 1);
 #pragma unroll
-    for (int i = 0; i < S::QUADS * S::GROUPS; i++) {
+    for (int i = 0; i < QUADS * S::GROUPS; i++) {
         const int j = i / S::GROUPS, g = i % S::GROUPS;
         gemm_quad<S>(c[g], a[i & 1], w + (g * 4 * S::QUADS + j) * CUDA_TILE_BYTES, x + j * S::X_BYTES);
         wgmma_wait<1>();
@@ -60,7 +61,8 @@ template <class S> __device__ __forceinline__ void turns_tile(const gemm_args &p
     const int turn = threadIdx.x >> 7;
     if (tile != k.block) turns_wait(turn);
 #pragma unroll 1
-    for (int step = 0; step < k.steps; step++) turns_step<S>(c, a, r, t);
+    for (int step = 0; step < p.quads / S::QUADS; step++) turns_step<S, S::QUADS>(c, a, r, t);
+    if (p.quads % S::QUADS) turns_step<S, 1>(c, a, r, t);
     if (tile + k.blocks < k.tiles) turns_let(1 - turn);
     wgmma_wait<0>();
     gemm_give_back(r, t);
