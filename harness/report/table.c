@@ -83,19 +83,20 @@ static const json_t *metric_of(const json_t *cell, const char *name)
     return json_object_get(json_object_get(cell, "metrics"), name);
 }
 
-/* How fast the cell is beside its bench's base, "1.23 x tcmalloc"; "" where it is compared with nothing. */
+/* How fast the cell is beside its bench's base, "1.23 x by=int8"; "" where it is compared with nothing. */
 static const char *speedup_of(const json_t *cell, char *buffer, size_t size)
 {
     const json_t *speedup = metric_of(cell, "speedup");
-    const char *value = strchr(view_text(speedup, "unit"), '=');
-    if (!value)
+    static const char against[] = "x against ";
+    const char *unit = view_text(speedup, "unit");
+    if (strncmp(unit, against, strlen(against)) != 0)
         return "";
     int n = snprintf(buffer, size, "%.3g x ", view_number(speedup, "value", 0));
-    text_escape(value + 1, buffer + n, size - (size_t)n);
+    text_escape(unit + strlen(against), buffer + n, size - (size_t)n);
     return buffer;
 }
 
-enum { SPEEDUP_LEAST = 8, SPEEDUP_MOST = 28 };
+enum { SPEEDUP_LEAST = 8, SPEEDUP_MOST = 32 };
 
 /* The width that the speed-ups need; 0: there are none. */
 static int speedup_width(const json_t *const *cells, size_t n)
