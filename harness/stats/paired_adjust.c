@@ -173,7 +173,7 @@ static double tangle(const struct paired_round *rounds, const size_t *length, si
             }
     for (size_t i = 0; i < PAIRED_LANES * PAIRED_LANES; i++) {
         double turns_here = count[i / PAIRED_LANES][i % PAIRED_LANES], total = sum[i / PAIRED_LANES][i % PAIRED_LANES];
-        explained += turns_here > 0 ? total * total / turns_here : 0;
+        explained += total * total / fmax(1, turns_here);
     }
     double left = product((const triple *)e, (const triple *)e, n) - explained;
     return explained > least_tangle * left / turns ? sqrt(explained / turns) : 0;

@@ -115,7 +115,6 @@ static void a_pool_at_the_edge_agrees_with_r(void **state)
     assert_near(spread_fit(cells, 20, spread_pool_start()).centre, -0.391929377530902, 1e-9);
 }
 
-/* Half at 1e8 + 1/3, half two above, each with error 1: variance 1 within and 1 between, wherever the centre lies. */
 static void far_processes_agree_with_r(void **state)
 {
     (void)state;
@@ -127,11 +126,12 @@ static void far_processes_agree_with_r(void **state)
         assert_near(spread_all_far((struct spread_pool){.processes = rows[i].processes, .far = rows[i].far}, rows[i].n) / rows[i].chance, 1, 1e-9);
 }
 
+/* 0.3 at 1e8 + 1/3, the rest two above, each with error 1: variance 1 within and 0.3 * 0.7 * 2^2 between, wherever the centre lies. */
 static void error_does_not_depend_on_the_place(void **state)
 {
     (void)state;
-    struct spread_posterior p = {.weight = {0.5, 0.5}, .centre = {1e8 + 1.0 / 3, 1e8 + 7.0 / 3}, .error = {1, 1}, .df = 10};
-    assert_near(spread_error(&p), sqrt(2), 1e-6);
+    struct spread_posterior p = {.weight = {0.3, 0.7}, .centre = {1e8 + 1.0 / 3, 1e8 + 7.0 / 3}, .error = {1, 1}, .df = 10};
+    assert_near(spread_error(&p), sqrt(1.84), 1e-6);
 }
 
 static double typical(const struct spread_cell *cell)
