@@ -7,12 +7,14 @@
 static const struct cuda_kernel_row rows[] = {
 #define STREAM(warps, columns) {"stream_" #warps "x" #columns, CUDA_STREAM, warps, columns, 0, 0},
 #define HELD(warps, quads, tiles) {"held_" #warps "x" #quads "x" #tiles, CUDA_HELD, warps, quads, tiles, 0},
+#define RING(warps, quads) {"ring_" #warps "x" #quads, CUDA_RING, warps, quads, 0, 0},
 #define GEMM(batch, groups, slices, quads) {"gemm_" #batch "x" #groups "x" #slices "x" #quads, CUDA_GEMM, batch, groups, slices, quads},
 #define TURNS(batch, groups, quads) {"turns_" #batch "x" #groups "x" #quads, CUDA_TURNS, batch, groups, 1, quads},
 #define PORTABLE(warps, tiles, columns) {"portable_" #warps "x" #tiles "x" #columns, CUDA_PORTABLE, warps, tiles, columns, 0},
 #include "cuda/kernels/linear.def"
 #undef STREAM
 #undef HELD
+#undef RING
 #undef GEMM
 #undef TURNS
 #undef PORTABLE
@@ -73,6 +75,25 @@ static void add_held(struct list *l, const struct cuda_kernel_row *row)
         add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, (unsigned)warps * 32, 0}, 0, 0, 0});
 }
 
+/* Tiles a stage and stages worth trying, a block a multiprocessor. Chosen on an H100, 2026-11-27. */
+static const struct {
+    size_t units, stages;
+} tile_rings[] = {{4, 2}, {2, 4}};
+
+static void add_rings(struct list *l, const struct cuda_kernel_row *row)
+{
+    const struct cuda_shape *s = l->shape;
+    size_t warps = (size_t)row->a, tiles = up(s->rows, CUDA_TILE_ROWS), blocks = least(tiles, (size_t)l->info->multiprocessors), most = up(tiles, blocks);
+    if (l->info->major < 9 || s->batch != 1 || s->quads > warps * (size_t)row->b)
+        return;
+    for (size_t i = 0; i < sizeof tile_rings / sizeof *tile_rings; i++) {
+        size_t units = least(tile_rings[i].units, most), stages = least(tile_rings[i].stages, up(most, units));
+        size_t bytes = stages * (units * s->quads * CUDA_TILE_BYTES + 16) + warps * most * CUDA_TILE_ROWS * 4;
+        if (bytes <= l->info->shared_bytes)
+            add(l, (struct cuda_choice){row, {(unsigned)blocks, 1, (unsigned)warps * 32 + 32, (unsigned)bytes}, (int)units, (int)stages, l->info->shared_bytes});
+    }
+}
+
 enum { GEMM_BARRIER_BYTES = 16 /* of a stage, behind stages and exchange */, TURNS_THREADS = 384 };
 
 /* One launch of a warpgroup kernel: blocks a multiprocessor, and whether blocks take several tiles. Needs two stages at least. */
@@ -122,7 +143,7 @@ static void add_portable(struct list *l, const struct cuda_kernel_row *row)
 size_t cuda_choices(const struct cuda_info *info, const struct cuda_shape *shape, const char *name, struct cuda_choice *out, size_t room)
 {
     static void (*const families[])(struct list *, const struct cuda_kernel_row *) = {
-        [CUDA_STREAM] = add_streams, [CUDA_HELD] = add_held, [CUDA_GEMM] = add_gemms, [CUDA_TURNS] = add_turns, [CUDA_PORTABLE] = add_portable};
+        [CUDA_STREAM] = add_streams, [CUDA_HELD] = add_held, [CUDA_RING] = add_rings, [CUDA_GEMM] = add_gemms, [CUDA_TURNS] = add_turns, [CUDA_PORTABLE] = add_portable};
     struct list l = {info, shape, out, 0, room};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (name ? !strcmp(name, rows[i].name) : rows[i].family != CUDA_PORTABLE)

@@ -5,13 +5,13 @@
 
 #include "cuda/device.h"
 
-enum cuda_family { CUDA_STREAM, CUDA_HELD, CUDA_GEMM, CUDA_TURNS, CUDA_PORTABLE };
+enum cuda_family { CUDA_STREAM, CUDA_HELD, CUDA_RING, CUDA_GEMM, CUDA_TURNS, CUDA_PORTABLE };
 
 /* A row of kernels/linear.def. */
 struct cuda_kernel_row {
     const char *name;
     enum cuda_family family;
-    int a, b, c, d; /* the row's numbers: STREAM warps, columns; HELD warps, quads, tiles; GEMM batch, groups, slices, quads; TURNS batch, groups, 1, quads; PORTABLE warps, tiles, columns */
+    int a, b, c, d; /* the row's numbers: STREAM warps, columns; HELD warps, quads, tiles; RING warps, quads; GEMM batch, groups, slices, quads; TURNS batch, groups, 1, quads; PORTABLE warps, tiles, columns */
 };
 
 struct cuda_choice {

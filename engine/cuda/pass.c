@@ -70,6 +70,7 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
                                        struct cuda_fault *fault)
 {
     const struct cuda_product *p = &cuda_pass_size(s, pass->size ? pass->size : pass->rows)->products[which];
+    const enum cuda_family family = p->choice.row->family;
     struct cuda_operands operands = {.w = cuda_model_matrix(s->model, layer, which), .x8 = s->q8.at, .sx = s->sx.at, .y = y, .scale = s->model->scales[layer][which],
                                            .batch = pass->rows};
     static const char *const names[CUDA_MATRICES] = {"q, k, v", "attention output", "gate, up", "down"};
@@ -79,7 +80,7 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
         a.marks = marks_of(s, "norm", layer);
         o = start_norm(s, &a, pass->rows, fault);
     }
-    if (p->choice.row->family == CUDA_STREAM || p->choice.row->family == CUDA_HELD)
+    if (family == CUDA_STREAM || family == CUDA_HELD || family == CUDA_RING)
         operands.marks = (uint64_t)(uintptr_t)marks_of(s, names[which], layer);
     return o ? o : cuda_product_start(s->device, p, &operands, &a, fault);
 }

@@ -55,12 +55,14 @@ struct kernel {
 static const struct kernel kernels[] = {
 #define STREAM(warps, columns) {"stream_" #warps "x" #columns, columns},
 #define HELD(warps, quads, tiles) {"held_" #warps "x" #quads "x" #tiles, 1},
+#define RING(warps, quads) {"ring_" #warps "x" #quads, 1},
 #define GEMM(batch, groups, slices, quads) {"gemm_" #batch "x" #groups "x" #slices "x" #quads, 0},
 #define TURNS(batch, groups, quads) {"turns_" #batch "x" #groups "x" #quads, 0},
 #define PORTABLE(warps, tiles, columns) {"portable_" #warps "x" #tiles "x" #columns, 0},
 #include "cuda/kernels/linear.def"
 #undef STREAM
 #undef HELD
+#undef RING
 #undef GEMM
 #undef TURNS
 #undef PORTABLE

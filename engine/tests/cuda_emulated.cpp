@@ -191,6 +191,13 @@ void barrier_expect(unsigned barrier, unsigned bytes)
     finish_phase(b);
 }
 
+void barrier_arrive(unsigned barrier)
+{
+    copy_barrier *b = &here->barriers[barrier / 8];
+    b->pending--;
+    finish_phase(b);
+}
+
 void bulk_copy(unsigned to, const void *from, unsigned bytes, unsigned barrier)
 {
     copy_barrier *b = &here->barriers[barrier / 8];
@@ -210,12 +217,14 @@ void barrier_wait(unsigned barrier, unsigned parity)
 #define KERNEL(name, type) CLUSTERED(name, type, 1)
 #undef STREAM
 #undef HELD
+#undef RING
 #undef GEMM
 #undef TURNS
 #undef PORTABLE
 static const emulated_kernel kernels[] = {
 #define STREAM(warps, columns) KERNEL(matmul_t2_i8_stream_##warps##x##columns, stream_args)
 #define HELD(warps, quads, tiles) KERNEL(matmul_t2_i8_held_##warps##x##quads##x##tiles, stream_args)
+#define RING(warps, quads) KERNEL(matmul_t2_i8_ring_##warps##x##quads, stream_args)
 #define GEMM(batch, groups, slices, quads)
 #define TURNS(batch, groups, quads)
 #define PORTABLE(warps, tiles, columns) KERNEL(matmul_t2_i8_portable_##warps##x##tiles##x##columns, stream_args)

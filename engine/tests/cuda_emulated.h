@@ -124,6 +124,7 @@ template <int LEFT> void async_wait() {}
 void barrier_init(unsigned barrier, unsigned arrivals);
 static inline void barrier_publish() {}
 void barrier_expect(unsigned barrier, unsigned bytes);
+void barrier_arrive(unsigned barrier);
 void bulk_copy(unsigned to, const void *from, unsigned bytes, unsigned barrier);
 void barrier_wait(unsigned barrier, unsigned parity);
 

@@ -31,11 +31,16 @@ template <int QUADS> __device__ __forceinline__ void held_take(const stream_args
     for (int j = 0; j < QUADS; j++) w[j] = t < r.tiles && quad0 + j < p.quads ? load_streaming(from + j * (CUDA_TILE_BYTES / 16)) : make_uint4(0, 0, 0, 0);
 }
 
+/* The words of x that a lane multiplies by, of a quad of which every lane has one. */
+__device__ __forceinline__ void held_spread(unsigned (&x)[8], unsigned word) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) x[i] = __shfl_sync(~0u, word, i * 4 + (threadIdx.x & 3));
+}
+
 /* The sums of all tiles over one quad, of which every lane has a word of x. */
 template <int QUADS, int TILES> __device__ __forceinline__ void held_quad(int (&c)[TILES][4], const uint4 (&w)[TILES][QUADS], int j, unsigned word) {
     unsigned x[8];
-#pragma unroll
-    for (int i = 0; i < 8; i++) x[i] = __shfl_sync(~0u, word, i * 4 + (threadIdx.x & 3));
+    held_spread(x, word);
 #pragma unroll
     for (int f = 0; f < 4; f++)
 #pragma unroll
@@ -44,6 +49,14 @@ template <int QUADS, int TILES> __device__ __forceinline__ void held_quad(int (&
             unpack_step(a, w[t][j], f);
             mma_16x8x32(c[t], a, x[2 * f], x[2 * f + 1]);
         }
+}
+
+/* This warp's words of x, one a lane and quad; gives the scale of x. */
+template <int QUADS> __device__ __forceinline__ float held_take_x(const stream_args &p, unsigned (&words)[QUADS]) {
+    const int quad0 = (threadIdx.x >> 5) * QUADS, lane = threadIdx.x & 31;
+#pragma unroll
+    for (int j = 0; j < QUADS; j++) words[j] = quad0 + j < p.quads ? __ldcg((const unsigned *)(p.x + (quad0 + j) * CUDA_QUAD) + lane) : 0;
+    return __ldcg(p.sx);
 }
 
 /* sums: [warp][tile][16]. */
@@ -70,9 +83,7 @@ template <int WARPS, int QUADS, int TILES> __device__ __forceinline__ void held_
     let_later_start(); /* the compiler moves no load beyond this; it does beyond the wait */
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-#pragma unroll
-    for (int j = 0; j < QUADS; j++) words[j] = warp * QUADS + j < p.quads ? __ldcg((const unsigned *)(p.x + (warp * QUADS + j) * CUDA_QUAD) + lane) : 0;
-    const float scale = __ldcg(p.sx);
+    const float scale = held_take_x(p, words);
 #pragma unroll
     for (int j = 0; j < QUADS; j++) held_quad(c, w, j, words[j]);
 #pragma unroll

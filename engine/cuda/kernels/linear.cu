@@ -4,6 +4,7 @@
 #include "gemm.cuh"
 #include "held.cuh"
 #include "portable.cuh"
+#include "ring.cuh"
 #include "stream.cuh"
 #include "turns.cuh"
 
@@ -31,6 +32,11 @@ struct __align__(64) tensor_map {
     extern "C" __global__ void __launch_bounds__(warps * 32) matmul_t2_i8_held_##warps##x##quads##x##tiles(const stream_args p)             \
     {                                                                                                                                      \
         held_body<warps, quads, tiles>(p);                                                                                                 \
+    }
+#define RING(warps, quads)                                                                                                                 \
+    extern "C" __global__ void __launch_bounds__(warps * 32 + 32, 2) matmul_t2_i8_ring_##warps##x##quads(const stream_args p)              \
+    {                                                                                                                                      \
+        IF_BULK((ring_body<warps, quads>(p));)                                                                                             \
     }
 #define GEMM(batch, groups, slices, quads)                                                                                                 \
     extern "C" __global__ void __launch_bounds__(gemm_shape<batch, groups, slices, quads>::THREADS, 1)                                      \
