@@ -13,20 +13,21 @@ enum { MAX_ASKED = 400 };
 
 bool bisection_open(struct bisection *b, size_t n, double ratio)
 {
-    *b = (struct bisection){.n = n, .log_odds = calloc(n, sizeof(double)), .evidence = calloc(n, sizeof(double)), .weights = calloc(n, sizeof(double)),
-                            .estimates = calloc(n, sizeof(double)), .is_skipped = calloc(n, sizeof(bool)), .large = log(ratio)};
-    if (b->log_odds && b->evidence && b->weights && b->estimates && b->is_skipped)
-        return true;
-    bisection_clear(b);
-    return false;
+    double *sums = calloc(4 * n, sizeof *sums);
+    bool *is_skipped = calloc(n, sizeof *is_skipped);
+    if (!sums || !is_skipped) {
+        free(sums);
+        free(is_skipped);
+        return false;
+    }
+    *b = (struct bisection){.n = n, .log_odds = sums, .evidence = sums + n, .weights = sums + 2 * n, .estimates = sums + 3 * n,
+                            .is_skipped = is_skipped, .large = log(ratio)};
+    return true;
 }
 
 void bisection_clear(struct bisection *b)
 {
     free(b->log_odds);
-    free(b->evidence);
-    free(b->weights);
-    free(b->estimates);
     free(b->is_skipped);
     *b = (struct bisection){0};
 }
@@ -53,13 +54,13 @@ static size_t first_alike(const struct bisection *b, size_t k)
     return k;
 }
 
-/* The end of the group that most likely holds the culprit: a commit that can be measured, or the last. */
+/* The end of the group that most likely holds the culprit: a commit that can be measured. */
 static size_t likeliest(const struct bisection *b, double *probability)
 {
-    size_t best = b->n - 1;
+    size_t best = 0;
     *probability = 0;
     for (size_t k = 0; k < b->n; k++) {
-        if (b->is_skipped[k] && k + 1 < b->n)
+        if (b->is_skipped[k])
             continue;
         size_t first = first_alike(b, k);
         double p = bad_by(b, k) - (first ? bad_by(b, first - 1) : 0);
@@ -76,12 +77,12 @@ static bool is_doubtful(const struct bisection *b, size_t k)
     return b->weights[k] > 0 && fabs(b->evidence[k]) < decisive && !b->is_skipped[k];
 }
 
-/* Nearest to one half, of those that can be measured, built ones first; the last one is bad by assumption. */
+/* Nearest to one half, of those that can be measured, built ones first; never the last, which is bad by assumption and so farthest. */
 static long halving(const struct bisection *b)
 {
     long best = BISECTION_DONE;
     double nearest = INFINITY;
-    for (size_t k = 0; k + 1 < b->n; k++) {
+    for (size_t k = 0; k < b->n; k++) {
         double off = fabs(bad_by(b, k) - 0.5) + (b->weights[k] > 0 ? 0 : price_of_build);
         if (!b->is_skipped[k] && off < nearest) {
             nearest = off;
@@ -97,7 +98,7 @@ long bisection_next(const struct bisection *b)
     size_t best = likeliest(b, &probability);
     if (probability >= sure || b->n_asked >= MAX_ASKED)
         return BISECTION_DONE;
-    for (size_t k = 0; k + 1 < b->n; k++)
+    for (size_t k = 0; k < b->n; k++)
         if (is_doubtful(b, k) && k + 1 >= first_alike(b, best))
             return (long)k;
     return halving(b);

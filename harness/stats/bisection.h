@@ -17,7 +17,7 @@ enum { BISECTION_DONE = -1 };
 
 struct bisection {
     size_t n;
-    double *log_odds;   /* [n] natural log of the probability that this commit is the culprit, up to a constant */
+    double *log_odds;   /* [n] of a block with the next three: natural log of the probability that this commit is the culprit, up to a constant */
     double *evidence;   /* [n] sum of what measurements of this commit said: > 0 for bad */
     double *weights, *estimates;  /* [n] of ratios: sum of w, sum of w * ln ratio */
     bool *is_skipped;   /* [n] can't be built or measured */
@@ -25,7 +25,7 @@ struct bisection {
     size_t n_asked;
 };
 
-/* n >= 1; `ratio` of bad to good, not 1. False when memory runs out. bisection_clear frees. */
+/* n >= 1; `ratio` of bad to good, not 1. False when memory runs out, then there is nothing to clear. bisection_clear frees. */
 bool bisection_open(struct bisection *b, size_t n, double ratio);
 void bisection_clear(struct bisection *b);
 
@@ -35,7 +35,7 @@ long bisection_next(const struct bisection *b);
 /* A measurement of commit `at`: the ratio to the good one and the standard error of its logarithm. */
 void bisection_tell(struct bisection *b, size_t at, double ratio, double log_error);
 
-/* Commit `at` can't be measured. */
+/* Commit `at`, not the last, can't be measured. */
 void bisection_skip(struct bisection *b, size_t at);
 
 struct bisection_answer {

@@ -101,7 +101,7 @@ static void residuals(const triple *x, const size_t *length, size_t n_generation
         flat[i] = fmin(fmax(flat[i], -cut), cut);
 }
 
-/* Whether the effects stand out; if not, they are 0. */
+/* Whether the effects stand out. */
 static bool fit(const struct paired_round *rounds, const size_t *length, size_t n_generations, level_of *level, triple *x,
                 size_t n, double *work, double *effect)
 {
@@ -122,10 +122,7 @@ static bool fit(const struct paired_round *rounds, const size_t *length, size_t 
     for (size_t i = 0; i < PAIRED_LANES; i++)
         explained += b[i] * effect[i];
     double freedom = 2.0 * (double)(n - n_generations) - 2, left = product((const triple *)e, (const triple *)e, n) - explained;
-    bool stands_out = freedom > 0 && explained / 2 > least_f * left / freedom;
-    for (size_t i = 0; i < PAIRED_LANES; i++)
-        effect[i] = stands_out ? effect[i] : 0;
-    return stands_out;
+    return freedom > 0 && explained / 2 > least_f * left / freedom;
 }
 
 static void take_off(const struct paired_round *rounds, const size_t *length, size_t n_generations, level_of *level,

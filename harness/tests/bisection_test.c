@@ -187,6 +187,24 @@ static void skipped_commits_join_the_next(void **unused)
     bisection_clear(&b);
 }
 
+static void measure_twice(struct bisection *b, size_t at, double ratio)
+{
+    bisection_tell(b, at, ratio, 0.01);
+    bisection_tell(b, at, ratio, 0.01);
+}
+
+/* A build costs as much as 3 % of probability: 47 commits of 99 from the half is near enough where it was built, 49 of 99 was not. */
+static void what_is_built_is_asked_first(void **unused)
+{
+    (void)unused;
+    struct bisection b;
+    assert_true(bisection_open(&b, 100, 1.1));
+    measure_twice(&b, 46, 1.1);
+    measure_twice(&b, 47, 1);
+    assert_int_equal(bisection_next(&b), 47);
+    bisection_clear(&b);
+}
+
 /* A measurement half way between good and bad says nothing, and can be asked for 400 times; a skipped commit is one of them. */
 static void doubt_ends(void **unused)
 {
@@ -213,7 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_percent_among_64), cmocka_unit_test(noisy_and_small), cmocka_unit_test(improvements_are_found_too),
         cmocka_unit_test(commits_that_do_not_build_make_a_range), cmocka_unit_test(one_commit_needs_no_measurement), cmocka_unit_test(a_search_by_hand),
-        cmocka_unit_test(skipped_commits_join_the_next), cmocka_unit_test(doubt_ends),
+        cmocka_unit_test(skipped_commits_join_the_next), cmocka_unit_test(what_is_built_is_asked_first), cmocka_unit_test(doubt_ends),
     };
     return cmocka_run_group_tests(tests, open_seed, NULL);
 }
