@@ -70,6 +70,13 @@ static double cost_of_stairs(const struct model *m, size_t from, size_t to)
     return cost;
 }
 
+/* The range of one step on each side of `at`, within low..high. */
+static void look_around(size_t at, size_t step, size_t low, size_t high, size_t range[2])
+{
+    range[0] = at > low + step ? at - step : low;
+    range[1] = at + step < high ? at + step : high;
+}
+
 /* Tries ends on a lattice around the best so far, halving it each round. Returns `hope` where nothing costs less. */
 static double search(const struct model *m, size_t from, size_t to, double hope, struct ramp *best)
 {
@@ -88,10 +95,8 @@ static double search(const struct model *m, size_t from, size_t to, double hope,
             }
         if (step == 1 || least >= hope)
             return least;
-        begins[0] = best->begin > low + step ? best->begin - step : low;
-        begins[1] = best->begin + step < high ? best->begin + step : high;
-        ends[0] = best->end > low + step ? best->end - step : low;
-        ends[1] = best->end + step < high ? best->end + step : high;
+        look_around(best->begin, step, low, high, begins);
+        look_around(best->end, step, low, high, ends);
     }
 }
 
