@@ -255,15 +255,25 @@ static bool agrees_without_slowest(struct decide *d, const struct look *look)
     return agreed;
 }
 
+/* Whether in each generation that has a say head is slower by more than the tolerance, and base and base2 agree within it. */
+static bool is_beyond_everywhere(const struct decide *d, const struct look *look)
+{
+    for (size_t g = 0; g < look->cell.n; g++)
+        if (has_say(&look->cell, g) && (look->cell.head[g] <= d->threshold || fabs(look->cell.null[g]) > d->threshold))
+            return false;
+    return true;
+}
+
 /*
  * Where processes of one build differ widely, their offsets follow no law that is known (two states, rare far ones), and a red
- * is also held against what no law is needed for: of three processes of one build each is the slowest of its generation with
- * chance 1/3. Without it resampled recordings gave one red in 1000 runs of 40 identical cells; wide processes are the suspect.
+ * is also held against what no law is needed for: that all of head's are far (may_all_be_far sees to it that this is no chance), or their
+ * order, since of three processes of one build each is the slowest of its generation with chance 1/3. Without it resampled recordings gave
+ * one red in 1000 runs of 40 identical cells; wide processes are the suspect.
  */
-static bool order_agrees(const struct look *look)
+static bool order_agrees(const struct decide *d, const struct look *look)
 {
     size_t n = 0, slowest = 0;
-    if (look->posterior.s <= look->wide)
+    if (look->posterior.s <= look->wide || is_beyond_everywhere(d, look))
         return true;
     for (size_t g = 0; g < look->cell.n; g++) {
         if (!has_say(&look->cell, g))
@@ -303,7 +313,7 @@ static enum decision judge_red(struct decide *d, const struct look *look)
 {
     if (!d->suspected_at && looks_red(d, look))
         d->suspected_at = look->cell.n;
-    if (!d->suspected_at || !is_confirmed(d, look) || !order_agrees(look) || may_all_be_far(d, look))
+    if (!d->suspected_at || !is_confirmed(d, look) || !order_agrees(d, look) || may_all_be_far(d, look))
         return DECISION_NONE;
     /* What was suspected once must still stand with everything that came since. */
     return spread_below(&look->posterior, d->threshold) <= red_rate ? DECISION_REGRESSION : DECISION_NONE;
