@@ -157,6 +157,8 @@ static void a_search_by_hand(void **unused)
     assert_near(a.probability, sixth / (sixth + 4 * exp(little - 8) + exp(little) + 2), 1e-12);
     double least = 1 / (0.003 * 0.003), before = 2500 * log(1.01) / (2500 * 3 + least), after = (5000 * log(1.12) + 625 * log(1.08)) / 5625;
     assert_near(a.ratio, exp(after - before), 1e-12);
+    assert_near(a.probability, 0.999547203204815, 1e-12);  /* as R has both: harness/tests/r/stats.R */
+    assert_near(a.ratio, 1.1152494590876, 1e-12);
     bisection_clear(&b);
 }
 

@@ -277,6 +277,19 @@ static void the_cost_of_a_fit(void **state)
     }
 }
 
+/* The same by going through all ways to cut, in R: harness/tests/r/stats.R. */
+static void the_cheapest_cuts_agree_with_r(void **state)
+{
+    (void)state;
+    static const double y[24] = {-0.0096, -0.0029, 0.0026, -0.0115, 0.3, 3e-04, 9e-04, 0.0112, -0.0122, 0.0727, 0.0526, 0.0487, 0.0528, 0.0625, 0.0615, 0.0569, 0.0505, -0.0265, -0.0078, -0.018, -0.0258, -0.0294, -0.022, -0.0367};
+    struct model *m = model_of(y, 24);
+    assert_near(changepoint_level_fit(m, 0, 7), 29.0255875, 24 * 0.25 * 0.25 / 2);  /* levels lie on a grid of half a spread */
+    assert_int_equal(m->n_cut, 2);
+    assert_int_equal(m->cut[0], 9);
+    assert_int_equal(m->cut[1], 17);
+    clear(m);
+}
+
 /* y = level + 0.02 x without noise: the slope comes out, and its variance is 1 / sum w (x - mean)^2 within the segments. */
 static void levels_and_slope_by_hand(void **state)
 {
@@ -405,6 +418,11 @@ static void all_ways_to_cut(void **state)
         {0.02, 0.02, 0.01, -0.02, -0.01, -0.03, 0.01, 0.03, 0.02, 0.015, 0.02},
         {0, 0.001, 0, -0.001, 0, 0.002, 0, 0, 0.001, -0.001, 0},
     };
+    static const double r_of_two_points[][N] = {  /* what R says of stretches of two points and more: harness/tests/r/stats.R */
+        {0, 0, 0.000689929063042971, 0.00260065181445758, 0.0530916302216254, 0.919802106811893, 0.022295374899714, 0.000833516226069659, 0.000635161176992018, 0.000607739263266878, 0},
+        {0, 0, 0.0344296038438239, 0.561926936208079, 0.00413074930344921, 0.000424478990827898, 0.604890099995549, 0.0766729824015099, 0.00186734025857315, 0.000975765678370511, 0},
+        {0, 0, 0.000520094087442996, 0.000450246871464982, 0.000417333097422112, 0.000403473405917616, 0.000403469337674049, 0.000417330802430204, 0.00045033932393109, 0.000522399335606231, 0},
+    };
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
         for (size_t min_points = 1; min_points <= 3; min_points++) {
             double y[N], mean = 0, all = 0, expected[N] = {0}, change[N];
@@ -424,8 +442,11 @@ static void all_ways_to_cut(void **state)
             memcpy(m->cut, (const size_t[]){2, 5, 8}, 3 * sizeof *m->cut);
             print_message("# row %zu, %zu points\n", r, min_points);
             assert_near(changepoint_posterior(m, min_points, change), log(all), 1e-3);
-            for (size_t i = 0; i < N; i++)
+            for (size_t i = 0; i < N; i++) {
                 assert_near(change[i], expected[i] / all, 1e-3);
+                if (min_points == 2)
+                    assert_near(expected[i] / all, r_of_two_points[r][i], 1e-9);
+            }
             clear(m);
         }
 }
@@ -435,7 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_part_keeps_to_its_arrays), cmocka_unit_test(cuts_are_the_likely_windows), cmocka_unit_test(a_step_is_judged_by_its_stretch_alone),
         cmocka_unit_test(the_evidence_of_one_place), cmocka_unit_test(short_stretches_hold_no_step), cmocka_unit_test(cuts_that_are_no_steps_go),
-        cmocka_unit_test(no_more_than_twelve_are_added), cmocka_unit_test(a_wide_range_has_a_coarse_grid), cmocka_unit_test(the_cost_of_a_fit),
+        cmocka_unit_test(no_more_than_twelve_are_added), cmocka_unit_test(a_wide_range_has_a_coarse_grid), cmocka_unit_test(the_cost_of_a_fit), cmocka_unit_test(the_cheapest_cuts_agree_with_r),
         cmocka_unit_test(levels_and_slope_by_hand), cmocka_unit_test(a_ramp_is_where_it_is), cmocka_unit_test(two_spreads_are_told_apart), cmocka_unit_test(all_ways_to_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,7 +165,7 @@ static void far_rounds_on_one_side_move_the_location(void **state)
 }
 
 /* What R says of the same values: harness/tests/r/paired.R. */
-enum { R_ROUNDS = 20, R_WIDTH = 2, R_GENERATIONS = 3 };
+enum { R_ROUNDS = 30, R_WIDTH = 2, R_GENERATIONS = 3 };
 #define LIST(...) {__VA_ARGS__}
 
 static void location_agrees_with_r(void **state)
@@ -178,9 +178,11 @@ static void location_agrees_with_r(void **state)
     } rows[] = {
 #define LOCATION(name, ...) {#name, __VA_ARGS__},
 #define ADJUST(...)
+#define ESTIMATE(...)
 #include "r/paired.def"
 #undef LOCATION
 #undef ADJUST
+#undef ESTIMATE
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double influence[R_ROUNDS], work[R_WIDTH * R_ROUNDS], scale = rows[i].scale;
@@ -189,6 +191,54 @@ static void location_agrees_with_r(void **state)
         assert_near(robust_location(rows[i].x, rows[i].n, R_WIDTH, scale, influence, work), rows[i].at, 1e-7 * scale);
         for (size_t r = 0; r < rows[i].n; r++)
             assert_near(influence[r], rows[i].influence[r], 1e-6 * scale);
+    }
+}
+
+/* Puts rounds together from a row of R's; how many there are. */
+static size_t r_rounds(const size_t *length, const unsigned char *order, const double *log_ns, struct paired_round *rounds)
+{
+    size_t n = 0;
+    for (size_t g = 0; g < R_GENERATIONS; g++)
+        n += length[g];
+    for (size_t r = 0; r < n; r++) {
+        memcpy(rounds[r].order, order + r * PAIRED_LANES, sizeof rounds[r].order);
+        memcpy(rounds[r].log_ns, log_ns + r * PAIRED_LANES, sizeof rounds[r].log_ns);
+    }
+    return n;
+}
+
+static void estimates_agree_with_r(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t n_generations, length[R_GENERATIONS];
+        unsigned char order[R_ROUNDS * PAIRED_LANES];
+        double log_ns[R_ROUNDS * PAIRED_LANES], head[R_GENERATIONS], head_variance[R_GENERATIONS], null[R_GENERATIONS], null_variance[R_GENERATIONS], inflation, null_inflation;
+    } rows[] = {
+#define LOCATION(...)
+#define ADJUST(...)
+#define ESTIMATE(name, ...) {#name, __VA_ARGS__},
+#include "r/paired.def"
+#undef LOCATION
+#undef ADJUST
+#undef ESTIMATE
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct paired_round rounds[R_ROUNDS];
+        struct paired p;
+        r_rounds(rows[i].length, rows[i].order, rows[i].log_ns, rounds);
+        print_message("# %s\n", rows[i].name);
+        assert_true(paired_estimate(rounds, rows[i].length, rows[i].n_generations, &p));
+        for (size_t g = 0; g < p.n; g++) {
+            assert_near(p.head[g], rows[i].head[g], 1e-8);
+            assert_near(p.null[g], rows[i].null[g], 1e-8);
+            assert_near(p.head_variance[g], rows[i].head_variance[g], 1e-6 * rows[i].head_variance[g]);
+            assert_near(p.null_variance[g], rows[i].null_variance[g], 1e-6 * rows[i].null_variance[g]);
+        }
+        assert_near(p.inflation, rows[i].inflation, 1e-6);
+        assert_near(p.null_inflation, rows[i].null_inflation, 1e-6);
+        paired_clear(&p);
     }
 }
 
@@ -203,19 +253,17 @@ static void adjustment_agrees_with_r(void **state)
     } rows[] = {
 #define LOCATION(...)
 #define ADJUST(name, ...) {#name, __VA_ARGS__},
+#define ESTIMATE(...)
 #include "r/paired.def"
 #undef LOCATION
 #undef ADJUST
+#undef ESTIMATE
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct paired_round rounds[R_ROUNDS];
         struct paired p;
         double x[R_ROUNDS][PAIRED_LANES], work[15 * R_ROUNDS];
-        size_t n = rows[i].length[0] + rows[i].length[1] + rows[i].length[2];
-        for (size_t r = 0; r < n; r++) {
-            memcpy(rounds[r].order, rows[i].order + r * PAIRED_LANES, sizeof rounds[r].order);
-            memcpy(rounds[r].log_ns, rows[i].log_ns + r * PAIRED_LANES, sizeof rounds[r].log_ns);
-        }
+        size_t n = r_rounds(rows[i].length, rows[i].order, rows[i].log_ns, rounds);
         print_message("# %s\n", rows[i].name);
         paired_adjust(rounds, rows[i].length, rows[i].n_generations, x, work, &p);
         assert_near(p.tangle, rows[i].tangle, 1e-12);
@@ -233,6 +281,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(short_generations_claim_no_more), cmocka_unit_test(modes_do_not_catch_the_location),
                                        cmocka_unit_test(variance_of_even_rounds), cmocka_unit_test(torn_generations_have_the_error_of_a_round),
                                        cmocka_unit_test(agreeing_rounds_among_torn_ones_know_no_better), cmocka_unit_test(far_rounds_on_one_side_move_the_location),
-                                       cmocka_unit_test(location_agrees_with_r), cmocka_unit_test(adjustment_agrees_with_r)};
+                                       cmocka_unit_test(location_agrees_with_r), cmocka_unit_test(adjustment_agrees_with_r), cmocka_unit_test(estimates_agree_with_r)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,39 @@ tangle_of <- function(x, before, round, cell) {
   if (explained > 33.4 * (sum(e^2) - explained) / length(e)) sqrt(explained / length(e)) else 0
 }
 
+# One contrast, a row a round: location and variance of each generation, and the inflation by dependence.
+inflation_of <- function(x, piece) {
+  sums <- function(b) unlist(tapply(x, piece, function(v) { k <- length(v) %/% b; if (k) colSums(matrix(v[seq_len(k * b)], b)) }))
+  ratios <- sapply(2^(1:10), function(b) { s <- sums(b); if (length(s) < 12) 1 else mean(s^2) / b / mean(x^2) * (1 - sqrt(2 / length(s))) })
+  max(1, ratios[is.finite(ratios)])
+}
+
+estimate_of <- function(rows, generation) {
+  by <- split(seq_len(nrow(rows)), generation); width <- ncol(rows); n <- nrow(rows); g <- length(by)
+  values <- lapply(by, function(i) c(t(rows[i, ]))); scale <- scale_of(unlist(lapply(values, function(v) v - median(v))))
+  locate <- function(scale) lapply(values, function(v) if (scale > 0) location_of(v, scale) else list(at = median(v), influence = 0 * v))
+  places <- locate(scale); at <- sapply(places, `[[`, "at"); far <- Map(function(v, a) abs(v - a) > 4.685 * scale, values, at)
+  floors <- mapply(function(v, f) if (mean(!f) < 0.5) max(scale_of(v), diff(quantile(v, c(0.1, 0.9))) / 2)^2 else 0, values, far)
+  torn <- any(floors > 0)
+  if (mean(!unlist(far)) < 0.5) floors[] <- max(floors)
+  signs <- Map(function(v, a, f) colSums(matrix(ifelse(f, sign(v - a), 0), width)), values, at, far)
+  chi <- sum(sapply(signs, function(s) if (any(s != 0)) sum(s)^2 / sum(s^2) else 0)); all <- unlist(signs)
+  wilson_hilferty <- g * (1 - 2 / (9 * g) + 2.3263 * sqrt(2 / (9 * g)))^3
+  if (torn || chi > wilson_hilferty || sum(all)^2 > 6.6349 * sum(all^2))
+    places <- locate(max(scale, diff(quantile(unlist(values), c(0.2, 0.8))) / 1.6832))
+  influence <- lapply(places, function(p) colMeans(matrix(p$influence, width))); flat <- unlist(influence); inflation <- inflation_of(flat, generation)
+  pooled <- sum(flat^2) / max(1, n - g)
+  variance <- sapply(influence, function(v) inflation * (sum(v^2) + 20 * pooled) / (length(v) + 20) / length(v))
+  list(at = sapply(places, `[[`, "at"), variance = pmax(variance, floors), inflation = inflation)
+}
+
+estimate_row <- function(name, log_ns, order, lengths, x) {
+  generation <- rep(seq_along(lengths), lengths); x <- matrix(x, ncol = 3, byrow = TRUE)
+  head <- estimate_of(cbind(x[, 3] - x[, 1], x[, 3] - x[, 2]), generation); null <- estimate_of(cbind(x[, 2] - x[, 1]), generation)
+  cat(sprintf("ESTIMATE(%s, %d, %s, %s, %s, %s, %s, %s, %s, %.15g, %.15g)\n", name, length(lengths), list_of(lengths), list_of(order), list_of(log_ns),
+              list_of(head$at), list_of(head$variance), list_of(null$at), list_of(null$variance), head$inflation, null$inflation))
+}
+
 take_off <- function(x, level, effect) x - ifelse(is.na(level), 0, effect[level + 1])
 
 adjust <- function(name, noise, order, lengths, carry, position, pairs = 0) {
@@ -73,6 +106,7 @@ adjust <- function(name, noise, order, lengths, carry, position, pairs = 0) {
     if (all(c(more_carry, more_position) == 0)) break
   }
   cat(sprintf("ADJUST(%s, %d, %s, %s, %s, %s, %s, %s, %.15g)\n", name, length(lengths), list_of(lengths), list_of(order), list_of(log_ns), list_of(got_carry), list_of(got_position), list_of(x), tangle_of(x, before, round, cell)))
+  estimate_row(name, log_ns, order, lengths, x)
 }
 
 orders <- function(n) t(replicate(n, sample(0:2)))
@@ -91,3 +125,9 @@ adjust("pairs", rnorm(60, 0, 0.003), orders(20), c(10, 10), none, none, matrix(r
 adjust("small_pairs", rnorm(60, 0, 0.02), orders(20), c(10, 10), none, none, matrix(rnorm(9, 0, 0.01), 3))
 adjust("far_position", rnorm(60, 0, 0.01), orders(20), c(10, 10), none, c(0.2, 0, 0))
 adjust("far_beyond_the_noise", rnorm(60, 0, 0.001), orders(20), c(10, 10), 4 * c1, 8 * p1)
+torn <- rep(c(0, 0, 1), 30) * rep(rep(c(0, 0.3, 0.7), 10), each = 3)
+late <- rep(c(0, 0, 1), 30) * rep(ifelse(runif(30) < 0.3, 0.5, 0), each = 3)
+adjust("torn_generation", rnorm(90, 0, 0.005) + torn * rep(c(0, 1, 0), c(30, 30, 30)), orders(30), c(10, 10, 10), none, none)
+adjust("torn_everywhere", rnorm(90, 0, 0.005) + torn, orders(30), c(10, 12, 8), none, none)
+adjust("late_on_one_side", rnorm(90, 0, 0.005) + late, orders(30), c(9, 10, 11), none, none)
+adjust("sticky", rep(c(0, 0, 1), 30) * rep(cumsum(rnorm(30, 0, 0.02)), each = 3) + rnorm(90, 0, 0.002), orders(30), 30, none, none)

@@ -44,3 +44,23 @@ cat(log(s)[which.max(20 * one + dnorm(log(s), log(0.0035), 0.7, log = TRUE))], "
 cat("all of n processes far: far and seen processes, n\n"); for (row in list(c(0, 20, 5), c(0, 260, 3), c(12, 260, 3), c(30, 120, 9))) {
   a <- row[1] + 0.5; b <- row[2] - row[1] + 0.5; cat(row, beta(a + row[3], b) / beta(a, b), "\n")
 }
+cat("looks: rounds, share of the error rate; the sum of the first hundred shares\n")
+share <- c(rep(1 / 14, 12), 1 / 7 / (1:88 * (1:88 + 1))); cat(ceiling(16 * 1.5^(0:13)), "\n"); cat(share[1:14], sum(share), "\n")
+cat("inflation by dependence: 26 values in pieces of 12 and 14\n"); set.seed(2); x <- round(c(arima.sim(list(ar = 0.8), 26)), 2)
+pairs <- colSums(matrix(x, 2)); cat(x, "\n"); cat(mean(pairs^2) / 2 / mean(x^2) * (1 - sqrt(2 / length(pairs))), "\n")
+cat("bisection: probability of the sixth commit of eight, ratio\n")
+tells <- rbind(c(4, 1, 0.02), c(4, 1.01, 0.02), c(6, 1.12, 0.02), c(6, 1.08, 0.04), c(6, 1.12, 0.02), c(5, 1, 0.02), c(5, 1, 0.003)); x <- log(tells[, 2]); e <- tells[, 3]
+says <- pmin(4, pmax(-4, dnorm(x, log(1.1), e, log = TRUE) - dnorm(x, 0, e, log = TRUE))); culprit <- sapply(1:8, function(k) exp(sum(says[tells[, 1] >= k]))); bad <- tells[, 1] >= 6
+cat((culprit / sum(culprit))[6], exp(weighted.mean(x[bad], 1 / e[bad]^2) - weighted.mean(x[!bad], 1 / e[!bad]^2)), "\n")
+cat("change points: probability of a change at each of eleven places, over all ways to cut into stretches of two and more\n")
+log_density <- function(y) { S <- 1e-4 * diag(length(y)) + 0.01; -0.5 * (sum(y * solve(S, y)) + determinant(S)$modulus) }
+ways <- as.matrix(expand.grid(rep(list(0:1), 10)))
+for (y in list(c(-0.005, 0.01, -0.01, 0, 0.005, 0.03, 0.04, 0.025, 0.03, 0.035, 0.03), c(0.02, 0.02, 0.01, -0.02, -0.01, -0.03, 0.01, 0.03, 0.02, 0.015, 0.02), c(0, 0.001, 0, -0.001, 0, 0.002, 0, 0, 0.001, -0.001, 0))) {
+  l <- apply(ways, 1, function(cuts) { parts <- split(y - mean(y), cumsum(c(1, cuts))); if (min(lengths(parts)) < 2) -Inf else sum(sapply(parts, log_density)) - sum(cuts) * log(150) })
+  cat(0, colSums(ways * exp(l - max(l))) / sum(exp(l - max(l))), "\n")
+}
+cat("cheapest cuts: 24 values; cost, first places of the levels\n")
+set.seed(3); y <- round(c(rnorm(9, 0, 0.01), rnorm(8, 0.06, 0.01), rnorm(7, -0.02, 0.01)), 4); y[5] <- 0.3; cat(y, "\n")
+cost <- outer(1:24, 1:24, Vectorize(function(i, j) if (j < i) Inf else min(sapply(seq(-0.05, 0.35, 0.00025), function(l) sum(pmin((y[i:j] - l)^2 / 2e-4, 8))))))
+best <- 0; from <- NULL; for (j in 1:24) { total <- best[1:j] + cost[1:j, j] + ifelse(1:j > 1, 7, 0); best[j + 1] <- min(total); from[j] <- which.min(total) }
+cuts <- NULL; j <- 24; while (from[j] > 1) { cuts <- c(from[j] - 1, cuts); j <- from[j] - 1 }; cat(best[25], cuts, "\n")
