@@ -253,21 +253,24 @@ static void one_odd_process(void **state)
     }
 }
 
-/* Where processes of one build differ by several per cent, few of them do not make a red, however far head is; more do. */
+/*
+ * Where processes of one build differ by several per cent, few of them do not make a red, however far head is; more do. Few do where
+ * head is beyond the tolerance in each and base's two are within it.
+ */
 static void wide_processes_need_more(void **state)
 {
     (void)state;
-    static const double offsets[2][2] = {{1.05, 0.95}, {0.95, 1.05}};
     static const struct row {
         int generations, slow;
+        double apart;  /* base and base2 from their mean, now one, now the other */
         bool red;
-    } rows[] = {{6, 6, false}, {8, 8, false}, {12, 12, true}, {16, 15, true}, {40, 20, false}};
+    } rows[] = {{6, 6, 0.05, false}, {8, 8, 0.05, false}, {12, 12, 0.05, true}, {16, 15, 0.05, true}, {40, 20, 0.05, false}, {6, 6, 0.02, true}, {8, 7, 0.02, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct decide *d = decide_open(0.05, 1, 3);
         for (int g = 0; g < rows[i].generations; g++)
             for (int r = 0; r < 20; r++) {
-                double wave = 1000 + (r * 7) % 11, head = g < rows[i].slow ? 1.35 : 0.99;
-                struct decide_round round = {.generation = g, .round = r, .ns = {offsets[g % 2][0] * wave, offsets[g % 2][1] * wave, head * wave}, .order = {0, 1, 2}};
+                double wave = 1000 + (r * 7) % 11, head = g < rows[i].slow ? 1.35 : 0.99, apart = g % 2 ? -rows[i].apart : rows[i].apart;
+                struct decide_round round = {.generation = g, .round = r, .ns = {(1 + apart) * wave, (1 - apart) * wave, head * wave}, .order = {0, 1, 2}};
                 assert_true(decide_add(d, &round));
             }
         enum decision got = decide_look(d, spread_pool_start(), true);
