@@ -130,15 +130,18 @@ void tern_pool_close(struct tern_pool *pool)
     tern_space_unmap(pool, sizeof *pool);
 }
 
-/* Stands in where not even the default pool can be made: it has no space, so every take is refused. */
-static struct tern_pool no_pool = {.name = "none"};
+/* Stands in where not even the default pool can be made: it has no space, so every take is refused. All zeros until then, or it would
+ * be 3 MiB of the library's file. */
+static struct tern_pool no_pool;
 
 static void open_default(void)
 {
     const struct tern_pool_options options = {.name = "default", .trace = getenv("TERN_POOL_TRACE")};
     struct tern_pool *pool;
-    if (!open_space() || open_as(DEFAULT, &options, &pool, NULL))
+    if (!open_space() || open_as(DEFAULT, &options, &pool, NULL)) {
         pool = &no_pool;
+        memcpy(pool->name, "none", sizeof "none");
+    }
     __atomic_store_n(&default_pool, pool, __ATOMIC_RELEASE);
 }
 
