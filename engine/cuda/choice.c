@@ -78,7 +78,7 @@ static void add_held(struct list *l, const struct cuda_kernel_row *row)
 /* Tiles a stage and stages worth trying, a block a multiprocessor. Chosen on an H100, 2026-11-27. */
 static const struct {
     size_t units, stages;
-} tile_rings[] = {{4, 2}, {2, 4}};
+} tile_rings[] = {{4, 2}, {2, 4}, {2, 1}};
 
 static void add_rings(struct list *l, const struct cuda_kernel_row *row)
 {

@@ -29,7 +29,7 @@ struct __align__(64) tensor_map {
         IF_BULK((stream_body<warps, columns>(p));)                                                                                         \
     }
 #define HELD(warps, quads, tiles)                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(warps * 32) matmul_t2_i8_held_##warps##x##quads##x##tiles(const stream_args p)             \
+    extern "C" __global__ void __launch_bounds__(warps * 32, 2) matmul_t2_i8_held_##warps##x##quads##x##tiles(const stream_args p)          \
     {                                                                                                                                      \
         held_body<warps, quads, tiles>(p);                                                                                                 \
     }

@@ -45,7 +45,8 @@ __device__ __forceinline__ void ring_feed(const stream_args &p, const held_run &
 /* One tile's sums over this warp's quads, its weights at shared address `at`. */
 template <int QUADS> __device__ __forceinline__ void ring_tile(const stream_args &p, const unsigned (&x)[QUADS][8], unsigned at, int *sums) {
     const int lane = threadIdx.x & 31, quad0 = (threadIdx.x >> 5) * QUADS;
-    int c[2][4] = {};
+    enum { CHAINS = QUADS < 3 ? 2 : 1 }; /* x of more quads leaves no registers for two */
+    int c[CHAINS][4] = {};
 #pragma unroll
     for (int j = 0; j < QUADS; j++)
         if (quad0 + j < p.quads) {
@@ -54,12 +55,12 @@ template <int QUADS> __device__ __forceinline__ void ring_tile(const stream_args
             for (int f = 0; f < 4; f++) {
                 unsigned a[4];
                 unpack_step(a, v, f);
-                mma_16x8x32(c[f & 1], a, x[j][2 * f], x[j][2 * f + 1]);
+                mma_16x8x32(c[f % CHAINS], a, x[j][2 * f], x[j][2 * f + 1]);
             }
         }
     if ((lane & 3) == 0) {
-        sums[lane / 4] = c[0][0] + c[1][0];
-        sums[lane / 4 + 8] = c[0][2] + c[1][2];
+        sums[lane / 4] = c[0][0] + (CHAINS > 1 ? c[CHAINS - 1][0] : 0);
+        sums[lane / 4 + 8] = c[0][2] + (CHAINS > 1 ? c[CHAINS - 1][2] : 0);
     }
 }
 
@@ -69,7 +70,7 @@ template <int QUADS> __device__ __forceinline__ void ring_consume(const stream_a
         const int end = min(r.tiles, t + p.units);
         unsigned at = m.data + slot * p.units * m.tile_bytes + warp * QUADS * CUDA_TILE_BYTES + lane * 16;
         barrier_wait(m.full + slot * 8, round & 1);
-#pragma unroll(QUADS == 1 ? 4 : 2)
+#pragma unroll(QUADS == 1 ? 4 : QUADS == 2 ? 2 : 1)
         for (; t < end; t++, at += m.tile_bytes) ring_tile<QUADS>(p, x, at, m.sums + (warp * r.tiles + t) * CUDA_TILE_ROWS);
         __syncwarp();
         if (lane == 0) barrier_arrive(m.empty + slot * 8);
@@ -82,6 +83,7 @@ template <int WARPS, int QUADS> __device__ __forceinline__ void ring_body(const 
     const int warp = threadIdx.x >> 5;
     const held_run r = held_share(p);
     const ring_place m(p, r, memory);
+    const float weight = held_weight(p, r);
     float scale = 0;
     let_later_start();
     mark(p.marks, MARK_BEGIN);
@@ -93,6 +95,7 @@ template <int WARPS, int QUADS> __device__ __forceinline__ void ring_body(const 
     if (threadIdx.x == WARPS * 32) ring_feed(p, r, m);
     if (warp < WARPS) {
         unsigned words[QUADS], x[QUADS][8];
+        if (m.steps == 1) barrier_wait(m.full, 0); /* what is left then has no loop: weights first, x last */
         wait_for_earlier();
         mark(p.marks, MARK_READY);
         scale = held_take_x(p, words);
@@ -101,7 +104,7 @@ template <int WARPS, int QUADS> __device__ __forceinline__ void ring_body(const 
         ring_consume<QUADS>(p, r, m, x);
     }
     __syncthreads();
-    if (warp < WARPS) held_store<WARPS>(p, r, m.sums, scale);
+    if (warp < WARPS) held_store<WARPS>(p, r, m.sums, scale, weight);
     mark(p.marks, MARK_END);
 }
 #endif
