@@ -13,8 +13,8 @@ function share(part, whole) { return whole ? sprintf("%6.1f", 100 * part / whole
 function mean(suite, metric, times) { return n[suite, metric] ? sprintf("%.0f", times * sum[suite, metric] / n[suite, metric]) : "-" }
 function count(group, value) { logs[group] += log(value); counts[group]++; if (!(group in least) || value < least[group]) least[group] = value }
 
-# ---- readings: per suite, means and the highest
-/^ternmark_metric\{/ && /metric="gpu_/ {
+# ---- readings: per suite, means and the highest; not of models so small that they are all launches
+/^ternmark_metric\{/ && /metric="gpu_/ && !/model=tiny\// {
   suite = label($0, "suite"); metric = label($0, "metric"); value = $NF; sub(/.*\} /, "", value); suites[suite] = 1
   sum[suite, metric] += value; n[suite, metric]++
   if (value + 0 > most[suite, metric] + 0) most[suite, metric] = value

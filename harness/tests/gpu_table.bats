@@ -16,6 +16,7 @@ row() { printf '"%s/%s/%s","%s","%s","ok","cuda",%s,1,1,1\n' "$1" "$1" "$2" "$1"
     row gpu_transfer kind=overlap/bytes=268435456/pinned=1 10500000
   } >gpu.csv
   echo 'ternmark_metric{suite="gpu_decode",metric="gpu_utilisation"} 0.9' >busy.txt
+  echo 'ternmark_metric{cell="gpu_decode/gpu_decode/model=tiny/cache=f16",suite="gpu_decode",metric="gpu_utilisation"} 0.1' >>busy.txt
   echo 'ternmark_metric{suite="gpu_decode",metric="gpu_utilisation"} 0.7' >gpu.txt
   run awk -F, -f "$BATS_TEST_DIRNAME/../../ci/gpu-table.awk" busy.txt gpu.txt gpu.csv
   [ "$status" -eq 0 ]
