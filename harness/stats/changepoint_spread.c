@@ -45,46 +45,32 @@ static void densities(const struct model *m, struct states *s)
     }
 }
 
-/* Sum of logarithms, with few logarithms taken. */
-struct log_sum {
-    double sum, product;
-};
-
-static void log_add(struct log_sum *l, double factor)
-{
-    l->product *= factor;
-    if (l->product > 1e200 || l->product < 1e-200) {
-        l->sum += log(l->product);
-        l->product = 1;
-    }
-}
-
 /* Log likelihood of one state: no recursion is needed. */
 static double one_state(const struct model *m, struct states *s)
 {
-    struct log_sum likelihood = {0, 1};
+    double log_likelihood = 0;
     for (size_t i = 0; i < m->n; i++) {
         s->probability[2 * i] = 1;
         s->probability[2 * i + 1] = 0;
         s->cavity[i] = 0;
-        log_add(&likelihood, s->density[2 * i]);
+        log_likelihood += log(s->density[2 * i]);
     }
-    return likelihood.sum + log(likelihood.product);
+    return log_likelihood;
 }
 
 /* Forward over two sticky states; leaves the prediction of `loud` before each point in `cavity`. The log likelihood. */
 static double forward(const struct model *m, struct states *s)
 {
     double loud = 0.5;
-    struct log_sum likelihood = {0, 1};
+    double log_likelihood = 0;
     for (size_t i = 0; i < m->n; i++) {
         double ahead = stay * loud + (1 - stay) * (1 - loud);
         double p = (1 - ahead) * s->density[2 * i], q = ahead * s->density[2 * i + 1];
         s->cavity[i] = ahead;
         loud = q / (p + q);
-        log_add(&likelihood, p + q);
+        log_likelihood += log(p + q);
     }
-    return likelihood.sum + log(likelihood.product);
+    return log_likelihood;
 }
 
 /* Backward: joins what comes after to the prediction; `cavity` without the point's own word, `probability` with it. */

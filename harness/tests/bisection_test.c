@@ -231,9 +231,9 @@ static int open_seed(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_search_by_hand), cmocka_unit_test(skipped_commits_join_the_next), cmocka_unit_test(what_is_built_is_asked_first), cmocka_unit_test(doubt_ends),
         cmocka_unit_test(eight_percent_among_64), cmocka_unit_test(noisy_and_small), cmocka_unit_test(improvements_are_found_too),
-        cmocka_unit_test(commits_that_do_not_build_make_a_range), cmocka_unit_test(one_commit_needs_no_measurement), cmocka_unit_test(a_search_by_hand),
-        cmocka_unit_test(skipped_commits_join_the_next), cmocka_unit_test(what_is_built_is_asked_first), cmocka_unit_test(doubt_ends),
+        cmocka_unit_test(commits_that_do_not_build_make_a_range), cmocka_unit_test(one_commit_needs_no_measurement),
     };
     return cmocka_run_group_tests(tests, open_seed, NULL);
 }

@@ -177,6 +177,19 @@ static void a_step_is_judged_by_its_stretch_alone(void **state)
     }
 }
 
+/* Nor do places count whose window would reach beyond the stretch: it has one to five of them. */
+static void short_stretches_are_judged_by_themselves(void **state)
+{
+    (void)state;
+    double y[40];
+    make_stairs(y, 40, 20, 0.2);
+    for (size_t to = 23; to <= 27; to++) {
+        struct judged j = judge(y, 40, 17, to, 3, 0), again = judge(y, 40, 17, to, 3, 1e9);
+        assert_memory_equal(&j, &again, sizeof j);
+        assert_int_equal(j.at, 20);
+    }
+}
+
 /* The probability by the formulas of changepoint_judge.c, for a stretch in which one place only can be cut: 3 points on either side. */
 static void the_evidence_of_one_place(void **state)
 {
@@ -354,6 +367,27 @@ static void a_ramp_is_where_it_is(void **state)
         }
 }
 
+/* Two stairs in 8 points may be a ramp, in 7 not, wherever they are; a single one never. */
+static void few_points_are_no_ramp(void **state)
+{
+    (void)state;
+    for (size_t from = 0; from <= 20; from += 20)
+        for (size_t n = 7; n <= 8; n++) {
+            double y[28] = {0};
+            for (size_t i = 0; i < n; i++)
+                y[from + i] = 3 * fmin(1, fmax(0, ((double)i - 1) / 4));
+            struct model *m = model_of(y, from + n);
+            struct ramp ramp;
+            const size_t cuts[] = {from, from + 3, from + 5};
+            m->n_cut = from ? 3 : 2;
+            memcpy(m->cut, from ? cuts : cuts + 1, m->n_cut * sizeof *cuts);
+            changepoint_level_refit(m, false);
+            assert_int_equal(changepoint_ramp_instead(m, from ? 1 : 0, 2, &ramp), n == 8);
+            assert_false(changepoint_ramp_instead(m, from ? 1 : 0, 1, &ramp));
+            clear(m);
+        }
+}
+
 /* ---- spreads */
 
 /* Even noise of `quiet`, from point 200 to 260 of `loud`; an outlier at 100. */
@@ -455,9 +489,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_part_keeps_to_its_arrays), cmocka_unit_test(cuts_are_the_likely_windows), cmocka_unit_test(a_step_is_judged_by_its_stretch_alone),
-        cmocka_unit_test(the_evidence_of_one_place), cmocka_unit_test(short_stretches_hold_no_step), cmocka_unit_test(cuts_that_are_no_steps_go),
+        cmocka_unit_test(short_stretches_are_judged_by_themselves), cmocka_unit_test(the_evidence_of_one_place), cmocka_unit_test(short_stretches_hold_no_step), cmocka_unit_test(cuts_that_are_no_steps_go),
         cmocka_unit_test(no_more_than_twelve_are_added), cmocka_unit_test(a_wide_range_has_a_coarse_grid), cmocka_unit_test(the_cost_of_a_fit), cmocka_unit_test(the_cheapest_cuts_agree_with_r),
-        cmocka_unit_test(levels_and_slope_by_hand), cmocka_unit_test(a_ramp_is_where_it_is), cmocka_unit_test(two_spreads_are_told_apart), cmocka_unit_test(all_ways_to_cut),
+        cmocka_unit_test(levels_and_slope_by_hand), cmocka_unit_test(a_ramp_is_where_it_is), cmocka_unit_test(few_points_are_no_ramp), cmocka_unit_test(two_spreads_are_told_apart), cmocka_unit_test(all_ways_to_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,6 +189,14 @@ static void numbers_that_are_no_times(void **unused)
     assert_int_equal(f.n, 1);
     assert_in_range(f.items[0].at, 59, 61);
     assert_true(f.items[0].low <= -0.2 && f.items[0].high >= -0.2);
+    struct case_series mostly = make(130, 5, 0.01, 16);  /* more than half are 0, and so is the median: the largest is the unit */
+    for (size_t i = 0; i < 70; i++)
+        mostly.value[i] = 0;
+    f = find(&mostly);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(f.items[0].at, 70);
+    assert_true(fabs(f.items[0].after - 5) < 0.02 && f.items[0].before == 0);
+    assert_true(f.trend.spread < 0.011);
     struct case_series huge = make(100, 1e300, 0.01, 8), tiny = make(100, 1e-300, 0.01, 8);
     scale_from(&huge, 50, 1.1);
     scale_from(&tiny, 50, 1.1);
