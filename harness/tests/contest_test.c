@@ -93,7 +93,7 @@ static void another_workload_has_no_offsets(void **state)
     (void)state;
     double zero[3] = {0}, history[SPREAD_GRID];
     json_t *metrics = json_object();
-    offsets_put(metrics, &(struct spread_cell){3, zero, zero, zero, zero, NULL});
+    offsets_put(metrics, &(struct spread_cell){3, zero, zero, zero, zero, NULL, 0});
     json_t *baseline = json_pack("{s:[{s:s,s:s,s:o}]}", "cells", "id", "s/b", "workload_hash", "sha256:1", "metrics", metrics);
     static const struct {
         const char *id, *hash; /* of the cell that asks; hash may be NULL */
