@@ -11,6 +11,8 @@
 
 /* Mapped blocks are few and of all lengths: holes between them take up much more. */
 enum { GROW_SHARD = 1024, GROW_MAPPED = 4096, SPARE_SHARD = 64, SPARE_MAPPED = 2 };
+/* For each processor: an account that asked before those is a thread's that does not run, and room left to it is room that others ask for. */
+enum { ASKS_LATELY = 8 };
 
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 enum { DEFAULT = 1 << TERN_KEY_POOL }; /* the default pool's key, so that its fast path knows it without looking */
@@ -61,6 +63,7 @@ static enum tern_status set_up(struct tern_pool *pool, const struct tern_pool_op
     pool->n_shards = cpus < TERN_SHARDS ? (unsigned)cpus : TERN_SHARDS;
     pool->held.ceiling = options->ceiling ? tern_pages_of(options->ceiling) : 0;
     pool->tracker.is_off = options->is_untracked;
+    pool->tracker.lately = ASKS_LATELY * (uint64_t)cpus;
     pool->checks = options->checks | tern_checked_always();
     set_up_store(pool);
     if (pool->checks && !(pool->checked = tern_checked_open(pool)))

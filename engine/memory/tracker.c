@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory/tracker.h"
 
-/* An account whose last ask is so many asks ago needs nothing. */
-enum { ASKED_LATELY = 64 };
-
 struct sums {
     int64_t all, tier[TERN_N_TIERS], tag[TERN_N_TAGS];
 };
@@ -78,7 +75,7 @@ static int64_t *room_of(struct sums *room, const struct tern_account *account, u
 
 static bool asked_lately(const struct tern_tracker *tracker, const struct tern_account *account)
 {
-    return account->asked && tracker->asks - account->asked < ASKED_LATELY;
+    return account->asked && tracker->asks - account->asked < tracker->lately;
 }
 
 /* Bytes above its floor that the account had when it asked, less with each time that it asks. */

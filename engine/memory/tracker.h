@@ -32,7 +32,7 @@ struct tern_account {
 struct tern_tracker {
     struct tern_lock lock;
     struct tern_account *first;
-    uint64_t asks;
+    uint64_t asks, lately;   /* an account whose last ask is that many asks ago needs nothing */
     int64_t retired[TERN_N_TAGS][TERN_N_TIERS];        /* live of accounts that are gone */
     int64_t retired_blocks[TERN_N_TAGS][TERN_N_TIERS];
     int64_t peak, peak_tier[TERN_N_TIERS], peak_tag[TERN_N_TAGS];
