@@ -75,7 +75,7 @@ static bool open_cell(const struct contest *contest, const json_t *planned, stru
 {
     double tolerance = tolerance_of(contest, planned);
     *cell = (struct contest_cell){.planned = planned, .generations = json_array(), .rounds = json_array(), .lost = N_LANES,
-                                  .decide = decide_open(tolerance, contest->n_tests, DECIDE_RED_GENERATIONS)};
+                                  .decide = decide_open(tolerance, contest->n_tests)};
     double history[SPREAD_GRID];
     cell->lane_metrics = lane_metrics_new(planned);
     if (cell->decide && offsets_of(contest->history, planned, history))

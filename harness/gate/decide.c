@@ -31,7 +31,6 @@ struct seen_round {
 struct decide {
     double threshold;              /* ln(1 + tolerance) */
     double n_tests;
-    size_t red_generations;
     struct seen_round *rounds;     /* in the order they came */
     size_t n_rounds, room;
     int64_t *ids;                  /* of generations */
@@ -48,13 +47,12 @@ struct decide {
     struct decide_verdict verdict;
 };
 
-struct decide *decide_open(double tolerance, size_t n_tests, size_t red_generations)
+struct decide *decide_open(double tolerance, size_t n_tests)
 {
     struct decide *d = calloc(1, sizeof *d);
     if (d) {
         d->threshold = log1p(tolerance);
         d->n_tests = (double)n_tests;
-        d->red_generations = red_generations;
         d->verdict = (struct decide_verdict){.ratio = 1, .low = 0, .high = INFINITY, .smallest_visible = INFINITY, .null_ratio = 1, .inflation = 1};
     }
     return d;
@@ -293,7 +291,7 @@ static bool may_all_be_far(const struct decide *d, const struct look *look)
 static bool is_confirmed(struct decide *d, const struct look *look)
 {
     size_t first = d->suspected_at;
-    bool is_fresh = look->kept >= d->red_generations && count_kept(&look->cell, first) > 0;
+    bool is_fresh = look->kept >= DECIDE_RED_GENERATIONS && count_kept(&look->cell, first) > 0;
     return (is_fresh ? agrees(d, look, first, look->cell.n - first) : look->last) && agrees_without_slowest(d, look);
 }
 
@@ -330,7 +328,7 @@ static enum decision judge_pass(struct decide *d, const struct look *look)
         return DECISION_NONE;
     d->improves = not_faster <= (d->improves ? pass_rate : rate);
     if (d->improves)
-        return look->kept >= d->red_generations || look->last ? DECISION_IMPROVED : DECISION_NONE;
+        return look->kept >= DECIDE_RED_GENERATIONS || look->last ? DECISION_IMPROVED : DECISION_NONE;
     bool is_settled = spread_below(&look->posterior, -d->threshold) <= pass_rate || (double)d->n_rounds >= improve_patience * (double)d->passed_at;
     return is_settled || look->last ? DECISION_PASS : DECISION_NONE;
 }

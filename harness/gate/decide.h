@@ -52,14 +52,14 @@ struct decide_verdict {
 
 struct decide;
 
-enum { DECIDE_RED_GENERATIONS = 5 };  /* of processes that a live red takes */
+enum { DECIDE_RED_GENERATIONS = 5 };  /* of processes that a red takes */
 
 /*
- * tolerance > 0, n_tests >= 1. Red and improved need `red_generations` >= 1 of processes, fewer only when nothing follows: what
+ * tolerance > 0, n_tests >= 1. Red and improved need DECIDE_RED_GENERATIONS of processes, fewer only when nothing follows: what
  * each process has by luck (a thread that the scheduler put badly, say) may be far beyond the tolerance, and only more processes
  * tell it from the build. NULL when memory is short.
  */
-struct decide *decide_open(double tolerance, size_t n_tests, size_t red_generations);
+struct decide *decide_open(double tolerance, size_t n_tests);
 void decide_close(struct decide *decide);
 
 /* Adds a round. Generations may come in turns; rounds of one are in the order measured. False: memory is short. */

@@ -25,7 +25,7 @@ static bool fit_pools(const struct replay *replay, const struct rounds *rounds, 
     bool ok = all && cells;
     for (size_t c = 0; ok && c < rounds->n; c++) {
         const struct rounds_cell *cell = &rounds->cells[c];
-        ok = (all[c] = decide_open(replay->tolerance, rounds->n, DECIDE_RED_GENERATIONS)) != NULL;
+        ok = (all[c] = decide_open(replay->tolerance, rounds->n)) != NULL;
         for (size_t r = 0; ok && r < cell->n; r++)
             ok = add(all[c], &cell->rounds[r], replay->inject);
         ok = ok && decide_cell(all[c], &cells[c]);
@@ -42,7 +42,7 @@ static bool fit_pools(const struct replay *replay, const struct rounds *rounds, 
 static bool replay_cell(const struct replay *replay, const struct rounds_cell *cell, size_t n_tests, bool supported, struct spread_pool pool,
                         struct decide_verdict *verdict)
 {
-    struct decide *d = decide_open(replay->tolerance, n_tests, DECIDE_RED_GENERATIONS);
+    struct decide *d = decide_open(replay->tolerance, n_tests);
     if (!d)
         return false;
     bool ok = true;

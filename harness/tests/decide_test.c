@@ -22,7 +22,7 @@
 static struct decide *plain(size_t generations, size_t rounds, double base2, double head, double tolerance)
 {
     static const enum lane orders[6][N_LANES] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
-    struct decide *d = decide_open(tolerance, 1, 3);
+    struct decide *d = decide_open(tolerance, 1);
     assert_non_null(d);
     for (size_t g = 0; g < generations; g++)
         for (size_t r = 0; r < rounds; r++) {
@@ -75,7 +75,7 @@ static void few_rounds_say_nothing(void **state)
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
     assert_string_equal(decide_verdict(d)->reason, "too few rounds");
     decide_close(d);
-    d = decide_open(0.05, 1, 3);
+    d = decide_open(0.05, 1);
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_INCONCLUSIVE);
     assert_int_equal(decide_verdict(d)->rounds, 0);
     decide_close(d);
@@ -86,7 +86,7 @@ static void few_rounds_say_nothing(void **state)
     }
 }
 
-/* A red is suspected, not said, until a third process agrees; a pass wants a second one. */
+/* A red is suspected, not said, until a fifth process agrees; a pass wants a second one. */
 static void waits_for_fresh_processes(void **state)
 {
     (void)state;
@@ -95,14 +95,14 @@ static void waits_for_fresh_processes(void **state)
     assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);
     assert_true(decide_is_suspected(d));
     assert_false(decide_is_due(d));
-    for (int g = 1; g < 3; g++)
+    for (int g = 1; g < 5; g++)
         for (int r = 0; r < 6; r++) {
             struct decide_round round = {.generation = g, .round = r, .ns = {1000, 1001 + r, 1500 + r}, .order = {0, 1, 2}};
             assert_true(decide_add(d, &round));
         }
     assert_true(decide_is_due(d));
     assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_REGRESSION);
-    assert_int_equal(decide_verdict(d)->rounds, 28);
+    assert_int_equal(decide_verdict(d)->rounds, 40);
     assert_int_equal(decide_look(d, spread_pool_start(), true), DECISION_REGRESSION);  /* stays */
     decide_close(d);
 
@@ -140,7 +140,7 @@ static void few_processes_tell_nothing_where_far_ones_are_common(void **state)
 static void far_processes_of_base_are_counted(void **state)
 {
     (void)state;
-    struct decide *d = decide_open(0.05, 1, 1);
+    struct decide *d = decide_open(0.05, 1);
     for (int g = 0; g < 5; g++)
         for (int r = 0; r < 6; r++) {
             struct decide_round round = {.generation = g, .round = r, .ns = {1000, g == 1 ? 1060 : g == 3 ? 940 : g == 4 ? 1040 : 1000, 1500 + r}, .order = {0, 1, 2}};
@@ -161,7 +161,7 @@ static void looks_come_when_due(void **state)
 {
     (void)state;
     static const size_t due[] = {16, 24, 36, 54, 50 + 6, 50 + 12, 50 + 24, 81, 50 + 48};
-    struct decide *d = decide_open(0.05, 1, 3);
+    struct decide *d = decide_open(0.05, 1);
     size_t looks = 0;
     for (int i = 0; i < 100; i++) {
         assert_true(decide_add(d, &(struct decide_round){.generation = i / 50, .round = i % 50, .ns = {1000 + i % 7, 1000 + i % 5, 1500 + i % 3}, .order = {0, 1, 2}}));
@@ -186,7 +186,7 @@ static void bounds_widen_with_looks(void **state)
     (void)state;
     double width[2];
     for (int each = 0; each < 2; each++) {
-        struct decide *d = decide_open(0.05, 1, 3);
+        struct decide *d = decide_open(0.05, 1);
         for (int i = 0; i < 4900; i++) {
             assert_true(decide_add(d, &(struct decide_round){.generation = i / 1225, .round = i, .ns = {1000 + i % 7, 1000 + i % 5, 1050 + i % 11}, .order = {0, 1, 2}}));
             if (each && decide_is_due(d))
@@ -212,7 +212,7 @@ static void certainty_spends_nothing(void **state)
         struct decide *d = plain(1, 640, 1, 1, 0.05);
         assert_int_equal(decide_look(d, spread_pool_start(), false), DECISION_NONE);  /* takes the share; the next is due at 923 rounds */
         for (int r = 0; r < 240; r++)
-            assert_true(decide_add(d, &(struct decide_round){.generation = 1 + r / 80, .round = r, .ns = {1000 + r % 7, 1000 + r % 5, rows[i].head * (1000 + r % 3)}, .order = {0, 1, 2}}));
+            assert_true(decide_add(d, &(struct decide_round){.generation = 1 + r / 60, .round = r, .ns = {1000 + r % 7, 1000 + r % 5, rows[i].head * (1000 + r % 3)}, .order = {0, 1, 2}}));
         assert_false(decide_is_due(d));
         assert_int_equal(decide_look(d, spread_pool_start(), false), rows[i].wanted);
         assert_int_equal(decide_is_suspected(d), rows[i].suspected);
@@ -224,7 +224,7 @@ static void certainty_spends_nothing(void **state)
 static void a_pass_waits_for_improved(void **state)
 {
     (void)state;
-    struct decide *d = decide_open(0.05, 1, 3);
+    struct decide *d = decide_open(0.05, 1);
     for (int i = 0; i < 64; i++) {
         assert_true(decide_add(d, &(struct decide_round){.generation = i % 2, .round = i, .ns = {1050 + i % 7, 1050 + i % 5, 1000 + i % 3}, .order = {0, 1, 2}}));
         if (i >= 15)
@@ -238,7 +238,7 @@ static void one_odd_process(void **state)
 {
     (void)state;
     for (int slow = 0; slow < 5; slow++) {
-        struct decide *d = decide_open(0.05, 1, 3);
+        struct decide *d = decide_open(0.05, 1);
         for (int g = 0; g < 5; g++)
             for (int r = 0; r < 30; r++) {
                 double head = g == slow ? 1.6 : 1.0;
@@ -266,7 +266,7 @@ static void wide_processes_need_more(void **state)
         bool red;
     } rows[] = {{6, 6, 0.05, false}, {8, 8, 0.05, false}, {12, 12, 0.05, true}, {16, 15, 0.05, true}, {40, 20, 0.05, false}, {6, 6, 0.02, true}, {8, 7, 0.02, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct decide *d = decide_open(0.05, 1, 3);
+        struct decide *d = decide_open(0.05, 1);
         for (int g = 0; g < rows[i].generations; g++)
             for (int r = 0; r < 20; r++) {
                 double wave = 1000 + (r * 7) % 11, head = g < rows[i].slow ? 1.35 : 0.99, apart = g % 2 ? -rows[i].apart : rows[i].apart;
@@ -286,7 +286,7 @@ static void equal_lanes_are_not_slow(void **state)
     (void)state;
     static const double offsets[2][2] = {{1.05, 0.95}, {0.95, 1.05}};
     for (int equal = 0; equal < 2; equal++) {
-        struct decide *d = decide_open(0.05, 1, 3);
+        struct decide *d = decide_open(0.05, 1);
         for (int g = 0; g < 12; g++)
             for (int r = 0; r < 20; r++) {
                 double wave = 1000 + (r * 7) % 11;
@@ -311,7 +311,7 @@ static void the_slowest_alone_is_no_red(void **state)
     for (int many = 0; many < 4; many++)
         for (int aside = 0; aside < 2; aside++)
             for (int quiet = 0; quiet < 2; quiet++) {
-                struct decide *d = decide_open(0.05, 1, 3);
+                struct decide *d = decide_open(0.05, 1);
                 for (int g = 0; g < 4; g++)
                     for (int r = 0; r < (g == many ? 2000 : 8); r++) {
                         double noise = (quiet ? 0.01 : 1) * (r * 5 % 8 - 3.5) / 3, head = g == many ? 1.7 : quiet ? 1.69 : 1.2;
@@ -336,7 +336,7 @@ static void neighbours_lend_support(void **state)
     (void)state;
     double low[3];
     for (int i = 0; i < 3; i++) {
-        struct decide *d = decide_open(0.05, i == 0 ? 1 : 1000, 3);
+        struct decide *d = decide_open(0.05, i == 0 ? 1 : 1000);
         if (i == 2)
             decide_support(d);
         for (int g = 0; g < 8; g++)
@@ -378,7 +378,7 @@ static void history_is_heard(void **state)
 static void equal_samples_have_no_width(void **state)
 {
     (void)state;
-    struct decide *d = decide_open(0.05, 1, 3);
+    struct decide *d = decide_open(0.05, 1);
     for (int g = 0; g < 3; g++)
         for (int r = 0; r < 20; r++)
             assert_true(decide_add(d, &(struct decide_round){.generation = g, .round = r, .ns = {5, 5, 5}, .order = {0, 1, 2}}));
@@ -387,7 +387,7 @@ static void equal_samples_have_no_width(void **state)
     assert_true(isfinite(decide_verdict(d)->smallest_visible));
     decide_close(d);
 
-    d = decide_open(0.05, 1, 3);
+    d = decide_open(0.05, 1);
     for (int g = 0; g < 3; g++)
         for (int r = 0; r < 20; r++)
             assert_true(decide_add(d, &(struct decide_round){.generation = g, .round = r, .ns = {5, 6, 5}, .order = {0, 1, 2}}));
@@ -402,7 +402,7 @@ static void odd_times_never_give_nan(void **state)
     static const double values[] = {1e-300, 1e-9, 1, 2, 1e9, 1e300};
     struct traces_random r = traces_seed(seed_of_test("decide") + 5);
     for (int trial = 0; trial < 200; trial++) {
-        struct decide *d = decide_open(0.05, 40, 3);
+        struct decide *d = decide_open(0.05, 40);
         int n = 1 + (int)(traces_next(&r) % 60);
         for (int i = 0; i < n; i++) {
             struct decide_round round = {.generation = i / 13, .round = i, .order = {0, 1, 2}};
@@ -427,7 +427,7 @@ static void carry_over_is_taken_off(void **state)
         struct traces_cell cell;
         traces_open(&cell, &kind, seed_of_test("decide") + 9);
         cell.carry[after] = 0.12;
-        struct decide *d = decide_open(0.05, 1, 3);
+        struct decide *d = decide_open(0.05, 1);
         for (int g = 0; g < 4; g++) {
             traces_generation(&cell);
             for (int i = 0; i < 60; i++) {
@@ -459,7 +459,7 @@ static void costs_by_pair_hide_small_changes(void **state)
             cell.pair[lane][(lane + 1) % N_LANES] = rows[i].pair;
             cell.pair[lane][(lane + 2) % N_LANES] = -rows[i].pair;
         }
-        struct decide *d = decide_open(0.05, 1, 3);
+        struct decide *d = decide_open(0.05, 1);
         for (int g = 0; g < 5; g++) {
             traces_generation(&cell);
             for (int r = 0; r < 40; r++) {
@@ -553,7 +553,7 @@ static void each_end_has_its_reason(void **state)
         {6, 20, 1, 1.05, 0.08, "processes of one build differ too much"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct decide *d = decide_open(0.05, 1, 3);
+        struct decide *d = decide_open(0.05, 1);
         for (int g = 0; g < rows[i].generations; g++)
             for (int r = 0; r < rows[i].rounds; r++) {
                 double wave = 1000 + (r * 7) % 11, head = rows[i].head * (1 + (g % 2 ? rows[i].jitter : -rows[i].jitter));
@@ -573,7 +573,7 @@ static void each_end_has_its_reason(void **state)
 struct pinned {
     size_t kind;
     double factor;
-    int generations, n, red_generations, last_only, odd;  /* odd: one generation whose base2 is far out */
+    int generations, n, last_only, odd;  /* odd: one generation whose base2 is far out */
     enum decision decision;
     size_t rounds, seen, set_aside;
     double ratio, low, high, visible, null_ratio, spread, inflation;
@@ -586,7 +586,7 @@ static const struct pinned pinned_rows[] = {
 static struct pinned decide_pinned(const struct pinned *row)
 {
     struct traces_cell cell;
-    struct decide *d = decide_open(0.05, 40, (size_t)row->red_generations);
+    struct decide *d = decide_open(0.05, 40);
     enum decision decision = DECISION_NONE;
     traces_open(&cell, &traces_kinds[row->kind], 1000 + row->kind);
     for (int g = 0; g < row->generations && decision == DECISION_NONE; g++) {
@@ -623,21 +623,21 @@ static struct pinned decide_pinned(const struct pinned *row)
 static void print_pinned(const struct pinned *row)
 {
     struct pinned p = decide_pinned(row);
-    printf("{%zu, %.9g, %d, %d, %d, %d, %d, %d, %zu, %zu, %zu, %.9g, %.9g, %.9g, %.9g, %.9g, %.9g, %.9g},\n", p.kind, p.factor, p.generations, p.n, p.red_generations,
+    printf("{%zu, %.9g, %d, %d, %d, %d, %d, %zu, %zu, %zu, %.9g, %.9g, %.9g, %.9g, %.9g, %.9g, %.9g},\n", p.kind, p.factor, p.generations, p.n,
            p.last_only, p.odd, (int)p.decision, p.rounds, p.seen, p.set_aside, p.ratio, p.low, p.high, p.visible, p.null_ratio, p.spread, p.inflation);
 }
 
 static int print_pins(void)
 {
     static const double factors[] = {0.9, 0.97, 1, 1.05, 1.075, 1.12, 1.3};
-    static const int shapes[][5] = {{5, 40, 3, 0, 0}, {12, 14, 5, 0, 0}, {2, 24, 3, 0, 0}, {1, 30, 3, 1, 0}, {6, 20, 5, 0, 1}, {4, 6, 3, 1, 0}, {3, 2, 1, 1, 0}};
+    static const int shapes[][4] = {{5, 40, 0, 0}, {12, 14, 0, 0}, {2, 24, 0, 0}, {1, 30, 1, 0}, {6, 20, 0, 1}, {4, 6, 1, 0}, {3, 2, 1, 0}};
     for (size_t kind = 0; kind < TRACES_KINDS; kind++)
         for (size_t f = 0; f < sizeof factors / sizeof *factors; f++) {
             const int *shape = shapes[(kind + f) % (sizeof shapes / sizeof *shapes)];
             if ((kind + f) % 3)
                 continue;
-            print_pinned(&(struct pinned){.kind = kind, .factor = factors[f], .generations = shape[0], .n = shape[1], .red_generations = shape[2], .last_only = shape[3], .odd = shape[4]});
-            print_pinned(&(struct pinned){.kind = kind, .factor = factors[f], .generations = 12, .n = 14, .red_generations = 5});
+            print_pinned(&(struct pinned){.kind = kind, .factor = factors[f], .generations = shape[0], .n = shape[1], .last_only = shape[2], .odd = shape[3]});
+            print_pinned(&(struct pinned){.kind = kind, .factor = factors[f], .generations = 12, .n = 14});
         }
     return 0;
 }
