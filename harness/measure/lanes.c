@@ -23,6 +23,7 @@ struct lanes {
     uint64_t random;
     size_t block[N_ORDERS];  /* the orders of the current six rounds */
     size_t next;             /* N_ORDERS: the block is used up */
+    enum lane last;          /* to run in the round before; N_LANES: there was none */
 };
 
 void lanes_stop(struct lanes *lanes)
@@ -62,6 +63,7 @@ struct lanes *lanes_start(const struct worker_start starts[N_LANES], uint64_t se
     }
     lanes->random = seed;
     lanes->next = N_ORDERS;
+    lanes->last = N_LANES;
     if (start_all(lanes, starts, lost, fault))
         return lanes;
     lanes_stop(lanes);
@@ -153,15 +155,30 @@ bool lanes_warm(struct lanes *lanes, double aim_ns, struct lanes_turn *turn, enu
     return true;
 }
 
+/* Whether with these orders the lane that ends a round also begins the next. */
+static bool repeats_a_lane(const size_t block[N_ORDERS], enum lane last)
+{
+    for (size_t i = 0; i < N_ORDERS; last = orders[block[i++]][N_LANES - 1])
+        if (orders[block[i]][0] == last)
+            return true;
+    return false;
+}
+
+/* One block in fifteen will do. */
 static const enum lane *next_order(struct lanes *lanes)
 {
     if (lanes->next == N_ORDERS) {
-        for (size_t i = 0; i < N_ORDERS; i++)
-            lanes->block[i] = i;
-        order_shuffle(&lanes->random, lanes->block, N_ORDERS);
+        enum lane last = lanes->last;
+        do {
+            for (size_t i = 0; i < N_ORDERS; i++)
+                lanes->block[i] = i;
+            order_shuffle(&lanes->random, lanes->block, N_ORDERS);
+        } while (repeats_a_lane(lanes->block, last));
         lanes->next = 0;
     }
-    return orders[lanes->block[lanes->next++]];
+    const enum lane *order = orders[lanes->block[lanes->next++]];
+    lanes->last = order[N_LANES - 1];
+    return order;
 }
 
 bool lanes_run(struct lanes *lanes, const struct lanes_turn *turn, struct lanes_round *round, enum lane *lost, struct fault *fault)

@@ -98,10 +98,13 @@ static void order_is_balanced(void **state)
     assert_true(lanes_warm(lanes, 2e4, &turn, &lost, &fault));
     assert_true(turn.iterations > 0 && turn.warm > 0);
     int first[N_LANES] = {0}, after[N_LANES][N_LANES] = {{0}};
+    enum lane last = N_LANES;
     for (int r = 0; r < 60; r++) {
         struct lanes_round round;
         assert_true(lanes_run(lanes, &turn, &round, &lost, &fault));
         assert_int_equal((1 << round.order[0]) | (1 << round.order[1]) | (1 << round.order[2]), 7);
+        assert_int_not_equal(round.order[0], last);
+        last = round.order[N_LANES - 1];
         first[round.order[0]]++;
         after[round.order[0]][round.order[1]]++;
         after[round.order[1]][round.order[2]]++;
