@@ -24,20 +24,21 @@
  * be counted in either order, as may the peak between them. held is exact.
  *
  * When a general allocator is as good, or better (the pool's speed over that of the best of glibc, mimalloc, jemalloc and tcmalloc, one
- * to four threads on two processors; 0.9 or more in 59 of 70 cells on a Xeon with AMX, in 44 on a Zen 4 EPYC, a virtual machine on which
+ * to four threads on two processors; 0.9 or more in 58 of 70 cells on a Xeon with AMX, in 44 on a Zen 4 EPYC, a virtual machine on which
  * cells with several threads spread by a factor of two):
  *
  *                              Xeon                                EPYC
  *   to 64 B                    0.9-1.3; lifo and random 0.8-0.9    0.8-0.9; several threads 0.6-1.1
  *   64 B to 4 KiB              1.0-1.5                             0.9-1.0; several threads 0.8-1.4
  *   4 to 64 KiB                0.8-1.9; four threads 0.5-3.7       0.8-1.2; several threads 0.7-7
- *   64 KiB to 1 MiB            1.6-32                              1.0-18
+ *   64 KiB to 1 MiB            1.6-31                              1.0-18
  *   above 1 MiB                1.0-10; random, one thread 0.8      0.8-17; several threads 0.6-5
- *   given by another thread    1.2-3.4                             0.4-7
+ *   given by another thread    1.2-3.1                             0.4-8
  *
- * Ahead by less than it seems above 64 KiB: threads keep up to 64 MiB of free blocks for that, 32 MiB each, and the heap up to 11 MiB
- * (above 1 MiB: half of the peak) of free pages, see shelf.h and span.h. On what models ask for while they load it is 1.0, 1.7 and 1.6 times
- * as fast as tcmalloc, the best there (tiny, small and medium; EPYC), where a loop that took nothing would be 1.3 times as fast for tiny.
+ * Ahead by less than it seems above 64 KiB: threads keep up to 64 MiB of free blocks for that, 32 MiB each, a depot up to 1 MiB, and the
+ * heap up to 11 MiB (above 1 MiB: half of the peak) of free pages, see shelf.h, depot.h and span.h. On what models ask for while they
+ * load it is 1.0, 1.7 and 1.6 times as fast as tcmalloc, the best there (tiny, small and medium; EPYC), where a loop that took nothing
+ * would be 1.3 times as fast for tiny.
  * What is left below 1 is mostly the accounting: without it 60 of 64 of these cells were at 0.9 or more on the Xeon.
  *
  * What it adds is accounting by tag, ceilings and refusal of wrong gives. suites/memory.lua measures all of this again.
