@@ -102,7 +102,7 @@ static enum cuda_outcome record(void *state, unsigned i, struct cuda_fault *faul
     enum cuda_outcome o = l->quantizes ? start_quantize(l, fault) : CUDA_OUTCOME_ok;
     if (o)
         return o;
-    return l->unpacked ? cuda_unpacked_start(l->unpacked, &operands, fault) : cuda_product_start(l->device, &l->product, &operands, NULL, fault);
+    return l->unpacked ? cuda_unpacked_start(l->unpacked, &operands, fault) : cuda_product_start(l->device, &l->product, &operands, fault);
 }
 
 /* ---- choosing */
@@ -140,7 +140,7 @@ static enum cuda_outcome fastest(struct cuda_linear *l, const struct cuda_choice
         return o;
     }
     for (size_t i = 0; i < n && !o; i++) {
-        if (!(o = cuda_product_open(l->device, &choices[i], &l->shape, false, &l->product, fault)))
+        if (!(o = cuda_product_open(l->device, &choices[i], &l->shape, &l->product, fault)))
             o = trial(l, &ns, fault);
         if (!o && ns < *least) {
             *least = ns;
@@ -199,7 +199,7 @@ static enum cuda_outcome choose(struct cuda_linear *l, const char *name, struct 
         return o;
     snprintf(l->why, sizeof l->why, "%s%s, %u blocks of %u threads, %d stages, %.2f us at bind, best of %zu launches", l->quantizes ? "quantize_f32_i8, " : "",
              choices[best].row->name, choices[best].grid.x * choices[best].grid.y, choices[best].grid.threads, choices[best].stages, least / 1e3, n);
-    if ((o = cuda_product_open(l->device, &choices[best], &l->shape, false, &l->product, fault)) || name || l->batch < UNPACKED_FROM || !cuda_unpacked_can(&l->shape))
+    if ((o = cuda_product_open(l->device, &choices[best], &l->shape, &l->product, fault)) || name || l->batch < UNPACKED_FROM || !cuda_unpacked_can(&l->shape))
         return o;
     return try_unpacked(l, least, fault);
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LAYERS_TIMED = 4, STEP_LAYERS_TIMED = 8, TRIALS = 4, PASSES_A_TRIAL = 2 }; /* layers enough that their weights do not stay in the second cache */
+enum { LAYERS_TIMED = 4, TRIALS = 4, PASSES_A_TRIAL = 2 }; /* layers enough that their weights do not stay in the second cache */
 
 static void *address(uint64_t at)
 {
@@ -20,6 +20,20 @@ static uint64_t *marks_of(struct cuda_session *s, const char *name, size_t layer
         return NULL;
     s->marked[s->n_marked] = (struct cuda_mark){.name = name, .layer = (int)layer};
     return address(s->marks.at + s->n_marked++ * MARKS * sizeof(uint64_t));
+}
+
+/* The marks of a step's stages, side by side: of all or of none. */
+uint64_t *cuda_pass_step_marks(struct cuda_session *s, size_t layers)
+{
+    static const char *const names[STEP_STAGES] = {"q, k, v", "attention", "attention output", "gate, up", "down"};
+    uint64_t *first = NULL;
+    if (!s->marked || s->most_marked - s->n_marked < layers * STEP_STAGES)
+        return NULL;
+    for (size_t i = 0; i < layers * STEP_STAGES; i++) {
+        uint64_t *marks = marks_of(s, names[i % STEP_STAGES], i / STEP_STAGES);
+        first = i ? first : marks;
+    }
+    return first;
 }
 
 /* A norm of n floats: what it reads, in parts of so many floats, rows so many apart; from which row; where its residual goes. */
@@ -50,12 +64,18 @@ static struct norm_args norm_arguments(const struct cuda_session *s, const struc
     };
 }
 
-static enum cuda_outcome start_embedding(struct cuda_session *s, const struct cuda_pass *pass, uint64_t x, struct cuda_fault *fault)
+struct embed_args cuda_pass_embedding(const struct cuda_session *s, bool is_of_all)
 {
     const struct cuda_model *m = s->model;
-    struct embed_args a = {.x = address(x), .table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(history_of(s, pass->is_of_all)),
-                           .history_pitch = pass->is_of_all ? (int)cuda_session_pitch(s) : 0, .state = address(state_of(s, pass->is_of_all)), .n = (int)m->spec.width};
+    return (struct embed_args){.table = address(m->table.at), .rows = address(m->rows.at), .scales = address(m->row_scales.at), .history = address(history_of(s, is_of_all)),
+                               .history_pitch = is_of_all ? (int)cuda_session_pitch(s) : 0, .state = address(state_of(s, is_of_all)), .n = (int)m->spec.width};
+}
+
+static enum cuda_outcome start_embedding(struct cuda_session *s, const struct cuda_pass *pass, uint64_t x, struct cuda_fault *fault)
+{
+    struct embed_args a = cuda_pass_embedding(s, pass->is_of_all);
     void *arguments[] = {&a};
+    a.x = address(x);
     return cuda_start(s->device, s->kernels[PASS_embed], (struct cuda_grid){(unsigned)pass->rows, 1, NORM_THREADS, 0}, arguments, fault);
 }
 
@@ -65,7 +85,7 @@ static enum cuda_outcome start_norm(struct cuda_session *s, const struct norm_ar
     return cuda_start(s->device, s->kernels[PASS_norm], (struct cuda_grid){(unsigned)rows, 1, NORM_THREADS, 0}, arguments, fault);
 }
 
-/* y = W q(norm), in one launch or two. */
+/* y = W q(norm) */
 static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda_pass *pass, const struct norm *norm, enum cuda_matrix which, size_t layer, uint64_t y,
                                        struct cuda_fault *fault)
 {
@@ -75,14 +95,11 @@ static enum cuda_outcome start_product(struct cuda_session *s, const struct cuda
                                            .batch = pass->rows};
     static const char *const names[CUDA_MATRICES] = {"q, k, v", "attention output", "gate, up", "down"};
     struct norm_args a = norm_arguments(s, norm);
-    enum cuda_outcome o = CUDA_OUTCOME_ok;
-    if (!p->has_norm) {
-        a.marks = marks_of(s, "norm", layer);
-        o = start_norm(s, &a, pass->rows, fault);
-    }
+    a.marks = marks_of(s, "norm", layer);
+    enum cuda_outcome o = start_norm(s, &a, pass->rows, fault);
     if (family == CUDA_STREAM || family == CUDA_HELD || family == CUDA_RING)
         operands.marks = (uint64_t)(uintptr_t)marks_of(s, names[which], layer);
-    return o ? o : cuda_product_start(s->device, p, &operands, &a, fault);
+    return o ? o : cuda_product_start(s->device, p, &operands, fault);
 }
 
 /* ---- attention */
@@ -92,6 +109,14 @@ static void *cache_of(const struct cuda_session *s, const struct cuda_memory *me
 {
     size_t bytes = memory->bytes / s->model->spec.layers;
     return address(memory->at + layer * bytes + (is_of_all ? 0 : s->chosen) * (bytes / s->spec.sequences));
+}
+
+struct cache_layer cuda_pass_cache(const struct cuda_session *s, size_t layer, bool is_of_all)
+{
+    return (struct cache_layer){
+        .keys = cache_of(s, &s->keys, layer, is_of_all), .values = cache_of(s, &s->values, layer, is_of_all), .key_scales = cache_of(s, &s->key_scales, layer, is_of_all),
+        .value_scales = cache_of(s, &s->value_scales, layer, is_of_all), .positions = (int)s->positions, .groups = (int)s->share.groups, .heads = (int)s->share.heads,
+        .d = (int)s->model->spec.head, .pitch = (int)s->pitch};
 }
 
 static struct token_layout token_layout(const struct cuda_session *s)
@@ -107,12 +132,9 @@ size_t cuda_pass_token_bytes(const struct cuda_session *s)
 
 static struct attend_args attend_arguments(const struct cuda_session *s, size_t layer, size_t rows, bool is_of_all)
 {
-    const struct cuda_model_spec *m = &s->model->spec;
     const struct cuda_stage_result result = cuda_pass_result(s, rows, CUDA_STAGE_attention);
     return (struct attend_args){
-        .cache = {.keys = cache_of(s, &s->keys, layer, is_of_all), .values = cache_of(s, &s->values, layer, is_of_all), .key_scales = cache_of(s, &s->key_scales, layer, is_of_all),
-                  .value_scales = cache_of(s, &s->value_scales, layer, is_of_all), .positions = (int)s->positions, .groups = (int)s->share.groups, .heads = (int)s->share.heads, .d = (int)m->head,
-                  .pitch = (int)s->pitch},
+        .cache = cuda_pass_cache(s, layer, is_of_all),
         .qkv = address(s->wide.at), .cosine = address(s->model->cosine.at), .sine = address(s->model->sine.at), .scores = address(s->scores.at), .out = address(result.own),
         .state = address(state_of(s, is_of_all)), .tokens = (int)rows, .ldo = (int)s->share.mixed, .at = token_layout(s),
     };
@@ -207,8 +229,9 @@ enum cuda_outcome cuda_pass_head(struct cuda_session *s, size_t rows, size_t row
 
 enum cuda_outcome cuda_pass_start(struct cuda_session *s, const struct cuda_pass *pass, struct cuda_fault *fault)
 {
-    enum cuda_outcome o = CUDA_OUTCOME_ok;
-    for (size_t layer = 0; layer < pass->layers && !o; layer++)
+    bool is_one_launch = s->one.function && pass->layers && (pass->size ? pass->size : pass->rows) == 1;
+    enum cuda_outcome o = is_one_launch ? cuda_step_start(s, pass->layers, fault) : CUDA_OUTCOME_ok;
+    for (size_t layer = 0; !is_one_launch && layer < pass->layers && !o; layer++)
         if (!(o = cuda_model_begin_layer(s->model, layer, fault)) && !(o = start_layer(s, pass, layer, fault)))
             o = cuda_model_end_layer(s->model, layer, fault);
     return o ? o : cuda_pass_end(s, pass, fault);
@@ -264,7 +287,7 @@ static enum cuda_outcome record_trial(void *state, unsigned i, struct cuda_fault
 {
     const struct trial *t = state;
     struct cuda_session *s = t->session;
-    size_t most = t->rows == 1 ? STEP_LAYERS_TIMED : LAYERS_TIMED, layers = s->model->resident < most ? s->model->resident : most;
+    size_t layers = s->model->resident < LAYERS_TIMED ? s->model->resident : LAYERS_TIMED;
     const struct cuda_pass pass = {.rows = t->rows, .is_of_all = t->rows > 1 && t->rows <= s->spec.sequences};
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     (void)i;
@@ -288,24 +311,8 @@ static enum cuda_outcome time_pass(struct cuda_session *s, size_t rows, double *
     return o;
 }
 
-/* Whether launch `choice` of a product of k inputs is tried with its norm within it. */
-static bool is_tried(const struct cuda_session *s, const struct cuda_choice *choice, size_t k, size_t rows, bool has_norm)
-{
-    bool can = rows == 1 && cuda_product_can_norm(&s->device->info, choice, k);
-    return has_norm ? can && s->spec.fusing != CUDA_FUSING_never : !can || s->spec.fusing != CUDA_FUSING_always;
-}
-
-/* Of the launches that are tried the one whose turn it is. */
-static size_t in_turn(struct cuda_session *s, const struct cuda_choice *choices, size_t n, size_t k, size_t rows)
-{
-    size_t i = s->device->turn++ % (2 * n);
-    while (!is_tried(s, &choices[i / 2], k, rows, i & 1))
-        i = s->device->turn++ % (2 * n);
-    return i;
-}
-
-/* The fastest launch of one matrix, with its norm or apart from it. */
-static enum cuda_outcome choose(struct cuda_session *s, enum cuda_matrix which, const struct cuda_shape *shape, size_t k, size_t rows, struct cuda_fault *fault)
+/* The fastest launch of one matrix. */
+static enum cuda_outcome choose(struct cuda_session *s, enum cuda_matrix which, const struct cuda_shape *shape, size_t rows, struct cuda_fault *fault)
 {
     struct cuda_product *p = &cuda_pass_size(s, rows)->products[which];
     struct cuda_choice choices[CUDA_CHOICES];
@@ -313,38 +320,36 @@ static enum cuda_outcome choose(struct cuda_session *s, enum cuda_matrix which, 
     double least = 1e30, ns = 0;
     enum cuda_outcome o = CUDA_OUTCOME_ok;
     if (s->device->is_checked)
-        best = in_turn(s, choices, n, k, rows);
-    for (size_t i = 0; i < 2 * n && !o && !s->device->is_checked; i++) {
-        if (!is_tried(s, &choices[i / 2], k, rows, i & 1))
-            continue;
-        if (!(o = cuda_product_open(s->device, &choices[i / 2], shape, i & 1, p, fault)))
+        best = s->device->turn++ % n;
+    for (size_t i = 0; i < n && !o && !s->device->is_checked; i++) {
+        if (!(o = cuda_product_open(s->device, &choices[i], shape, p, fault)))
             o = time_pass(s, rows, &ns, fault);
         if (!o && ns < least) {
             least = ns;
             best = i;
         }
     }
-    return o ? o : cuda_product_open(s->device, &choices[best / 2], shape, best & 1, p, fault);
+    return o ? o : cuda_product_open(s->device, &choices[best], shape, p, fault);
 }
 
 enum cuda_outcome cuda_pass_choose(struct cuda_session *s, size_t rows, struct cuda_fault *fault)
 {
     struct cuda_size *size = cuda_pass_size(s, rows);
     struct cuda_shape shapes[CUDA_MATRICES];
-    size_t n, k[CUDA_MATRICES];
+    size_t n, k;
     enum cuda_outcome o = CUDA_OUTCOME_ok;
-    if (size->is_chosen)
+    if (size->is_chosen || (rows == 1 && s->one.function))
         return o;
     for (size_t i = 0; i < CUDA_MATRICES && !o; i++) {
         struct cuda_choice first;
-        cuda_model_shape(&s->model->spec, (enum cuda_matrix)i, &n, &k[i]);
-        shapes[i] = (struct cuda_shape){n, cuda_pack_tiles(n), cuda_pack_quads(k[i]), (size_t)1 << (size - s->sizes)};
+        cuda_model_shape(&s->model->spec, (enum cuda_matrix)i, &n, &k);
+        shapes[i] = (struct cuda_shape){n, cuda_pack_tiles(n), cuda_pack_quads(k), (size_t)1 << (size - s->sizes)};
         if (!cuda_choices(&s->device->info, &shapes[i], NULL, &first, 1))
-            return cuda_fail(fault, CUDA_OUTCOME_mismatch, "no kernel for %zu x %zu at %zu rows on this card", n, k[i], rows);
-        o = cuda_product_open(s->device, &first, &shapes[i], is_tried(s, &first, k[i], rows, true), &size->products[i], fault);
+            return cuda_fail(fault, CUDA_OUTCOME_mismatch, "no kernel for %zu x %zu at %zu rows on this card", n, k, rows);
+        o = cuda_product_open(s->device, &first, &shapes[i], &size->products[i], fault);
     }
     for (size_t i = 0; i < CUDA_MATRICES && !o; i++)
-        o = choose(s, (enum cuda_matrix)i, &shapes[i], k[i], rows, fault);
+        o = choose(s, (enum cuda_matrix)i, &shapes[i], rows, fault);
     size->is_chosen = !o;
     return o;
 }

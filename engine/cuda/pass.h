@@ -4,6 +4,7 @@
 #define CUDA_PASS_H
 
 #include "cuda/session.h"
+#include "cuda/step.h"
 
 enum { CUDA_SIZES = 17, CUDA_SEQUENCES_MOST = 256 }; /* sizes of passes: 2^i rows */
 
@@ -24,6 +25,7 @@ struct cuda_session {
     size_t chosen, length, lengths[CUDA_SEQUENCES_MOST]; /* the sequence that calls mean, positions it has, and the others */
     struct cuda_memory state, history, keys, values, key_scales, value_scales, x[2], wide, tall, mixed, added, own, q8, sx, scores, logits; /* own: before a gather */
     void *kernels[PASS_KERNELS];
+    struct cuda_step one; /* of one sequence in one launch */
     struct cuda_size sizes[CUDA_SIZES];
     struct cuda_loop step, step_of_all, rehearsal;
     size_t rehearsed; /* rows of the rehearsal's passes */
@@ -60,6 +62,11 @@ enum cuda_outcome cuda_session_stand(struct cuda_session *session, size_t length
 
 /* Loads kernels. */
 enum cuda_outcome cuda_pass_open(struct cuda_session *session, struct cuda_fault *fault);
+
+/* What a step in one launch (step.h) is told: the cache of a layer, of all sequences or of the chosen one; where its embedding comes from; marks of its stages. */
+struct cache_layer cuda_pass_cache(const struct cuda_session *session, size_t layer, bool is_of_all);
+struct embed_args cuda_pass_embedding(const struct cuda_session *session, bool is_of_all);
+uint64_t *cuda_pass_step_marks(struct cuda_session *session, size_t layers);
 
 /* Shared memory of a block of one token's attention. */
 size_t cuda_pass_token_bytes(const struct cuda_session *session);

@@ -5,25 +5,18 @@
 #include <stdio.h>
 
 enum { MAP_BYTES = 0, MAP_WORDS = 2, SWIZZLE_NONE = 0, SWIZZLE_128B = 3, PROMOTE_256B = 3 };
-enum { NORM_OWN = 4096 }; /* shared memory that a kernel with a norm has beside what is asked for at launch */
 
 static void *address(uint64_t at)
 {
     return (void *)(uintptr_t)at;
 }
 
-bool cuda_product_can_norm(const struct cuda_info *info, const struct cuda_choice *choice, size_t k)
-{
-    return choice->row->family == CUDA_STREAM && choice->row->b == 1 && choice->grid.shared_bytes + k * sizeof(float) + NORM_OWN <= info->shared_bytes;
-}
-
-enum cuda_outcome cuda_product_open(struct cuda_device *device, const struct cuda_choice *choice, const struct cuda_shape *shape, bool has_norm, struct cuda_product *out,
-                                    struct cuda_fault *fault)
+enum cuda_outcome cuda_product_open(struct cuda_device *device, const struct cuda_choice *choice, const struct cuda_shape *shape, struct cuda_product *out, struct cuda_fault *fault)
 {
     char name[64];
-    *out = (struct cuda_product){.choice = *choice, .shape = *shape, .has_norm = has_norm};
-    snprintf(name, sizeof name, "%s_%s", has_norm ? "norm_t2" : "matmul_t2_i8", choice->row->name);
-    return cuda_kernel(device, name, choice->shared_bytes ? choice->shared_bytes - (has_norm ? NORM_OWN : 0) : 0, &out->function, fault);
+    *out = (struct cuda_product){.choice = *choice, .shape = *shape};
+    snprintf(name, sizeof name, "matmul_t2_i8_%s", choice->row->name);
+    return cuda_kernel(device, name, choice->shared_bytes, &out->function, fault);
 }
 
 static struct stream_args direct_arguments(const struct cuda_product *p, const struct cuda_operands *o)
@@ -67,15 +60,10 @@ static enum cuda_outcome start_mapped(struct cuda_device *d, const struct cuda_p
     return cuda_start(d, p->function, p->choice.grid, arguments, fault);
 }
 
-enum cuda_outcome cuda_product_start(struct cuda_device *d, const struct cuda_product *p, const struct cuda_operands *o, const struct norm_args *norm, struct cuda_fault *fault)
+enum cuda_outcome cuda_product_start(struct cuda_device *d, const struct cuda_product *p, const struct cuda_operands *o, struct cuda_fault *fault)
 {
     struct stream_args direct = direct_arguments(p, o);
-    struct cuda_grid grid = p->choice.grid;
     if (p->choice.row->family == CUDA_GEMM || p->choice.row->family == CUDA_TURNS)
         return start_mapped(d, p, o, fault);
-    if (!p->has_norm)
-        return cuda_start(d, p->function, grid, (void *[]){&direct}, fault);
-    struct norm_stream_args both = {direct, *norm, (int)grid.shared_bytes};
-    grid.shared_bytes += (unsigned)norm->n * (unsigned)sizeof(float);
-    return cuda_start(d, p->function, grid, (void *[]){&both}, fault);
+    return cuda_start(d, p->function, p->choice.grid, (void *[]){&direct}, fault);
 }

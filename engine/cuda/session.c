@@ -132,7 +132,7 @@ static enum cuda_outcome open_all(struct cuda_session *s, struct cuda_fault *fau
         return cuda_fail(fault, CUDA_OUTCOME_mismatch, "a session of %zu positions, %zu rows and %zu sequences: the model has %zu positions, and their sums must fit in shared memory",
                          s->spec.context, s->spec.rows, s->spec.sequences, m->context);
     s->spec.rows = rows;
-    if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_positions(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
+    if ((o = take_buffers(s, fault)) || (o = clear(s, fault)) || (o = set_positions(s, 0, fault)) || (o = cuda_pass_open(s, fault)) || (o = cuda_step_open(s, fault)) || (o = cuda_pass_choose(s, 1, fault)))
         return o;
     if (s->spec.sequences > 1 && ((o = cuda_pass_choose(s, s->spec.sequences, fault)) || (o = open_loop(s, record_step_of_all, &s->step_of_all, fault))))
         return o;
@@ -164,6 +164,7 @@ void cuda_session_close(struct cuda_session *s)
     cuda_loop_close(&s->step);
     cuda_loop_close(&s->step_of_all);
     cuda_loop_close(&s->rehearsal);
+    cuda_step_close(s);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda_give(s->device, all[i]);
     free(s);
@@ -440,9 +441,11 @@ void cuda_session_why(const struct cuda_session *s, size_t n, char *text, size_t
     const struct cuda_size *chosen = cuda_pass_size((struct cuda_session *)(uintptr_t)s, n);
     size_t at = 0;
     text[0] = 0;
+    if (n == 1 && s->one.function)
+        at += (size_t)snprintf(text, size, "step_%s, %u blocks", cuda_cache_name(s->spec.cache), s->one.blocks);
     for (size_t i = 0; i < CUDA_MATRICES && at < size && chosen->is_chosen; i++) {
         const struct cuda_product *p = &chosen->products[i];
-        at += (size_t)snprintf(text + at, size - at, "%s%s%s %u blocks %d stages of %d", i ? "; " : "", p->has_norm ? "norm+" : "", p->choice.row->name,
+        at += (size_t)snprintf(text + at, size - at, "%s%s %u blocks %d stages of %d", i ? "; " : "", p->choice.row->name,
                                p->choice.grid.x * p->choice.grid.y, p->choice.stages, p->choice.units);
     }
 }

@@ -4,9 +4,10 @@
  * known on the card itself, so a decode step is one graph for every position, and generated tokens follow each other without the host.
  *
  *   pass    rows of tokens at consecutive positions of one sequence; a prompt is cut into passes of at most `rows`
- *   step    a pass of one row, its token the most likely one after the pass before; or of one row of each sequence, weights read once for all
+ *   step    a pass of one row, its token the most likely one after the pass before: all layers in one launch where that serves (step.h); or of one row of
+ *           each sequence, weights read once for all
  *
- * Products are chosen by their times on the session's own weights: for one row at bind, for more at the first pass of that size (powers of two).
+ * Products that are launched by themselves are chosen by their times on the session's own weights, before the first pass of that size (powers of two).
  * Bits: those of the CPU's session over a cache that holds what this one does (kernels/session.h).
  */
 #ifndef CUDA_SESSION_H
@@ -17,14 +18,10 @@
 
 enum cuda_cache { CUDA_CACHE_f32, CUDA_CACHE_f16, CUDA_CACHE_i8, CUDA_CACHES };
 
-/* The launches of a step's norms: each where it is faster, all apart from the products after them, all within them where they fit. */
-enum cuda_fusing { CUDA_FUSING_fastest, CUDA_FUSING_never, CUDA_FUSING_always };
-
 struct cuda_session_spec {
     size_t context, rows; /* positions of a sequence; rows of a pass, rounded up to a power of two */
     size_t sequences;     /* 0: one */
     enum cuda_cache cache;
-    enum cuda_fusing fusing;
 };
 
 /* "f32", "f16", "i8", and their bytes an element. */
@@ -75,7 +72,8 @@ size_t cuda_session_positions(const struct cuda_session *session);
 
 /*
  * When each launch of one such pass began, when what it follows was done, when its norm was done (0: it has none) and when its first block ended, in ns
- * from the first by the card's clock. Launches of products for many rows are not marked. `out` has room for `most`; *n are written.
+ * from the first by the card's clock; of a step in one launch the same of each stage. Launches of products for many rows are not marked. `out` has room for
+ * `most`; *n are written.
  */
 struct cuda_mark {
     const char *name;

@@ -3,6 +3,7 @@
 #include "core/backend.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "cuda/kernels/session.h"
 #include "format/quants.h"
 #include "model/attend.h"
 

@@ -30,8 +30,7 @@ struct pass {
     {"resident", "all", "layers that stay on the card; the others come from the host while those before them are computed"}
 
 static const struct tern_op_param decode_params[] = {
-    PASS_PARAMS, {"context", "512", "positions, the last of which is decoded"}, {"sequences", "1", "decoded in one step, each with a cache of its own"},
-    {"fusing", "fastest", "norms within the products after them: fastest, never or always"}, {NULL, NULL, NULL}};
+    PASS_PARAMS, {"context", "512", "positions, the last of which is decoded"}, {"sequences", "1", "decoded in one step, each with a cache of its own"}, {NULL, NULL, NULL}};
 static const struct tern_op_param prefill_params[] = {PASS_PARAMS, {"tokens", "512", "of the prompt"}, {"before", "0", "positions before it"}, {NULL, NULL, NULL}};
 
 /* ---- bind */
@@ -62,14 +61,13 @@ static void run_pass(struct tern_op *op, uint64_t n)
         op->elapsed_ns = -1;
 }
 
-static enum tern_status open_pass(struct tern_op *op, struct pass *s, enum cuda_fusing fusing, struct tern_error *error)
+static enum tern_status open_pass(struct tern_op *op, struct pass *s, struct tern_error *error)
 {
     struct cuda_fault fault;
     enum tern_status status;
     enum cuda_outcome o;
     if ((status = read_model(op, s, error)) || (status = tern_accelerator_open(&s->on, error)))
         return status;
-    s->sizes.fusing = fusing;
     op->run_many = run_pass;
     if (!(o = s->on.face->model_open(s->on.device, &s->seeded.spec, &s->model, &fault)) && !(o = s->on.face->session_bind(s->model, &s->sizes, &s->session, &fault)))
         o = s->on.face->session_rehearse(s->session, s->before, s->rows, &fault);
@@ -80,18 +78,16 @@ static enum tern_status open_pass(struct tern_op *op, struct pass *s, enum cuda_
 
 static enum tern_status bind_decode(struct tern_op *op, struct tern_error *error)
 {
-    static const char *const fusings[] = {"fastest", "never", "always", NULL};
     struct pass *s = op->state = tern_array_open(1, sizeof *s);
-    size_t context, fusing;
+    size_t context;
     enum tern_status status;
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);
-    if ((status = tern_op_size(op, "context", 1, 16384, &context, error)) || (status = tern_op_size(op, "sequences", 1, 256, &s->sizes.sequences, error)) ||
-        (status = tern_op_choice(op, "fusing", fusings, &fusing, error)))
+    if ((status = tern_op_size(op, "context", 1, 16384, &context, error)) || (status = tern_op_size(op, "sequences", 1, 256, &s->sizes.sequences, error)))
         return status;
     s->rows = s->sizes.sequences;
     s->before = context - 1;
-    return open_pass(op, s, (enum cuda_fusing)fusing, error);
+    return open_pass(op, s, error);
 }
 
 static enum tern_status bind_prefill(struct tern_op *op, struct tern_error *error)
@@ -102,7 +98,7 @@ static enum tern_status bind_prefill(struct tern_op *op, struct tern_error *erro
         return tern_error_memory(error, op->row->name, sizeof *s);
     if ((status = tern_op_size(op, "tokens", 1, 4096, &s->rows, error)) || (status = tern_op_size(op, "before", 0, 8192, &s->before, error)))
         return status;
-    return open_pass(op, s, CUDA_FUSING_fastest, error);
+    return open_pass(op, s, error);
 }
 
 /* ---- check */

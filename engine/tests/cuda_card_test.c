@@ -206,12 +206,12 @@ static void stretches(void **state)
 /* *state: the cache's elements. */
 static void decode_has_the_bits_of_the_cpu(void **state)
 {
-    static const char *const fusings[] = {"never", "always", "fastest"}, *const contexts[] = {"1", "2", "31", "32", "33", "127", "128", "129"};
+    static const char *const contexts[] = {"1", "2", "31", "32", "33", "127", "128", "129"};
     need_card();
     for (size_t i = 0; i < 8; i++) {
-        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i]}, {"cache", *state}, {"fusing", fusings[i % 3]}};
-        if (check("gpu_decode", params, 4))
-            fail_msg("context %s, cache %s, fusing %s: %s", params[1].value, params[2].value, params[3].value, error.text);
+        const struct tern_param params[] = {{"model", "tiny"}, {"context", contexts[i]}, {"cache", *state}};
+        if (check("gpu_decode", params, 3))
+            fail_msg("context %s, cache %s: %s", params[1].value, params[2].value, error.text);
     }
 }
 

@@ -146,11 +146,11 @@ static void some_angles(const void *data, size_t position, float *cosine, float 
 static const struct cuda_model_source some = {some_trits, some_scale, some_norm, some_embedding, some_output_row, some_angles};
 static const struct cuda_model_spec some_model = {.layers = 2, .width = 128, .heads = 2, .groups = 1, .head = 64, .ffn = 256, .vocabulary = 64, .context = 40, .variants = 1, .source = &some};
 
-static enum cuda_outcome use_session(struct cuda_device *d, enum cuda_cache cache, enum cuda_fusing fusing, struct cuda_fault *fault)
+static enum cuda_outcome use_session(struct cuda_device *d, enum cuda_cache cache, struct cuda_fault *fault)
 {
     static float logits[7 * 64], keys[64 * 128];
     static const uint32_t tokens[7] = {1, 2, 3, 4, 5, 6, 63};
-    struct cuda_session_spec spec = {.context = 40, .rows = 4, .cache = cache, .fusing = fusing};
+    struct cuda_session_spec spec = {.context = 40, .rows = 4, .cache = cache};
     struct cuda_session_view view = {.rows = 2, .layers = 1, .logits = logits, .keys = keys};
     struct cuda_model_spec model_spec = some_model;
     struct cuda_model *model = NULL;
@@ -195,9 +195,9 @@ static enum cuda_outcome scenario(struct cuda_fault *fault)
     if (!o)
         o = use_unpacked(d, 4, fault);
     if (!o)
-        o = use_session(d, CUDA_CACHE_i8, CUDA_FUSING_always, fault);
+        o = use_session(d, CUDA_CACHE_i8, fault);
     if (!o)
-        o = use_session(d, CUDA_CACHE_f16, CUDA_FUSING_never, fault);
+        o = use_session(d, CUDA_CACHE_f16, fault);
     for (int i = 0; i < 2 * CUDA_STRETCHES && !o; i++)
         o = use_stretch(d, (enum cuda_stretch_kind)(i / 2), i & 1, fault);
     if (!o)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-enum { CLUSTER_MOST = 8, THREADS_MOST = 1024, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
+enum { TOGETHER_MOST = 16, THREADS_MOST = 1024, STACK_BYTES = 65536, BARRIERS = EMULATED_SHARED_BYTES / 8 };
 
 unsigned char *emulated_shared;
 uint3_ emulated_thread, blockIdx, blockDim, gridDim;
@@ -29,6 +29,7 @@ struct team {
     fibre fibres[THREADS_MOST];
     meeting warps[THREADS_MOST / 32], block;
     uint64_t lanes[THREADS_MOST / 32][32];
+    unsigned as[THREADS_MOST / 32][32][4], bs[THREADS_MOST / 32][32][2]; /* of a matrix product */
     copy_barrier barriers[BARRIERS];
     unsigned char *shared;
     char *stacks;
@@ -37,10 +38,11 @@ struct team {
 };
 
 static ucontext_t scheduler;
-static team *here, *cluster[CLUSTER_MOST];
+static team *here, *cluster[TOGETHER_MOST];
 static meeting cluster_meeting;
 static const emulated_kernel *kernel;
 static const void *kernel_arguments;
+static unsigned together; /* blocks that run by turns */
 
 /* ---- fibres */
 
@@ -73,7 +75,7 @@ void __syncthreads()
 /* Fibres arrive at a barrier of the cluster, and later wait until all have. */
 void cluster_arrive()
 {
-    if (++cluster_meeting.arrived % (kernel->cluster * blockDim.x) == 0) cluster_meeting.generation++;
+    if (++cluster_meeting.arrived % (together * blockDim.x) == 0) cluster_meeting.generation++;
     here->fibres[emulated_thread.x].awaited++;
 }
 
@@ -138,13 +140,13 @@ static void turn(team *t)
 static void run_cluster(unsigned x, unsigned y)
 {
     cluster_meeting = {};
-    for (unsigned i = 0; i < kernel->cluster; i++) {
+    for (unsigned i = 0; i < together; i++) {
         cluster[i]->index = {x + i, y, 0};
         start_block(cluster[i]);
     }
     for (bool is_running = true; is_running;) {
         is_running = false;
-        for (unsigned i = 0; i < kernel->cluster; i++) {
+        for (unsigned i = 0; i < together; i++) {
             if (cluster[i]->left) turn(cluster[i]);
             is_running |= cluster[i]->left > 0;
         }
@@ -155,16 +157,16 @@ static void run_cluster(unsigned x, unsigned y)
 
 void mma_16x8x32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
 {
-    static unsigned as[THREADS_MOST / 32][32][4], bs[THREADS_MOST / 32][32][2];
     const unsigned warp = emulated_thread.x / 32, lane = emulated_thread.x % 32;
-    memcpy(as[warp][lane], a, sizeof a);
-    bs[warp][lane][0] = b0;
-    bs[warp][lane][1] = b1;
+    unsigned (*const as)[4] = here->as[warp], (*const bs)[2] = here->bs[warp];
+    memcpy(as[lane], a, sizeof a);
+    bs[lane][0] = b0;
+    bs[lane][1] = b1;
     __syncwarp();
     for (int i = 0; i < 4; i++) {
         const unsigned row = lane / 4 + (i >> 1) * 8, column = (lane & 3) * 2 + (i & 1);
         for (unsigned k = 0; k < 32; k++) {
-            const unsigned x = as[warp][row % 8 * 4 + k % 16 / 4][row / 8 + k / 16 * 2], y = bs[warp][column * 4 + k % 16 / 4][k / 16];
+            const unsigned x = as[row % 8 * 4 + k % 16 / 4][row / 8 + k / 16 * 2], y = bs[column * 4 + k % 16 / 4][k / 16];
             c[i] += (int8_t)(x >> 8 * (k % 4)) * (int8_t)(y >> 8 * (k % 4));
         }
     }
@@ -215,6 +217,7 @@ void barrier_wait(unsigned barrier, unsigned parity)
 
 #define CLUSTERED(name, type, cluster) {#name, [](const void *p) { name(*(const type *)p); }, sizeof(type), cluster},
 #define KERNEL(name, type) CLUSTERED(name, type, 1)
+#define TOGETHER(name, type) CLUSTERED(name, type, 0)
 #undef STREAM
 #undef HELD
 #undef RING
@@ -229,8 +232,8 @@ static const emulated_kernel kernels[] = {
 #define TURNS(batch, groups, quads)
 #define PORTABLE(warps, tiles, columns) KERNEL(matmul_t2_i8_portable_##warps##x##tiles##x##columns, stream_args)
 #include "cuda/kernels/linear.def"
-#define CACHE(name) KERNEL(remember_##name, attend_args) KERNEL(attend_##name, attend_args) CLUSTERED(token_##name, attend_args, TOKEN_RANKS)
-    KERNEL(embed_f32, embed_args) KERNEL(norm_f32_i8, norm_args) KERNEL(norm_t2_stream_8x1, norm_stream_args) KERNEL(norm_t2_stream_16x1, norm_stream_args)
+#define CACHE(name) KERNEL(remember_##name, attend_args) KERNEL(attend_##name, attend_args) CLUSTERED(token_##name, attend_args, TOKEN_RANKS) TOGETHER(step_##name, step_args)
+    KERNEL(embed_f32, embed_args) KERNEL(norm_f32_i8, norm_args)
     CACHE(f32) CACHE(f16) CACHE(i8) KERNEL(head_i8, head_args) KERNEL(heads_i8, head_args) KERNEL(next_position, advance_args)
     KERNEL(unpack_t2_i8, unpack_args) KERNEL(scale_i32_f32, scale_args)
     KERNEL(fill_random, fill_args) KERNEL(fill_halves, fill_args) KERNEL(fill_floats, fill_args)
@@ -249,12 +252,13 @@ void emulated_launch(const emulated_kernel *k, const unsigned grid[2], unsigned 
     kernel_arguments = arguments;
     gridDim = {grid[0], grid[1], 1};
     blockDim = {threads, 1, 1};
-    for (unsigned i = 0; i < k->cluster; i++) {
+    together = k->cluster ? k->cluster : grid[0];
+    for (unsigned i = 0; i < together; i++) {
         cluster[i] = (team *)calloc(1, sizeof *cluster[i]);
         cluster[i]->shared = (unsigned char *)aligned_alloc(1024, EMULATED_SHARED_BYTES);
         cluster[i]->stacks = (char *)malloc((size_t)threads * STACK_BYTES);
     }
     for (unsigned y = 0; y < grid[1]; y++)
-        for (unsigned x = 0; x < grid[0]; x += k->cluster) run_cluster(x, y);
-    for (unsigned i = 0; i < k->cluster; i++) free(cluster[i]->shared), free(cluster[i]->stacks), free(cluster[i]);
+        for (unsigned x = 0; x < grid[0]; x += together) run_cluster(x, y);
+    for (unsigned i = 0; i < together; i++) free(cluster[i]->shared), free(cluster[i]->stacks), free(cluster[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A card on the CPU, slow and exact, for testing kernels where there is none: threads of a block are fibres of one thread, which change
- * at barriers, shuffles and matrix products only; blocks run one after another, those of a cluster by turns. It knows what the kernels in engine/cuda/kernels use except the warpgroup's matrix product and tensor copies. Copies into shared memory happen at once, but barriers count
+ * at barriers, shuffles and matrix products only; blocks run one after another, those of a cluster, and of a launch whose blocks wait for each other, by turns. It knows what the kernels in engine/cuda/kernels use except the warpgroup's matrix product and tensor copies. Copies into shared memory happen at once, but barriers count
  * their bytes and phases, so a wait that the hardware would not end does not end here either (the test is then killed).
  */
 #ifndef CUDA_EMULATED_H
@@ -23,6 +23,7 @@
 #define DYNAMIC_SHARED(type, name) type *name = (type *)emulated_shared
 
 struct uint3_ { unsigned x, y, z; };
+struct int2 { int x, y; } __attribute__((aligned(8)));
 struct uint2 { unsigned x, y; } __attribute__((aligned(8)));
 struct uint4 { unsigned x, y, z, w; } __attribute__((aligned(16)));
 struct float4 { float x, y, z, w; } __attribute__((aligned(16)));
@@ -115,6 +116,10 @@ void cluster_wait();
 static inline void wait_for_earlier() {}
 static inline void let_later_start() {}
 static inline unsigned shared_address(const void *p) { return (unsigned)((const unsigned char *)p - emulated_shared); }
+static inline void store_word(uint64_t *to, uint64_t word) { *to = word; }
+static inline uint64_t load_word(const uint64_t *from) { return *from; }
+static inline void let_others_run() { emulated_yield(); }
+static inline void prefetch_near(const void *) {}
 static inline uint4 load_shared(unsigned address) { return *(const uint4 *)(emulated_shared + address); }
 static inline void async_copy16(void *to, const void *from) { memcpy(to, from, 16); }
 static inline void async_copy4(void *to, const void *from) { memcpy(to, from, 4); }

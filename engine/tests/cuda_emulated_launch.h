@@ -13,7 +13,7 @@ struct emulated_kernel {
     const char *name;
     void (*run)(const void *arguments);
     size_t bytes; /* of its one argument */
-    unsigned cluster; /* blocks that run together; their shared memory is what they ask for at launch */
+    unsigned cluster; /* blocks that run together, 0: all of them; their shared memory is what they ask for at launch */
 };
 
 /* Null: there is none of that name. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The kernels of the card run on an emulated one and compared with the engine's scalar kernels, bit by bit: few-row products, norms alone
- * and within products, logits. The warpgroup kernels need a real card (cuda_card_test.c); attention is tested with whole models (cuda_session_test.c). */
+ * The kernels of the card run on an emulated one and compared with the engine's scalar kernels, bit by bit: few-row products, norms,
+ * logits. The warpgroup kernels need a real card (cuda_card_test.c); attention, and steps in one launch, are tested with whole models (cuda_session_test.c). */
 #include "core/backend.h"
 #include "core/random.h"
 #include "core/vector.h"
@@ -189,49 +189,6 @@ static void norms(void **state)
             norm_case(kind, sizes[s]);
 }
 
-static void norms_within_products(void **state)
-{
-    static const struct {
-        const char *name;
-        unsigned threads;
-    } kernels[] = {{"8x1", 256}, {"16x1", 512}};
-    (void)state;
-    for (int kind = NORM_PLAIN; kind <= NORM_GATE; kind++)
-        for (size_t i = 0; i < 2; i++) {
-            struct product p = make_product(150, kind == NORM_RESIDUAL ? 2900 : 300, 1);
-            struct cuda_shape shape = {p.n, cuda_pack_tiles(p.n), p.quads, 1};
-            struct cuda_choice choices[CUDA_CHOICES];
-            char name[64], row[64];
-            float *input, *kept;
-            struct norm_args norm = make_norm(kind, p.k, &input, &kept);
-            int32_t sum;
-            int8_t *q = room(p.ldx);
-            snprintf(row, sizeof row, "stream_%s", kernels[i].name);
-            snprintf(name, sizeof name, "norm_t2_stream_%s", kernels[i].name);
-            float scale = scalar()->vector.rms_norm_quantize(input, norm.w, p.k, norm.eps, q, p.ldx, &sum);
-            for (size_t n = 0; n < p.n; n++) {
-                int32_t s = 0;
-                for (size_t k = 0; k < p.k; k++)
-                    s += p.trits[n * p.k + k] * q[k];
-                p.expected[n] = (float)s * (weight_scale_of(&p.arguments.scale, (int)n) * scale);
-            }
-            size_t n = cuda_choices(&card, &shape, row, choices, CUDA_CHOICES);
-            assert_true(n > 0);
-            for (size_t c = 0; c < n; c++) {
-                use_choice(&p, &choices[c]);
-                struct norm_stream_args both = {p.arguments, norm, (int)choices[c].grid.shared_bytes};
-                memset(p.arguments.y, 0xff, p.n * sizeof(float));
-                run(name, choices[c].grid.x, 1, kernels[i].threads, &both);
-                same_floats(name, p.arguments.y, p.expected, p.n);
-                if (kept)
-                    same_floats("residual", norm.kept, kept, p.k);
-            }
-            free(q);
-            free_norm(&norm, input);
-            free_product(&p);
-        }
-}
-
 /* ---- output */
 
 /* (sum * scale of the row) * scale of q, and the largest of them: of two equal ones the first. */
@@ -305,7 +262,7 @@ static void next_positions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_of_few_rows), cmocka_unit_test(norms), cmocka_unit_test(norms_within_products), cmocka_unit_test(logits),
+        cmocka_unit_test(products_of_few_rows), cmocka_unit_test(norms), cmocka_unit_test(logits),
         cmocka_unit_test(logits_of_several_sequences), cmocka_unit_test(next_positions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ static int attribute_of(int which)
 struct launched {
     const struct emulated_kernel *kernel;
     unsigned grid[2], threads;
-    unsigned char arguments[512];
+    unsigned char arguments[1024];
 };
 
 /* A graph, or its executable. */

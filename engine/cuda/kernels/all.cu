@@ -4,5 +4,6 @@
 #include "norm.cu"
 #include "output.cu"
 #include "prompt.cu"
+#include "step.cu"
 #include "token.cu"
 #include "vector.cu"

@@ -32,8 +32,8 @@ CUDA_SHARED struct weight_scale weight_scale_one(float scale)
     return s;
 }
 
-/* Times of one launch by the card's clock, written by its first block where they are asked for: it began, what it follows was done, its norm was done
- * (where it has one), it ended. */
+/* Times of one launch, or of a stage of one, by the card's clock, written by its first block where they are asked for: it began, what it follows was done,
+ * its norm was done (where it has one), it ended. */
 enum { MARK_BEGIN, MARK_READY, MARK_NORM, MARK_END, MARKS };
 
 struct stream_args {

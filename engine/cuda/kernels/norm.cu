@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Norms with what is done before and after them (norm.h): alone, a block a row, or within the product of one row that follows.
+ * Norms with what is done before and after them (norm.h), a block a row.
  */
+#include "embedding.cuh"
 #include "norm.h"
-#include "stream.cuh"
 #include "sums.cuh"
 
 /* What a norm's row is read from. Kinds differ by what is selected, not by code: a kernel's instructions come from the second cache too, and a launch
@@ -30,95 +30,86 @@ struct norm_source {
     __device__ __forceinline__ float operator()(int i) const { return join(take_first(i), take_second(i)); }
 };
 
-/* A block of THREADS threads normalises a row: thread t has elements t, t + THREADS, …, the first EACH of them in registers; more it makes again from
- * what they come from, in each of the three rounds. A thread asks for all its numbers before it uses the first. */
-template <int THREADS, int EACH> struct norm_row {
-    enum { SUMS = NORM_PARTIALS / THREADS, WARPS = THREADS / 32 }; /* partial sums of a thread */
-    static_assert(SUMS * THREADS == NORM_PARTIALS && EACH % SUMS == 0, "a thread's partial sums are its own");
-    float v[EACH], s[SUMS];
+/* A block normalises a row: thread t has elements t, t + NORM_THREADS, …, whose squares are a partial sum of its own. The first EACH are in registers;
+ * more it makes again from what they come from, in each of the three rounds. A thread asks for all its numbers before it uses the first. */
+template <int EACH> struct norm_row {
+    enum { THREADS = NORM_THREADS, WARPS = THREADS / 32 };
+    static_assert((int)NORM_THREADS == (int)NORM_PARTIALS, "a thread has one partial sum");
+    float v[EACH], s;
 
-    __device__ __forceinline__ void add(int c, float x) { s[c % SUMS] = __fadd_rn(s[c % SUMS], __fmul_rn(x, x)); }
-    /* Calls f(c, i) for the elements that are not in registers, c as for those that are but for a multiple of SUMS. */
+    __device__ __forceinline__ void add(float x) { s = __fadd_rn(s, __fmul_rn(x, x)); }
+    /* Calls f(i) for the elements that are not in registers. */
     template <class F> __device__ __forceinline__ void each_beyond(int n, F f) {
 #pragma unroll 1
-        for (int base = threadIdx.x + EACH * THREADS; base < n; base += SUMS * THREADS)
-#pragma unroll
-            for (int c = 0; c < SUMS; c++)
-                if (base + c * THREADS < n) f(c, base + c * THREADS);
+        for (int i = threadIdx.x + EACH * THREADS; i < n; i += THREADS) f(i);
     }
 
-    /* Elements [keep, end) are kept as the new residual. */
-    __device__ __forceinline__ void take(const norm_args &p, const norm_source &from, int row, int keep, int end) {
+    /* What is a residual is kept. */
+    __device__ __forceinline__ void take(const norm_args &p, const norm_source &from, int row) {
         float second[EACH];
         const int last = p.n - 1, t = threadIdx.x;
 #pragma unroll
         for (int c = 0; c < EACH; c++) v[c] = from.take_first(min(t + c * THREADS, last));
 #pragma unroll
         for (int c = 0; c < EACH; c++) second[c] = from.take_second(min(t + c * THREADS, last));
-#pragma unroll
-        for (int c = 0; c < SUMS; c++) s[c] = 0;
+        s = 0;
         const auto kept = [&](int i, float x) {
-            if (i >= keep && i < end) p.kept[(size_t)row * p.n + i] = x;
+            if (p.kind == NORM_RESIDUAL && i <= last) p.kept[(size_t)row * p.n + i] = x;
         };
 #pragma unroll
         for (int c = 0; c < EACH; c++) {
             v[c] = t + c * THREADS <= last ? from.join(v[c], second[c]) : 0.0f;
-            add(c, v[c]);
+            add(v[c]);
             kept(t + c * THREADS, v[c]);
         }
-        each_beyond(p.n, [&](int c, int i) {
+        each_beyond(p.n, [&](int i) {
             const float x = from(i);
-            add(c, x);
+            add(x);
             kept(i, x);
         });
     }
 
-    /* q = quantise(norm * w), zeros up to ldq; gives the scale to every thread. `w`: of which a thread reads its own elements' alone. */
-    __device__ __forceinline__ float quantize(const norm_args &p, const norm_source &from, const float *w, int8_t *q) {
-        const float r = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(block_sum<WARPS>(halves(s)), (float)p.n), p.eps)));
+    /* q = quantise(norm * w), zeros up to ldq; gives the scale to every thread. */
+    __device__ __forceinline__ float quantize(const norm_args &p, const norm_source &from, int8_t *q) {
+        __shared__ float partial[THREADS];
+        __shared__ unsigned maxima[WARPS];
+        const float r = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(__fdiv_rn(block_sum<WARPS>(s, partial), (float)p.n), p.eps)));
         const int last = p.n - 1, t = threadIdx.x;
-        const auto beyond = [&](int i) { return __fmul_rn(__fmul_rn(from(i), r), w[i]); };
+        const auto beyond = [&](int i) { return __fmul_rn(__fmul_rn(from(i), r), p.w[i]); };
         float a = 1e-5f;
         const auto raise = [&](float x) { a = fabsf(x) > a ? fabsf(x) : a; };
 #pragma unroll
         for (int c = 0; c < EACH; c++) {
-            const float x = __fmul_rn(__fmul_rn(v[c], r), w[min(t + c * THREADS, last)]);
+            const float x = __fmul_rn(__fmul_rn(v[c], r), p.w[min(t + c * THREADS, last)]);
             v[c] = t + c * THREADS <= last ? x : 0.0f;
             raise(v[c]);
         }
-        each_beyond(p.n, [&](int, int i) { raise(beyond(i)); });
-        a = block_max<WARPS>(a);
+        each_beyond(p.n, [&](int i) { raise(beyond(i)); });
+        a = block_max<WARPS>(a, maxima);
         const float to_int = __fdiv_rn(127.0f, a);
 #pragma unroll
         for (int c = 0; c < EACH; c++)
             if (t + c * THREADS < p.ldq) q[t + c * THREADS] = to_int8(__fmul_rn(v[c], to_int));
-        each_beyond(p.ldq, [&](int, int i) { q[i] = i < p.n ? to_int8(__fmul_rn(beyond(i), to_int)) : 0; });
+        each_beyond(p.ldq, [&](int i) { q[i] = i < p.n ? to_int8(__fmul_rn(beyond(i), to_int)) : 0; });
         return __fdiv_rn(a, 127.0f);
     }
 
-    /* The whole of it; elements [keep, end) of what is a residual are kept. */
-    __device__ __forceinline__ float run(const norm_args &p, const float *w, int row, int8_t *q, int keep, int end) {
+    __device__ __forceinline__ void run(const norm_args &p, int row) {
         const norm_source from(p, row);
-        take(p, from, row, p.kind == NORM_RESIDUAL ? keep : 0, p.kind == NORM_RESIDUAL ? end : 0);
-        return quantize(p, from, w, q);
+        take(p, from, row);
+        const float scale = quantize(p, from, p.q + (size_t)row * p.ldq);
+        if (threadIdx.x == 0) p.scale[row] = scale;
     }
 };
-
-/* The same by registers for the widths of the 2B-4T shape: its inner states, and where a thread has registers for them its feed-forward part. */
-template <int THREADS> __device__ __forceinline__ float norm_any(const norm_args &p, const float *w, int row, int8_t *q, int keep, int end) {
-    enum { FEW = 2560 / THREADS, MANY = THREADS == 512 ? 14 : FEW };
-    if (FEW == MANY || p.n <= FEW * THREADS) return norm_row<THREADS, FEW>().run(p, w, row, q, keep, end);
-    return norm_row<THREADS, MANY>().run(p, w, row, q, keep, end);
-}
 
 /* The embedding's rows of tokens, a block a row. */
 extern "C" __global__ void __launch_bounds__(NORM_THREADS) embed_f32(const embed_args p)
 {
     let_later_start();
     wait_for_earlier();
-    const int row = blockIdx.x, sequence = p.history_pitch ? row : 0;
-    const size_t token = __ldcg(p.history + (size_t)sequence * p.history_pitch + p.state[sequence].position + row - sequence);
-    for (int i = threadIdx.x; i < p.n; i += NORM_THREADS) p.x[(size_t)row * p.n + i] = p.table ? p.table[token * p.n + i] : __fmul_rn(p.scales[token], (float)p.rows[token * p.n + i]);
+    const int row = blockIdx.x;
+    const size_t token = embedded_token(p, row);
+    for (int i = threadIdx.x; i < p.n; i += NORM_THREADS) p.x[(size_t)row * p.n + i] = embedded(p, token, i);
 }
 
 extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const norm_args p)
@@ -127,53 +118,7 @@ extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_f32_i8(const nor
     let_later_start();
     wait_for_earlier();
     mark(p.marks, MARK_READY);
-    const float scale = norm_any<NORM_THREADS>(p, p.w, blockIdx.x, p.q + (size_t)blockIdx.x * p.ldq, 0, p.n);
-    if (threadIdx.x == 0) p.scale[blockIdx.x] = scale;
+    if (p.n <= NORM_FEW * NORM_THREADS) norm_row<NORM_FEW>().run(p, blockIdx.x);
+    else norm_row<NORM_MANY>().run(p, blockIdx.x);
     mark(p.marks, MARK_END);
-}
-
-/* The norm and the product that follows it in one launch: every block normalises for itself, while its weights come in; its share of the new residual it
- * keeps. The norm's weights too are asked for before the kernel waits: nothing writes them. */
-#ifdef HAVE_BULK
-template <int WARPS> __device__ __forceinline__ void norm_stream(const norm_stream_args &p, uint8_t *memory) {
-    __shared__ float scale;
-    const stream_shared<WARPS, 1> m(p.product, memory);
-    const stream_run r = stream_share<WARPS>(p.product);
-    const int n = p.norm.n, blocks = gridDim.x, keep = (int)((long)n * blockIdx.x / blocks), end = (int)((long)n * (blockIdx.x + 1) / blocks);
-    float *w = (float *)(memory + p.weights_at);
-    mark(p.product.marks, MARK_BEGIN);
-    stream_start(p.product, m, r);
-#pragma unroll 1
-    for (int i = threadIdx.x; i < n; i += WARPS * 32) async_copy4(w + i, p.norm.w + i);
-    async_commit();
-    let_later_start();
-    wait_for_earlier();
-    mark(p.product.marks, MARK_READY);
-    async_wait<0>();
-    const float s = norm_any<WARPS * 32>(p.norm, w, 0, (int8_t *)m.x, keep, end);
-    if (threadIdx.x == 0) scale = s;
-    __syncthreads();
-    mark(p.product.marks, MARK_NORM);
-    stream_product(p.product, m, r);
-    __syncthreads();
-    stream_args q = p.product;
-    q.sx = &scale;
-    stream_store(q, m, r);
-    mark(p.product.marks, MARK_END);
-}
-#endif
-#ifdef HAVE_BULK
-#define NORM_STREAM(warps) norm_stream<warps>(p, fused_memory)
-#else
-#define NORM_STREAM(warps)
-#endif
-extern "C" __global__ void __launch_bounds__(256, 4) norm_t2_stream_8x1(const norm_stream_args p)
-{
-    DYNAMIC_SHARED(uint8_t, fused_memory);
-    NORM_STREAM(8);
-}
-extern "C" __global__ void __launch_bounds__(512, 2) norm_t2_stream_16x1(const norm_stream_args p)
-{
-    DYNAMIC_SHARED(uint8_t, fused_memory);
-    NORM_STREAM(16);
 }

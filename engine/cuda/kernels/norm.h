@@ -6,7 +6,11 @@
 #include "arguments.h"
 #include "session.h"
 
-enum { NORM_THREADS = 512, NORM_PARTIALS = 512 }; /* partial sums of squares, as on the CPU (core/sums.h) */
+enum {
+    NORM_THREADS = 512,
+    NORM_PARTIALS = 512,            /* partial sums of squares, as on the CPU (core/sums.h) */
+    NORM_FEW = 5, NORM_MANY = 14, /* numbers that registers of a thread hold: of a row of the 2B-4T shape's width, of its feed-forward part */
+};
 
 /* What is normalised: x · x + added (kept) · relu(x)^2 * added */
 enum norm_kind { NORM_PLAIN, NORM_RESIDUAL, NORM_GATE };
@@ -37,12 +41,6 @@ struct embed_args {
     int history_pitch;          /* 0: the rows follow each other in one sequence; else each is a sequence's own, their histories so far apart */
     const struct session_state *state;
     int n;
-};
-
-struct norm_stream_args {
-    struct stream_args product; /* x and sx come from the norm */
-    struct norm_args norm;
-    int weights_at; /* bytes of shared memory before the norm's weights; a multiple of 4 */
 };
 
 #endif

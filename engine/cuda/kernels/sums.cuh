@@ -25,9 +25,8 @@ template <int N> __device__ __forceinline__ float halves(const float (&p)[N]) {
 }
 template <> __device__ __forceinline__ float halves<1>(const float (&p)[1]) { return p[0]; }
 
-/* The sum of a block's partial sums, one a thread, by halving, in every thread: over warps, then over lanes. */
-template <int WARPS> __device__ __forceinline__ float block_sum(float mine) {
-    __shared__ float partial[WARPS * 32];
+/* The sum of a block's partial sums, one a thread, by halving, in every thread: over warps, then over lanes. `partial`: shared, one a thread. */
+template <int WARPS> __device__ __forceinline__ float block_sum(float mine, float *partial) {
     float w[WARPS];
     partial[threadIdx.x] = mine;
     __syncthreads();
@@ -46,9 +45,8 @@ __device__ __forceinline__ unsigned float_order(float v) {
 }
 __device__ __forceinline__ float float_of_order(unsigned order) { return __int_as_float((int)(order >> 31 ? order & 0x7FFFFFFFu : ~order)); }
 
-/* The largest of a block's numbers, in every thread. */
-template <int WARPS> __device__ __forceinline__ float block_max(float a) {
-    __shared__ unsigned maxima[WARPS];
+/* The largest of a block's numbers, in every thread. `maxima`: shared, one a warp. */
+template <int WARPS> __device__ __forceinline__ float block_max(float a, unsigned *maxima) {
     const unsigned most = __reduce_max_sync(~0u, float_order(a));
     if ((threadIdx.x & 31) == 0) maxima[threadIdx.x >> 5] = most;
     __syncthreads();
