@@ -183,6 +183,8 @@ void paired_adjust(const struct paired_round *rounds, const size_t *length, size
     for (size_t g = 0; g < n_generations; g++)
         for (size_t r = 0; r < length[g]; r++, n++)
             memcpy(x[n], rounds[n].log_ns, sizeof x[n]);
+    memset(paired->carry, 0, sizeof paired->carry);
+    memset(paired->position, 0, sizeof paired->position);
     for (int pass = 0, found = 1; found && pass < MOST_PASSES; pass++) {
         found = sweep(rounds, length, n_generations, level_carry, x, n, work, paired->carry);
         found |= sweep(rounds, length, n_generations, level_position, x, n, work, paired->position);
