@@ -3,9 +3,9 @@ NAME = "metrics-01"
 WIDTH = 960
 HEIGHT = 930
 ROWS = 40
-WIDE = 1
+WIDE = 0
 FROM_ZERO = 1
-PLAIN = 0
+PLAIN = 1
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.

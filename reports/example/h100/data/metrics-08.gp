@@ -3,7 +3,7 @@ NAME = "metrics-08"
 WIDTH = 960
 HEIGHT = 930
 ROWS = 40
-WIDE = 0
+WIDE = 1
 FROM_ZERO = 1
 PLAIN = 1
 

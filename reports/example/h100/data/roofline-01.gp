@@ -3,13 +3,13 @@ NAME = "roofline-01"
 WIDTH = 960
 HEIGHT = 600
 BACKENDS = 1
-MARKS = 48
+MARKS = 52
 BANDS = 2
 PEAKS = 2
 LEFT = 0.124942
-RIGHT = 10922.7
-BOTTOM = 1128.62
-TOP = 2.90476e+06
+RIGHT = 40180.3
+BOTTOM = 1295.97
+TOP = 3.19655e+06
 
 variant = 0
 # What all pictures share. variant: 0 light SVG, 1 dark SVG, 2 light PNG. Names are data and are never typeset or evaluated.
