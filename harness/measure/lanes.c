@@ -24,6 +24,7 @@ struct lanes {
     size_t block[N_ORDERS];  /* the orders of the current six rounds */
     size_t next;             /* N_ORDERS: the block is used up */
     enum lane last;          /* to run in the round before; N_LANES: there was none */
+    size_t line[N_LANES];    /* the order in which lanes start, open and warm up: by chance, as who comes first gets other pages */
 };
 
 void lanes_stop(struct lanes *lanes)
@@ -39,9 +40,10 @@ void lanes_stop(struct lanes *lanes)
 static bool start_all(struct lanes *lanes, const struct worker_start starts[N_LANES], enum lane *lost, struct fault *fault)
 {
     for (size_t i = 0; i < N_LANES; i++) {
-        lanes->workers[i] = worker_start_begin(&starts[i], fault);
-        if (!lanes->workers[i]) {
-            *lost = (enum lane)i;
+        size_t lane = lanes->line[i];
+        lanes->workers[lane] = worker_start_begin(&starts[lane], fault);
+        if (!lanes->workers[lane]) {
+            *lost = (enum lane)lane;
             return false;
         }
     }
@@ -64,6 +66,9 @@ struct lanes *lanes_start(const struct worker_start starts[N_LANES], uint64_t se
     lanes->random = seed;
     lanes->next = N_ORDERS;
     lanes->last = N_LANES;
+    for (size_t i = 0; i < N_LANES; i++)
+        lanes->line[i] = i;
+    order_shuffle(&lanes->random, lanes->line, N_LANES);
     if (start_all(lanes, starts, lost, fault))
         return lanes;
     lanes_stop(lanes);
@@ -83,7 +88,7 @@ bool lanes_open(struct lanes *lanes, const json_t *cell, json_t *infos[N_LANES],
     const char *bench = json_string_value(json_object_get(cell, "bench"));
     bool ok = true;
     for (size_t i = 0; i < N_LANES; i++)
-        worker_open_begin(lanes->workers[i], bench, json_object_get(cell, "params"));
+        worker_open_begin(lanes->workers[lanes->line[i]], bench, json_object_get(cell, "params"));
     for (size_t i = 0; i < N_LANES; i++) {
         struct fault own = {0};
         infos[i] = NULL;
@@ -150,7 +155,7 @@ bool lanes_warm(struct lanes *lanes, double aim_ns, struct lanes_turn *turn, enu
         turn->warm = call_ns > long_call_ns ? 0 : (uint64_t)ceil(fmax(warm_share * (double)turn->iterations, warm_ns / fmax(call_ns, 0.1)));
     }
     for (size_t i = 0; i < N_LANES; i++)
-        if (!warm_lane(lanes, (enum lane)i, turn, lost, fault))
+        if (!warm_lane(lanes, (enum lane)lanes->line[i], turn, lost, fault))
             return false;
     return true;
 }

@@ -69,16 +69,39 @@ static struct worker_start start_with(const char *const *artifact)
     return (struct worker_start){.suite = suite, .artifacts = artifact, .n_artifacts = 1, .cpu = -1, .seed = 1, .timeout_ns = 10e9};
 }
 
-static struct lanes *open_lanes(enum lane *lost)
+static struct lanes *open_lanes_by(uint64_t seed, enum lane *lost)
 {
     static const char *good[1];
     good[0] = words[0];
     struct worker_start starts[N_LANES] = {start_with(good), start_with(good), start_with(good)};
     struct fault fault = {0};
-    struct lanes *lanes = lanes_start(starts, seed_of_test("lanes"), lost, &fault);
+    struct lanes *lanes = lanes_start(starts, seed, lost, &fault);
     if (!lanes)
         fail_msg("%s", fault.text);
     return lanes;
+}
+
+static struct lanes *open_lanes(enum lane *lost)
+{
+    return open_lanes_by(seed_of_test("lanes"), lost);
+}
+
+/* Who comes first gets other pages: were it always base, it could be told from the others for that alone. */
+static void each_lane_starts_first_at_times(void **state)
+{
+    (void)state;
+    int first[N_LANES] = {0};
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        enum lane lost, least = LANE_BASE;
+        struct lanes *lanes = open_lanes_by(seed, &lost);
+        for (size_t i = 0; i < N_LANES; i++)
+            if (lanes_pid(lanes, (enum lane)i) < lanes_pid(lanes, least))
+                least = (enum lane)i;
+        first[least]++;
+        lanes_stop(lanes);
+    }
+    for (size_t i = 0; i < N_LANES; i++)
+        assert_true(first[i] > 0);
 }
 
 static json_t *cell_of(const char *bench)
@@ -244,7 +267,8 @@ static void lost_lanes_are_named(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(order_is_balanced), cmocka_unit_test(changes_are_known), cmocka_unit_test(waiting_lanes_sleep),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_lane_starts_first_at_times), cmocka_unit_test(order_is_balanced),
+                                       cmocka_unit_test(changes_are_known), cmocka_unit_test(waiting_lanes_sleep),
                                        cmocka_unit_test(contests_end_as_they_should), cmocka_unit_test(lost_lanes_are_named)};
     if (worker_is_child(argc, argv))
         return worker_main();
