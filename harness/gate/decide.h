@@ -13,6 +13,8 @@
  * rounds may be heavy-tailed and dependent (robust.h, series.h). Not assumed: normal rounds, equal noise in generations.
  * Where what a turn owes to the lane before it differs from lane to lane, head may be off by as much: that is no carry-over that could be
  * taken off (paired.h), and the mean over the lanes before is as good as a change. Nothing is said that eight times its size would undo.
+ * What the nine pairs of a cell tell of that has four degrees of freedom: where all cells of a run owe 6 % by pair, 8 of 90 runs had a red.
+ * To keep the promise there too, 25 times its size would have to undo nothing.
  * The processes of head may all be far ones by chance: a red takes so many that, by the share of far ones seen among base's (spread_all_far),
  * this has probability at most 0.001 in a run.
  * A red also needs processes that were not there when it was first suspected: see decide_look. Where processes of one build
