@@ -5,7 +5,8 @@ local lib = tern.lib
 ffi.cdef [[ void *malloc(size_t); void free(void *); ]]
 
 -- Rivals come through FFI and are called as the pool is. jemalloc wants static TLS, which a running process has little of:
--- GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 in the environment lets it in.
+-- GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 in the environment lets it in. mimalloc reserves addresses by the GiB and now and then
+-- finds none left within the 4 GiB of a worker: --memory-limit 16GiB.
 local rivals = {
   glibc = function() return ffi.C end,
   mimalloc = function() return ffi.load "libmimalloc.so.2" end,
