@@ -17,6 +17,7 @@ struct vectors {
     bool fused;
     const struct tern_kernels *kernels;
     void (*row)(struct vectors *s, const struct tern_kernels *kernels, size_t b);
+    float *block;              /* all four of: */
     float *a, *b, *y, *before; /* batch x n; `before` is what y starts from in the operations that work in place */
     struct tern_activations q;
     bool quantizes;
@@ -80,14 +81,25 @@ static void row_gate_quantize(struct vectors *s, const struct tern_kernels *k, s
 
 /* ---- bind, run, check */
 
+enum { N_ROWS = 4 };
+
+/* Values from one of the four to the next, all in one block: three rows of 2,560 all but fill a first-level cache of 32 KiB, and in blocks of their
+ * own they met in some of its sets or not, process by process. */
+static size_t stride_of(const struct vectors *s)
+{
+    return (s->batch * s->n + 15) / 16 * 16;
+}
+
 static enum tern_status make(struct vectors *s, uint64_t seed, struct tern_error *error)
 {
     size_t all = s->batch * s->n, bytes = all * sizeof(float);
-    float **blocks[] = { &s->a, &s->b, &s->y, &s->before };
-    for (size_t i = 0; i < 4; i++) {
-        if (!(*blocks[i] = tern_block_open(bytes)))
-            return tern_error_memory(error, "rows", bytes);
-        tern_random_floats(tern_random_start(seed, 2, i), 1.0f, *blocks[i], all);
+    size_t whole = N_ROWS * stride_of(s) * sizeof(float);
+    float **rows[N_ROWS] = { &s->a, &s->b, &s->y, &s->before };
+    if (!(s->block = tern_block_open(whole)))
+        return tern_error_memory(error, "rows", whole);
+    for (size_t i = 0; i < N_ROWS; i++) {
+        *rows[i] = s->block + i * stride_of(s);
+        tern_random_floats(tern_random_start(seed, 2, i), 1.0f, *rows[i], all);
     }
     memcpy(s->y, s->before, bytes);
     return tern_activations_open(&s->q, s->batch, s->n, error);
@@ -161,11 +173,7 @@ static void work(const struct tern_op *op, struct tern_work *work)
 static void close(struct tern_op *op)
 {
     struct vectors *s = op->state;
-    size_t bytes = s->batch * s->n * sizeof(float);
-    tern_block_close(s->a, bytes);
-    tern_block_close(s->b, bytes);
-    tern_block_close(s->y, bytes);
-    tern_block_close(s->before, bytes);
+    tern_block_close(s->block, N_ROWS * stride_of(s) * sizeof(float));
     tern_activations_close(&s->q);
     tern_array_close(s);
 }
