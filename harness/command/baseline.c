@@ -238,6 +238,16 @@ static void add_offsets(const struct recording *recording, json_t *made, const j
     }
 }
 
+/* Cells that were not asked for stay as they were recorded. */
+static void keep_others(json_t *made, const json_t *old)
+{
+    json_t *cells = json_object_get(made, "cells"), *cell;
+    size_t i;
+    json_array_foreach(json_object_get(old, "cells"), i, cell)
+        if (!judge_find(made, text_of(cell, "id")))
+            json_array_append(cells, cell);
+}
+
 /* A file per suite; prints each. */
 static bool save_suites(const struct recording *recording, const struct options *options, struct fault *fault)
 {
@@ -245,8 +255,7 @@ static bool save_suites(const struct recording *recording, const struct options 
     const json_t *last = recording->runs[RECORDED_RUNS - 1];
     const char *key = text_of(json_object_get(last, "hardware"), "key");
     size_t i;
-    bool ok = true;
-    (void)options;
+    bool ok = true, are_named = options->operands.n > 1;
     json_array_foreach(json_object_get(last, "cells"), i, cell) {
         const char *suite = text_of(cell, "suite");
         if (!ok || strcmp(text_of(cell, "status"), "ok") != 0 || json_object_get(seen, suite))
@@ -258,6 +267,8 @@ static bool save_suites(const struct recording *recording, const struct options 
         json_t *made = ok ? baseline_make(suite, recording->runs, RECORDED_RUNS, old) : NULL;
         if (made)
             add_offsets(recording, made, old);
+        if (made && old && are_named)
+            keep_others(made, old);
         ok = ok && baseline_save(folder, suite, made, fault);
         if (ok)
             printf("%s: %zu cells, %d runs\n", path, json_array_size(json_object_get(made, "cells")), RECORDED_RUNS);

@@ -36,6 +36,15 @@ setup() {
   [ "$(offsets)" = "[24, 24]" ]
 }
 
+@test "record of one cell by name leaves the suite's others as they were" {
+  others() { python3 -c 'import json, sys; print([c["metrics"] for c in json.load(open(sys.argv[1]))["cells"] if c["id"].endswith("=256")])' "$FILE"; }
+  local before; before=$(others)
+  run "$TERNMARK" baseline record sum/sum/words=64
+  [[ $status -eq 0 && $output == *"2 cells, 5 runs"* ]] || { echo "$output"; false; }
+  [ "$(others)" = "$before" ]
+  [[ $before == *series* ]]
+}
+
 @test "no baseline: show and check 3, --stored 3; usage errors 2" {
   rm -r baselines; commit none
   run "$TERNMARK" baseline show; [ "$status" -eq 3 ]
