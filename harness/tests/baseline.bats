@@ -147,6 +147,9 @@ setup() {
 @test "head against a run file" {
   "$TERNMARK" run suites --artifact sum=libsum.so --out run.json >/dev/null
   sed -i 's/r < rounds/r < rounds * 3/' sum.c
-  run "$TERNMARK" gate --base run.json
-  [ "$status" -eq 1 ]
+  for try in 1 2 3; do  # others on the processors: it says that it cannot judge
+    run "$TERNMARK" gate --base run.json
+    [ "$status" -eq 3 ] || break
+  done
+  [ "$status" -eq 1 ] || { echo "try $try: $output"; false; }
 }
