@@ -17,6 +17,14 @@ setup() {
   FILE=$(echo baselines/*/sum.json)
 }
 
+judge_again() { # ARGUMENT…: three times at most, while it says that it cannot judge: others are on the processors
+  local try
+  for try in 1 2 3; do
+    run "$TERNMARK" "$@"
+    [ "$status" -eq 3 ] || return 0
+  done
+}
+
 @test "record writes a file per suite under the hardware key; show and check read it" {
   grep -q 'baselines/.*/sum.json: 2 cells, 5 runs' "$BATS_FILE_TMPDIR/recorded"
   run "$TERNMARK" baseline show; [ "$status" -eq 0 ]; [[ $output == *"sum/sum/words=64"* ]]
@@ -57,7 +65,7 @@ setup() {
 
 @test "three times the work is red against the stored baseline and the anchor, exit 1" {
   sed -i 's/r < rounds/r < rounds * 3/' sum.c; commit slower
-  run "$TERNMARK" gate --stored
+  judge_again gate --stored
   [[ $output != *"was not fit"* ]] || skip "other programs use the processors: no red can come of it"
   [ "$status" -eq 1 ] || { echo "$output"; false; }
   [[ $output == *regression*stored*"words=256"* ]]
@@ -147,9 +155,6 @@ setup() {
 @test "head against a run file" {
   "$TERNMARK" run suites --artifact sum=libsum.so --out run.json >/dev/null
   sed -i 's/r < rounds/r < rounds * 3/' sum.c
-  for try in 1 2 3; do  # others on the processors: it says that it cannot judge
-    run "$TERNMARK" gate --base run.json
-    [ "$status" -eq 3 ] || break
-  done
-  [ "$status" -eq 1 ] || { echo "try $try: $output"; false; }
+  judge_again gate --base run.json
+  [ "$status" -eq 1 ] || { echo "$output"; false; }
 }
