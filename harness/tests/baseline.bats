@@ -23,6 +23,7 @@ judge_again() { # ARGUMENT…: three times at most, while it says that it cannot
     run "$TERNMARK" "$@"
     [ "$status" -eq 3 ] || return 0
   done
+  skip "the gate cannot judge on this machine now"
 }
 
 @test "record writes a file per suite under the hardware key; show and check read it" {
