@@ -3,6 +3,7 @@
 #include "cuda/kernels/all.cu"
 #include "tests/cuda_emulated_launch.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
@@ -15,8 +16,8 @@ struct meeting {
     unsigned arrived, generation;
 };
 struct fibre {
-    ucontext_t context;
-    bool is_done;
+    jmp_buf at;
+    bool is_started, is_done;
     unsigned awaited; /* barrier of the cluster */
 };
 struct copy_barrier {
@@ -37,18 +38,19 @@ struct team {
     uint3_ index;
 };
 
-static ucontext_t scheduler;
+static jmp_buf scheduler;
+static ucontext_t context; /* of a fibre's first turn */
 static team *here, *cluster[TOGETHER_MOST];
 static meeting cluster_meeting;
 static const emulated_kernel *kernel;
 static const void *kernel_arguments;
 static unsigned together; /* blocks that run by turns */
 
-/* ---- fibres */
+/* ---- fibres: a context gives one its stack, and jumps switch between them, since swapcontext() calls the system each time */
 
 void emulated_yield()
 {
-    swapcontext(&here->fibres[emulated_thread.x].context, &scheduler);
+    if (!_setjmp(here->fibres[emulated_thread.x].at)) _longjmp(scheduler, 1);
 }
 
 static void meet(meeting *m, unsigned all)
@@ -102,16 +104,17 @@ static void enter()
     emulated_yield();
 }
 
-static void start(team *t, unsigned thread)
+/* Runs a fibre until it yields; the first time on its stack's beginning. */
+static void resume(fibre *f, char *stack)
 {
-    fibre *f = &t->fibres[thread];
-    f->is_done = false;
-    f->awaited = 0;
-    getcontext(&f->context);
-    f->context.uc_stack.ss_sp = t->stacks + (size_t)thread * STACK_BYTES;
-    f->context.uc_stack.ss_size = STACK_BYTES;
-    f->context.uc_link = nullptr;
-    makecontext(&f->context, enter, 0);
+    if (_setjmp(scheduler)) return;
+    if (f->is_started) _longjmp(f->at, 1);
+    f->is_started = true;
+    context.uc_stack.ss_sp = stack;
+    context.uc_stack.ss_size = STACK_BYTES;
+    context.uc_link = nullptr;
+    makecontext(&context, enter, 0);
+    setcontext(&context);
 }
 
 static void start_block(team *t)
@@ -120,7 +123,7 @@ static void start_block(team *t)
     memset(&t->block, 0, sizeof t->block);
     memset(t->shared, 0xA5, EMULATED_SHARED_BYTES); /* as undefined as shared memory is */
     t->left = blockDim.x;
-    for (unsigned i = 0; i < blockDim.x; i++) start(t, i);
+    for (unsigned i = 0; i < blockDim.x; i++) t->fibres[i].is_started = t->fibres[i].is_done = false, t->fibres[i].awaited = 0;
 }
 
 /* A turn for every fibre of a block. */
@@ -132,7 +135,7 @@ static void turn(team *t)
     for (unsigned i = 0; i < blockDim.x; i++) {
         if (t->fibres[i].is_done) continue;
         emulated_thread.x = i;
-        swapcontext(&scheduler, &t->fibres[i].context);
+        resume(&t->fibres[i], t->stacks + (size_t)i * STACK_BYTES);
     }
 }
 
@@ -248,6 +251,7 @@ const emulated_kernel *emulated_find(const char *name)
 
 void emulated_launch(const emulated_kernel *k, const unsigned grid[2], unsigned threads, const void *arguments)
 {
+    getcontext(&context);
     kernel = k;
     kernel_arguments = arguments;
     gridDim = {grid[0], grid[1], 1};

@@ -126,12 +126,20 @@ judge_again() { # ARGUMENT…: three times at most, while it says that it cannot
   [ "$status" -eq 1 ]; [[ $output == *"without a recorded reason"* ]]
 }
 
-@test "compare: a file with itself passes or cannot tell, byte for byte the same; broken files 5, missing 2, unfinished 3" {
-  "$TERNMARK" gate --paired --json >/dev/null || true
-  "$TERNMARK" run suites --artifact sum=libsum.so --out run.json >/dev/null
+# A run file of what a quiet machine measures, so that its comparison is the same on every machine.
+quiet_run() { # FILE
+  make -s
+  "$TERNMARK" run suites --artifact sum=libsum.so --out "$1" >/dev/null || [ $? -eq 3 ]
+  reseal "$1" 'top["fitness"] = {"fit": True, "reasons": []}; top["exit"] = 0
+for c in top["cells"]:
+    c["status"] = "ok"; c["reason"] = None
+    for r in c["runs"]: r["samples_ns"] = [[100 + (3 * i + g) % 7 / 10 for i in range(20)] for g in range(len(r["samples_ns"]))]'
+}
+
+@test "compare: one run with itself cannot tell, byte for byte the same; broken files 5, missing 2, unfinished 3" {
+  quiet_run run.json
   run "$TERNMARK" compare run.json run.json --json
-  [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
-  [[ $output != *regression* ]]
+  [ "$status" -eq 3 ]
   first=$(sha256sum <<<"$output")
   for _ in $(seq 20); do [ "$("$TERNMARK" compare run.json run.json --json | sha256sum)" = "$first" ]; done
   cp run.json slow.json
