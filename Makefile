@@ -52,7 +52,7 @@ HARNESS_CFLAGS := $(COMMON) $(AUTOINIT) -fPIE -Iharness -DTERNMARK_VERSION='"$(V
                   $(call cflags,luajit) $(call cflags,jansson) $(call cflags,nettle) $(call cflags,hwloc) $(call cflags,sqlite3) $(call cflags,libpq) $(call cflags,libseccomp)
 RPATH        := -Wl,--disable-new-dtags '-Wl,-rpath,$$ORIGIN/lib'  # the tarball's own libraries, for what they load too
 ENGINE_LIBS  := $(OPENMP) $(call libs,hwloc) -lm
-HARNESS_LIBS := $(call libs,luajit) $(call libs,jansson) $(call libs,nettle) $(call libs,hwloc) $(call libs,sqlite3) $(call libs,libpq) $(call libs,zlib) $(call libs,libseccomp) -lm -ldl -lpthread
+HARNESS_LIBS := $(call libs,luajit) $(call libs,jansson) $(call libs,nettle) $(call libs,hwloc) $(call libs,sqlite3) $(call libs,zlib) $(call libs,libseccomp) -lm -ldl -lpthread
 
 # ---- what is built: every .c file of a room, per-backend flags from the table
 backends = $(shell sed -n 's/^BACKEND.\([a-z0-9]*\), *\($(1)\), *"\([^"]*\)".*/\1/p' engine/core/backends.def 2>/dev/null)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/random.h"
 
+#include <endian.h>
 #include <math.h>
+#include <string.h>
 
 uint64_t tern_random_next(uint64_t *state)
 {
@@ -18,13 +20,17 @@ uint64_t tern_random_start(uint64_t seed, uint32_t tag, uint64_t index)
     return tern_random_next(&state);
 }
 
+/* Eight trits at once, a byte each: the lowest bit is the sign, and a trit is not zero where the seven above it are below the limit. */
 void tern_random_trits(uint64_t start, double density, int8_t *out, size_t n)
 {
-    uint32_t limit = (uint32_t)lrint(density * 128);
+    static const uint64_t each = 0x0101010101010101u;
+    const uint64_t limit = (uint64_t)lrint(density * 128);
     for (size_t i = 0; i < n; i += 8) {
         uint64_t bits = tern_random_next(&start);
-        for (size_t j = i; j < i + 8 && j < n; j++, bits >>= 8)
-            out[j] = (int8_t)((bits >> 1 & 127) < limit ? (int)(bits & 1) * 2 - 1 : 0);
+        uint64_t zero = ((bits >> 1 & 0x7f * each) + (128 - limit) * each) >> 7 & each; /* a sum has bit 7 from the limit on */
+        uint64_t trits = ((~bits & each) * 0xfe | each) & (each - zero) * 0xff;
+        trits = htole64(trits);
+        memcpy(out + i, &trits, n - i < 8 ? n - i : 8);
     }
 }
 
