@@ -20,7 +20,11 @@ static const double no_weight = 1e6;            /* a variance that takes a gener
 static const double odd_errors = 5;             /* of the null contrast: a process to which something happened */
 static const double wide_share = 0.25;          /* of the tolerance: processes of one build that differ by more are wide */
 static const double wide_rate = 1e-4;           /* of red by chance of the processes' order, where they are */
-static const double tangle_reach = 8;           /* how far what pairs of lanes owe may move head: t = 5.9 with its 4 degrees of freedom, P = 0.002 a side */
+/*
+ * How far what pairs of lanes owe may move head, in what it shows of itself: 8 is t = 5.9 with its 4 degrees of freedom, P = 0.002 a side, and
+ * 25 is t = 18, P = 2.6e-5. A red must stand beyond what one of 40 cells reaches in one of 1000 runs.
+ */
+static const double tangle_reach = 8, tangle_red_reach = 25;
 static const double improve_patience = 4;       /* how many times the rounds of a pass may go into calling it improved */
 
 struct seen_round {
@@ -358,10 +362,10 @@ static void describe(struct decide *d, const struct look *look)
 /* The decision that stands although head may be off by what pairs of lanes owe; DECISION_NONE: none. */
 static enum decision untangle(const struct decide *d, const struct look *look, enum decision decision)
 {
-    double mean = spread_mean(&look->posterior), reach = tangle_reach * d->paired.tangle;
+    double mean = spread_mean(&look->posterior), reach = tangle_reach * d->paired.tangle, red_reach = tangle_red_reach * d->paired.tangle;
     if (decision == DECISION_IMPROVED && -mean <= reach)
         decision = DECISION_PASS;
-    if ((decision == DECISION_REGRESSION && mean <= reach) || (decision == DECISION_PASS && d->threshold - mean <= reach))
+    if ((decision == DECISION_REGRESSION && mean <= red_reach) || (decision == DECISION_PASS && d->threshold - mean <= reach))
         return DECISION_NONE;
     return decision;
 }

@@ -90,18 +90,21 @@ static void identical_code_is_never_red(void **state)
     }
 }
 
-/* Each process of head may be a far one, by chance: of three processes all were in one of 50 runs. */
-static void few_processes_are_not_red_by_chance(void **state)
+/*
+ * Each process of head may be a far one, by chance: of three processes all were in one of 50 runs. What pairs of lanes owe, of 6 %, made one
+ * run in five red as long as a red had to stand beyond 8 times what they show of themselves; with 25 times it is one in 90, where they show nothing.
+ */
+static void the_worst_kinds_are_not_red_by_chance(void **state)
 {
     (void)state;
     static const struct row {
         const char *kind;
-        int generations, rounds;
-    } rows[] = {{"odd process", 2, 30}, {"odd process", 3, 14}, {"far mode", 3, 14}, {"far mode", 2, 30}};
+        int generations, rounds, most;
+    } rows[] = {{"odd process", 2, 30, 0}, {"odd process", 3, 14, 0}, {"far mode", 3, 14, 0}, {"far mode", 2, 30, 0}, {"pair 6 %", 9, 16, 2}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct counts c;
         count_suites(kind_named(rows[i].kind), seed_of_test("decide") + 13, 40, rows[i].generations, rows[i].rounds, 1, &c);
-        if (c.red_runs)
+        if (c.red_runs > rows[i].most)
             fail_msg("%s, %d processes: %d of %d runs red on identical code", rows[i].kind, rows[i].generations, c.red_runs, c.suites);
     }
 }
@@ -187,7 +190,7 @@ static int print_rates(char **argv, int n_kinds, char **kinds)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(identical_code_is_never_red), cmocka_unit_test(few_processes_are_not_red_by_chance), cmocka_unit_test(changes_are_seen_on_mild_machines),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(identical_code_is_never_red), cmocka_unit_test(the_worst_kinds_are_not_red_by_chance), cmocka_unit_test(changes_are_seen_on_mild_machines),
                                        cmocka_unit_test(at_the_tolerance_it_says_neither)};
     if (argc == 7 && strcmp(argv[1], "write") == 0)
         return write_trace(argv + 2);
