@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -25,12 +26,13 @@
 #define HEAP_IS_COUNTED 1
 #endif
 
+/* Counted from every thread: a team's allocations at bind lost a count when these were plain. */
 static struct {
-    size_t live, peak;
-    long asked;         /* allocations so far, granted or not */
-    long until_failure; /* allocations still granted; negative: all */
-    int for_ever;       /* after the first failure, fail all */
-    long failed;
+    _Atomic size_t live, peak;
+    _Atomic long asked;         /* allocations so far, granted or not */
+    _Atomic long until_failure; /* allocations still granted; negative: all */
+    int for_ever;               /* after the first failure, fail all */
+    _Atomic long failed;
 } heap = {.until_failure = -1};
 
 #if HEAP_IS_COUNTED
@@ -53,12 +55,17 @@ static int heap_refuses(void)
     return 1;
 }
 
+static void heap_add(size_t bytes)
+{
+    const size_t live = heap.live += bytes;
+    size_t peak = heap.peak;
+    while (live > peak && !atomic_compare_exchange_weak(&heap.peak, &peak, live)) {
+    }
+}
+
 static void *heap_count(void *p)
 {
-    if (p)
-        heap.live += malloc_usable_size(p);
-    if (heap.live > heap.peak)
-        heap.peak = heap.live;
+    heap_add(p ? malloc_usable_size(p) : 0);
     return p;
 }
 
@@ -88,9 +95,7 @@ enum tern_status __real_tern_pool_give(struct tern_pool *pool, void *block);
 
 static void *heap_count_pool(struct tern_pool *pool, void *p)
 {
-    heap.live += p ? tern_pool_usable(pool, p) : 0;
-    if (heap.live > heap.peak)
-        heap.peak = heap.live;
+    heap_add(p ? tern_pool_usable(pool, p) : 0);
     return p;
 }
 
