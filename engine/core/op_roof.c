@@ -200,6 +200,35 @@ static double nanoseconds_of_read(struct tern_op *op)
     return tern_monitor_clock() - begin;
 }
 
+/*
+ * Puts the data where reading it is fastest; false: no memory. Where small pages share the sets of a cache is a matter of luck, which made
+ * processes differ by 15 % at three quarters of a level-2 cache (Zen 5): of 16 places for what is smaller than a huge page the best is kept.
+ */
+static bool place(struct tern_op *op)
+{
+    enum { PLACES = 16, ROUNDS = 5 };
+    struct reader *s = op->state;
+    uint8_t *data[PLACES];
+    const size_t wanted = s->bytes < 2 << 20 ? PLACES : 1;
+    size_t n = 0, best = 0;
+    double shortest = HUGE_VAL;
+    for (; n < wanted && (s->data = data[n] = tern_block_open(s->bytes)); n++)
+        tern_team_run_together(s->threads, part_fill, s);
+    for (size_t i = 0; n > 1 && i < ROUNDS * n; i++) {
+        s->data = data[i / ROUNDS];
+        const double taken = nanoseconds_of_read(op);
+        if (taken < shortest) {
+            shortest = taken;
+            best = i / ROUNDS;
+        }
+    }
+    s->data = n ? data[best] : NULL;
+    for (size_t i = 0; i < n; i++)
+        if (i != best)
+            tern_block_close(data[i], s->bytes);
+    return n > 0;
+}
+
 /* How far ahead pays differs by processor and by cache level, so each distance is tried in turn and the one with the shortest run is kept. */
 static void choose_ahead(struct tern_op *op)
 {
@@ -234,9 +263,8 @@ static enum tern_status bind_read(struct tern_op *op, struct tern_error *error)
     s->bytes = s->bytes / UNIT * UNIT;
     if (s->passes % 2 == 0)
         return tern_error_set(error, TERN_INVALID, "read: parameter passes: \"%zu\" is even: the second of two passes takes out of the sum what the first put in", s->passes);
-    if (!(s->data = tern_block_open(s->bytes)))
+    if (!place(op))
         return tern_error_memory(error, "footprint", s->bytes);
-    tern_team_run_together(s->threads, part_fill, s);
     s->expected = tern_backend_scalar()->kernels.roof.read(s->data, s->bytes, 1, 0);
     if (is_auto)
         choose_ahead(op);
