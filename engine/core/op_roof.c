@@ -202,7 +202,8 @@ static double nanoseconds_of_read(struct tern_op *op)
 
 /*
  * Puts the data where reading it is fastest; false: no memory. Where small pages share the sets of a cache is a matter of luck, which made
- * processes differ by 15 % at three quarters of a level-2 cache (Zen 5): of 16 places for what is smaller than a huge page the best is kept.
+ * processes differ by 15 % at three quarters of a level-2 cache (Zen 5): of 16 places for what is smaller than a huge page the best is kept,
+ * each read five times in a row, since the first brings it into the cache.
  */
 static bool place(struct tern_op *op)
 {

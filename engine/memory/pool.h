@@ -39,8 +39,8 @@
  * heap up to 11 MiB (above 1 MiB: half of the peak) of free pages, see shelf.h, depot.h and span.h. On what models ask for while they
  * load it is 1.0, 1.7 and 1.6 times as fast as tcmalloc, the best there (tiny, small and medium; EPYC), where a loop that took nothing
  * would be 1.3 times as fast for tiny.
- * Blocks of 16 B to 1 MiB replaced at random for long are 0.6 times as fast as tcmalloc's on the Zen 5, and less where page faults cost 10 us:
- * the heap holds 6 to 12 % more than is in use (tcmalloc 19 to 22 %), at the price of a page fault in every second operation.
+ * Blocks of 16 B to 1 MiB replaced at random are 0.6 to 0.7 times as fast as tcmalloc's after 10^6 operations, and a tenth in runs of 5 * 10^6
+ * (Zen 5, where a page fault costs 10 us): 6 to 12 % of what is held is not in use (tcmalloc 17 to 22 %), which costs .55 page faults an operation.
  * What is left below 1 is mostly the accounting: without it 60 of 64 of these cells were at 0.9 or more on the Xeon.
  *
  * What it adds is accounting by tag, ceilings and refusal of wrong gives. suites/memory.lua measures all of this again.
