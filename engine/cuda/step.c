@@ -58,8 +58,8 @@ static enum cuda_outcome take_words(struct cuda_session *s, struct cuda_fault *f
         uint64_t **at;
         size_t n;
     } all[] = {
-        {&s->one.at.wide, (m->heads + 2 * m->groups) * m->head}, {&s->one.at.maxima, m->heads * panels}, {&s->one.at.sums, m->heads * panels * 16}, {&s->one.at.parts, panels * m->width},
-        {&s->one.at.mixed, m->width}, {&s->one.at.added, m->width}, {&s->one.at.tall, m->ffn}, {&s->one.at.down, m->width},
+        {&s->one.at.maxima, m->heads * panels * 2}, {&s->one.at.sums, m->heads * panels * 16}, {&s->one.at.parts, panels * m->width}, {&s->one.at.mixed, m->width},
+        {&s->one.at.results[STEP_QKV], (m->heads + 2 * m->groups) * m->head}, {&s->one.at.results[STEP_OUTPUT], m->width}, {&s->one.at.results[STEP_GATE_UP], m->ffn}, {&s->one.at.results[STEP_DOWN], m->width},
     };
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -71,13 +71,13 @@ static enum cuda_outcome take_words(struct cuda_session *s, struct cuda_fault *f
     return o ? o : cuda_fill(s->device, &s->one.words, 0, "clearing words", fault);
 }
 
-/* With the longest ring that fits; false: none does. */
+/* With the longest ring that fits, which has to hold all pieces of a matrix; false: none does. */
 static bool find_layout(struct cuda_session *s, const struct step_args *a)
 {
     for (int ring = STEP_RING_MOST; ring >= STEP_RING_LEAST; ring--) {
         s->one.layout = step_layout_of(a, (int)s->one.blocks, (int)cuda_cache_bytes(s->spec.cache), ring);
         if ((size_t)s->one.layout.bytes <= s->device->info.shared_bytes)
-            return true;
+            return s->one.layout.pieces <= ring;
     }
     return false;
 }

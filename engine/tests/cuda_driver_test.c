@@ -5,6 +5,7 @@
 #include "cuda/face.h"
 #include "cuda/kernels/layout.h"
 #include "cuda/pack.h"
+#include "cuda/pass.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -421,6 +422,20 @@ static void choices_fit_the_card(void **state)
     assert_int_equal(cuda_choices(&cards[1], &shape, "no_such_kernel", choices, CUDA_CHOICES), 0);
 }
 
+/* All pieces of a block's part of a matrix lie in its ring at once, or the block would wait for room that it holds itself. A card of 132 multiprocessors serves
+ * the 2B-4T shape so; a sixth of it (an instance) does not, and nothing is taken of its memory. */
+static void a_step_whose_pieces_outgrow_its_ring_is_not_served(void **state)
+{
+    struct cuda_device device = {.info = {.major = 9, .multiprocessors = 22, .shared_bytes = 232448}};
+    struct cuda_model model = {.device = &device, .resident = 30, .spec = {.layers = 30, .width = 2560, .heads = 20, .groups = 5, .head = 128, .ffn = 6912, .context = 512, .ranks = 1}};
+    struct cuda_session session = {.device = &device, .model = &model, .spec = {.context = 512, .rows = 1, .sequences = 1, .cache = CUDA_CACHE_f16}, .share = cuda_model_share(&model.spec), .positions = 512, .pitch = 128};
+    struct cuda_fault fault = {0};
+    (void)state;
+    assert_int_equal(cuda_step_open(&session, &fault), CUDA_OUTCOME_ok);
+    assert_null(session.one.function);
+    assert_int_equal(session.one.words.at, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_session_refuses_what_does_not_fit),
         cmocka_unit_test(a_card_that_never_answers_times_out), cmocka_unit_test(machines_without), cmocka_unit_test(packing_keeps_every_weight),
         cmocka_unit_test(drawing_of_the_layout_holds), cmocka_unit_test(choices_fit_the_card),
+        cmocka_unit_test(a_step_whose_pieces_outgrow_its_ring_is_not_served),
     };
     return cmocka_run_group_tests(tests, load_stub, NULL);
 }

@@ -40,15 +40,37 @@ template <int N> __device__ __forceinline__ void take_several(const uint64_t *fr
     for (int c = 0; c < N; c++) v[c] = handed(words[c]);
 }
 
-/* Waits for a row of n numbers: thread t of a block of STEP_THREADS takes t, t + STEP_THREADS, …, zeros behind the row. */
-template <int EACH> __device__ __forceinline__ void take_elements(const uint64_t *from, int n, unsigned tag, float (&v)[EACH]) {
-    const int last = n - 1, t = threadIdx.x;
-    int at[EACH];
+/* What a thread has of a row of n: elements t, t + STEP_THREADS, …; NORM_FEW of them, or NORM_MANY of a long row. One code serves both, as
+ * all four matrices of a layer are one code: each part of it runs once a layer, and has to come from the caches of instructions every time. */
+struct step_row {
+    int n;
+    __device__ __forceinline__ bool is_long() const { return n > NORM_FEW * STEP_THREADS; }
+    __device__ __forceinline__ int at(int c) const { return min((int)threadIdx.x + c * STEP_THREADS, n - 1); }
+    __device__ __forceinline__ bool has(int c) const { return (int)threadIdx.x + c * STEP_THREADS < n; }
+    /* Calls f(c) for the thread's elements c, and for those behind the row's end. */
+    template <class F> __device__ __forceinline__ void each(F f) const {
 #pragma unroll
-    for (int c = 0; c < EACH; c++) at[c] = min(t + c * STEP_THREADS, last);
-    take_several(from, at, tag, v);
+        for (int c = 0; c < NORM_FEW; c++) f(c);
+        if (!is_long()) return;
 #pragma unroll
-    for (int c = 0; c < EACH; c++) v[c] = t + c * STEP_THREADS <= last ? v[c] : 0.0f;
+        for (int c = NORM_FEW; c < NORM_MANY; c++) f(c);
+    }
+};
+
+/* Waits for a row; zeros behind it. All blocks ask for all of it, 7 MB of a long row, so nothing is asked for again that came. */
+__device__ __forceinline__ void take_elements(const uint64_t *from, const step_row &row, unsigned tag, float (&v)[NORM_MANY]) {
+    uint64_t words[NORM_MANY];
+    row.each([&](int c) { words[c] = load_word(from + row.at(c)); });
+    for (;;) {
+        bool is_whole = true;
+        row.each([&](int c) { is_whole &= is_handed(words[c], tag); });
+        if (is_whole) break;
+        let_others_run();
+        row.each([&](int c) {
+            if (!is_handed(words[c], tag)) words[c] = load_word(from + row.at(c));
+        });
+    }
+    row.each([&](int c) { v[c] = row.has(c) ? handed(words[c]) : 0.0f; });
 }
 
 #endif

@@ -29,6 +29,22 @@ template <class T> __device__ __forceinline__ float score_panel(const float *q, 
     return float_of_order(__reduce_max_sync(~0u, float_order(fmaxf(s0, s1))));
 }
 
+/* Scores of positions 32 * half + lane of a panel, of which the first n count, a warp for half of them; -infinity behind them. Gives the largest. */
+template <class T> __device__ __forceinline__ float score_half_panel(const float *q, const T *keys, const float *scales, float *scores, int d, int n, int half) {
+    const int j = 32 * half + (threadIdx.x & 31);
+    const float scale = is_int8<T>::VALUE ? scales[j] : 1;
+    float s = 0;
+#pragma unroll 8
+    for (int i = 0; i < d; i += 4) {
+        const float4 x = *(const float4 *)(q + i);
+        const float xs[4] = {x.x, x.y, x.z, x.w};
+#pragma unroll
+        for (int k = 0; k < 4; k++) s = __fmaf_rn(xs[k], widen(keys[(i + k) * KEY_PANEL + j], scale), s);
+    }
+    scores[j] = s = j < n ? s : -__int_as_float(0x7f800000);
+    return float_of_order(__reduce_max_sync(~0u, float_order(s)));
+}
+
 /* Two chains over the first n positions of a panel. Eight at a time, so that the chains do not wait for the loads. */
 template <class T> __device__ __forceinline__ several<float, 2> mix_panel(const float *weights, const float *scales, const T *v, int pitch, int n) {
     several<float, 2> y = {{0, 0}};
@@ -46,6 +62,7 @@ template <class T> __device__ __forceinline__ several<float, 2> mix_panel(const 
 #pragma unroll
         for (int k = 0; k < 8; k++) add(w[k], pairs[k], is_int8<T>::VALUE ? scales[j + k] : 1);
     }
+#pragma unroll 1
     for (; j < n; j++) add(weights[j], *(const several<T, 2> *)(v + j * pitch), is_int8<T>::VALUE ? scales[j] : 1);
     return y;
 }

@@ -13,7 +13,7 @@ enum {
     STEP_WARPS = STEP_THREADS / 32,
     STEP_PIECE = 48, /* units of weights copied at once, at most */
     STEP_RING_MOST = 6, STEP_RING_LEAST = 2,
-    STEP_SHARE_BYTES = 20, /* of a plan (ring.cuh) */
+    STEP_SHARE_BYTES = 20, STEP_WORK_BYTES = 12, /* of a plan (pieces.cuh) */
 };
 
 /* A layer's matrices, in the order of their products; its stages, as they are marked. */
@@ -22,18 +22,18 @@ enum step_stage { STAGE_QKV, STAGE_ATTENTION, STAGE_OUTPUT, STAGE_GATE_UP, STAGE
 
 /* Words between blocks (exchange.cuh). */
 struct step_words {
-    uint64_t *wide;   /* queries, keys, values */
-    uint64_t *maxima; /* [head][panel] */
-    uint64_t *sums;   /* [head][panel][16] */
-    uint64_t *parts;  /* [panel][output] */
-    uint64_t *mixed, *added, *tall, *down;
+    uint64_t *results[STEP_MATRICES]; /* queries, keys, values; added to the residual; gate times up; added */
+    uint64_t *maxima;                 /* [head][half of a panel] */
+    uint64_t *sums;                   /* [head][panel][16] */
+    uint64_t *parts;                  /* [panel][output] */
+    uint64_t *mixed;
 };
 
 /* Byte offsets in a block's shared memory, the weights' ring first. */
 struct step_layout {
     int keys, values, barriers, x, heads, own, scores, scales, angles, sums, partial, maxima, outputs, output_sums, weight_scales, plan, bytes;
     int full, ring, pieces; /* barriers of the ring; its pieces; pieces of a matrix */
-    int tasks, owned, owned_heads; /* of a block, at most: panels of a group; mixed outputs, and heads that they are of */
+    int tasks, owned, owned_heads; /* of a block, at most: its tasks; mixed outputs, and heads that they are of */
 };
 
 struct step_args {
@@ -65,7 +65,7 @@ CUDA_SHARED int step_up(int n, int to) { return (n + to - 1) / to * to; }
 /* The layout for `blocks` blocks, cache elements of so many bytes, and a ring of so many pieces. */
 CUDA_SHARED struct step_layout step_layout_of(const struct step_args *p, int blocks, int element, int ring)
 {
-    const int each = p->cache.heads / p->cache.groups, outputs = p->cache.heads * p->cache.d;
+    const int heads = p->cache.heads / p->cache.groups, outputs = p->cache.heads * p->cache.d;
     struct step_layout at;
     int tiles = 0, quads = 0;
     at.pieces = 0;
@@ -83,10 +83,10 @@ CUDA_SHARED struct step_layout step_layout_of(const struct step_args *p, int blo
     at.keys = at.ring * STEP_PIECE * CUDA_TILE_BYTES;
     at.values = at.keys + KEY_PANEL * p->cache.d * element;
     at.x = at.values + KEY_PANEL * p->cache.pitch * element;
-    at.heads = at.x + quads * CUDA_QUAD;
-    at.own = at.heads + each * HEAD_MOST * 4;
+    at.heads = at.x + step_up(quads * CUDA_QUAD, NORM_MANY * STEP_THREADS);
+    at.own = at.heads + heads * HEAD_MOST * 4;
     at.scores = at.own + HEAD_MOST * 4;
-    at.scales = at.scores + at.tasks * each * KEY_PANEL * 4;
+    at.scales = at.scores + at.tasks * heads * KEY_PANEL * 4;
     at.angles = at.scales + 2 * KEY_PANEL * 4;
     at.barriers = at.angles + HEAD_MOST * 4;
     at.full = at.barriers + 16;
@@ -95,9 +95,9 @@ CUDA_SHARED struct step_layout step_layout_of(const struct step_args *p, int blo
     at.outputs = at.maxima + 2 * STEP_WARPS * 4;
     at.output_sums = at.outputs + at.owned * p->panels * 4;
     at.sums = at.output_sums + at.owned_heads * p->panels * 16 * 4;
-    at.weight_scales = at.sums + STEP_WARPS * tiles * CUDA_TILE_ROWS * 4;
+    at.weight_scales = at.sums + tiles * CUDA_TILE_ROWS * 4;
     at.plan = step_up(at.weight_scales + p->layers * STEP_MATRICES * (int)sizeof(struct weight_scale), 16);
-    at.bytes = at.plan + STEP_MATRICES * (STEP_SHARE_BYTES + at.pieces * 8 * (1 + STEP_WARPS));
+    at.bytes = at.plan + STEP_MATRICES * (STEP_SHARE_BYTES + at.pieces * 8 + STEP_WARPS * STEP_WORK_BYTES);
     return at;
 }
 

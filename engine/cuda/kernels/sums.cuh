@@ -25,17 +25,22 @@ template <int N> __device__ __forceinline__ float halves(const float (&p)[N]) {
 }
 template <> __device__ __forceinline__ float halves<1>(const float (&p)[1]) { return p[0]; }
 
-/* The sum of a block's partial sums, one a thread, by halving, in every thread: over warps, then over lanes. `partial`: shared, one a thread. */
-template <int WARPS> __device__ __forceinline__ float block_sum(float mine, float *partial) {
+/* The sum of WARPS * 32 numbers by halving, over warps, then over lanes, in every lane of a warp. */
+template <int WARPS> __device__ __forceinline__ float lanes_sum(const float *partial) {
     float w[WARPS];
-    partial[threadIdx.x] = mine;
-    __syncthreads();
 #pragma unroll
     for (int i = 0; i < WARPS; i++) w[i] = partial[i * 32 + (threadIdx.x & 31)];
     float x = halves(w);
 #pragma unroll
     for (int half = 16; half; half /= 2) x = __fadd_rn(x, __shfl_xor_sync(~0u, x, half));
     return x;
+}
+
+/* The sum of a block's partial sums, one a thread, by halving, in every thread: over warps, then over lanes. `partial`: shared, one a thread. */
+template <int WARPS> __device__ __forceinline__ float block_sum(float mine, float *partial) {
+    partial[threadIdx.x] = mine;
+    __syncthreads();
+    return lanes_sum<WARPS>(partial);
 }
 
 /* Unsigned numbers in the order of floats. */
@@ -56,8 +61,8 @@ template <int WARPS> __device__ __forceinline__ float block_max(float a, unsigne
     return float_of_order(all);
 }
 
-/* round_half_even(v), clamped to int8 */
-__device__ __forceinline__ int8_t to_int8(float v) { return !(v > -128.0f) ? -128 : v > 127.0f ? 127 : (int8_t)__float2int_rn(v); }
+/* round_half_even(v), clamped to int8; no number gives the least. The sum's last bits are the integer: conversions have a sixteenth of an addition's rate. */
+__device__ __forceinline__ int8_t to_int8(float v) { return (int8_t)__float_as_int(__fadd_rn(fminf(fmaxf(v, -128.0f), 127.0f), 12582912.0f)); }
 
 /* The engine's exp (simd/scalar_vector.c), operation by operation. */
 __device__ __forceinline__ float exp_same(float x) {
