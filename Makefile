@@ -151,10 +151,10 @@ HEAP_TESTS := gguf config load_refused run_memory
 $(HEAP_TESTS:%=$(B)/engine/tests/%_test): WRAPS := $(if $(filter address thread,$(SAN)),,$(patsubst %,-Wl$(comma)--wrap=tern_pool_%,take take_zeroed give))
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) $(WRAPS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
-# NVML without a card.
-$(B)/harness/tests/stub_nvml.so: $(B)/harness/tests/stub_nvml.o
-	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
-$(B)/harness/tests/stub_nvml.o: HARNESS_CFLAGS += -fPIC
+# NVML without a card, and a machine that is stolen from.
+$(B)/harness/tests/stub_nvml.so $(B)/harness/tests/stolen_time.so: %.so: %.o
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $< -ldl
+$(B)/harness/tests/stub_nvml.o $(B)/harness/tests/stolen_time.o: HARNESS_CFLAGS += -fPIC
 $(B)/harness/tests/gpu_test: | $(B)/harness/tests/stub_nvml.so
 $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))
 	$(Q)$(CC) -rdynamic $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(HARNESS_LIBS)

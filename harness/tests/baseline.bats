@@ -163,7 +163,7 @@ for c in top["cells"]:
 }
 
 @test "head against a run file" {
-  "$TERNMARK" run suites --artifact sum=libsum.so --out run.json >/dev/null
+  "$TERNMARK" run suites --artifact sum=libsum.so --out run.json >/dev/null || [ $? -eq 3 ]
   sed -i 's/r < rounds/r < rounds * 3/' sum.c
   judge_again gate --base run.json
   [ "$status" -eq 1 ] || { echo "$output"; false; }

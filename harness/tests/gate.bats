@@ -2,6 +2,7 @@
 # ternmark gate on a small C library in its own repository: verdicts and exit codes.
 
 load gate_repository
+load machine
 
 setup() {
   export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
@@ -21,7 +22,8 @@ return { run = function(_, n) local x = 0; for _ = 1, n do x = lib.thing(x) end;
 EOF
   "$TERNMARK" check bench/thing.lua
   [[ "$("$TERNMARK" list)" == *"thing/thing"* ]]
-  "$TERNMARK" run --budget 300ms --out run.json
+  run "$TERNMARK" run --budget 300ms --out run.json
+  fine
   echo 'return { artefacts = {} }' >ternmark.lua
   run "$TERNMARK" run --budget 300ms --out run.json
   [ "$status" = 2 ]

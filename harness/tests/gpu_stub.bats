@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # GPU suites on machines without a card: skipped with the reason, or run on a stub driver that fails on command.
 
+load machine
+
 setup() {
   build=$(dirname "$TERN")
   [ -e "$build/libtern_cuda.so" ] || skip "this build has no CUDA library (no nvcc)"
@@ -136,7 +138,7 @@ return { command = { "sh", "-c", "env | grep -E '^(" .. names .. ")' >$BATS_TEST
 END
   NCCL_NVLS_ENABLE=1 NCCL_DEBUG=WARN CUDA_VISIBLE_DEVICES=3 NVIDIA_TF32_OVERRIDE=0 LD_LIBRARY_PATH=/some/where \
     run "$TERNMARK" run "$BATS_TEST_TMPDIR/env.lua" --budget 1s --out "$BATS_TEST_TMPDIR/run.json"
-  [ "$status" = 0 ]
+  fine
   for line in NCCL_NVLS_ENABLE=0 NCCL_DEBUG=WARN CUDA_VISIBLE_DEVICES=3 CUDA_DEVICE_ORDER=PCI_BUS_ID NVIDIA_TF32_OVERRIDE=0 LD_LIBRARY_PATH=/some/where; do
     grep -qx "$line" "$BATS_TEST_TMPDIR/env.txt" || { echo "no $line"; cat "$BATS_TEST_TMPDIR/env.txt"; false; }
   done

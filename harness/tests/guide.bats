@@ -1,17 +1,18 @@
 #!/usr/bin/env bats
 # Every recipe of the guide runs as it stands, and the guide names them all.
 
+load machine
+
 @test "each recipe has no mistake and measures what it says" {
   for suite in guide/*.lua; do
     [ "$suite" = guide/editor.lua ] && continue
     "$TERNMARK" check "$suite"
-    local code=0
-    "$TERNMARK" run "$suite" --budget 300ms --cell-timeout 20s --out "$BATS_TEST_TMPDIR/run.json" >"$BATS_TEST_TMPDIR/log" 2>&1 || code=$?
+    run "$TERNMARK" run "$suite" --budget 300ms --cell-timeout 20s --out "$BATS_TEST_TMPDIR/run.json"
     case $suite in
-      guide/gpu.lua) [ $code = 0 ] || { [ $code = 3 ] && grep -q skipped "$BATS_TEST_TMPDIR/log"; } ;;
-      guide/targets.lua|guide/streams.lua) [[ $code = [013] ]] && grep -q 'target ' "$BATS_TEST_TMPDIR/log" ;;
-      *) [ $code = 0 ] && grep -q measured "$BATS_TEST_TMPDIR/log" ;;
-    esac || { echo "$suite: exit $code"; cat "$BATS_TEST_TMPDIR/log"; false; }
+      guide/gpu.lua) fine || { [ "$status" = 3 ] && [[ "$output" == *skipped* ]]; } ;;
+      guide/targets.lua|guide/streams.lua) [[ "$status" = [013] && "$output" == *"target "* ]] ;;
+      *) fine && [[ "$output" == *measured* ]] ;;
+    esac || { echo "$suite: exit $status"; echo "$output"; false; }
   done
 }
 

@@ -60,6 +60,7 @@ L
   make -s libsum.so; cp libsum.so base.so
   sed -i 's/r < rounds/r < rounds * 3/' sum.c; make -s libsum.so
   run "$TERNMARK" gate --paired --base "sum=$PWD/base.so" --head sum=libsum.so --out gate.json
+  [[ $output != *"other processes used"* ]] || skip "the longest requests are those that waited for other programs"
   [[ $status == [13] ]]
   [[ $(word p99) == regression || $(word p99) == unfit || $(word p99) == inconclusive ]]
   "$TERNMARK" gate --paired --base "sum=$PWD/libsum.so" --head "sum=$PWD/base.so" --out gate.json || [ $? -eq 3 ]
@@ -95,9 +96,9 @@ return { serve = {
   metrics = { p99 = "40%", memory = "5%", instructions = "1%" }, tolerance = 9,
 } }
 L
-  "$TERNMARK" run serve.lua --out run.json >/dev/null
-  # Requests of known lengths: beside other work the machine's own tail is as long as what is to be seen.
-  reseal run.json 'r = top["cells"][0]["runs"][0]; r["samples_ns"] = [[400000 + 100 * i for i in range(len(g))] for g in r["samples_ns"]]'
+  "$TERNMARK" run serve.lua --out run.json >/dev/null || [ $? -eq 3 ]
+  # Requests of known lengths on a machine that was fit: beside other work the machine's own tail is as long as what is to be seen.
+  reseal run.json 'top["fitness"] = {"fit": True, "reasons": []}; r = top["cells"][0]["runs"][0]; r["samples_ns"] = [[400000 + 100 * i for i in range(len(g))] for g in r["samples_ns"]]'
   [ "$("$TERNMARK" compare run.json run.json --json | stored memory)" = pass ]
   [ "$("$TERNMARK" compare run.json run.json --json | stored p99)" != regression ]
   cp run.json worse.json

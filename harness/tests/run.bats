@@ -2,6 +2,7 @@
 # Transcripts of list, check, new, doctor and run: what they print, what they exit with, and what is left when things go wrong.
 
 bats_require_minimum_version 1.5.0
+load machine
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
@@ -27,11 +28,6 @@ no_worker_is_left() {
     sleep 0.1
   done
   return 1
-}
-
-# A machine that is stolen from is unfit and says so with 3; that is not what a test about something else is about.
-fine() {
-  [ "$status" -eq 0 ] || { [ "$status" -eq 3 ] && [[ "$output" == *"the hypervisor took"* ]]; }
 }
 
 # ---- list
