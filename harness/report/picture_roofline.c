@@ -2,7 +2,7 @@
  *
  * Rooflines: ceilings are cells of the suite `roofline` (those with operations are arithmetic peaks, those with bytes only are
  * bandwidths), marks are all other cells that state both operations and bytes. Of cells that differ in threads, prefetch or loop alone the
- * best is the ceiling.
+ * best is the ceiling; how many threads it took is said, since cells of more may lie above it.
  * Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
  */
 #include "report/picture.h"
@@ -18,6 +18,7 @@ enum { CEILINGS = 10, LABEL = 64 };
 struct ceiling {
     char name[LABEL];
     double rate;
+    int threads; /* 0: not stated */
 };
 
 struct roof {
@@ -31,20 +32,18 @@ static int by_rate(const void *left, const void *right)
     return (a < b) - (a > b);
 }
 
-static void add_ceiling(struct roof *roof, int kind, const char *name, double rate)
+static void add_ceiling(struct roof *roof, int kind, const struct ceiling *found)
 {
     struct ceiling *rows = roof->rows[kind];
     size_t at = 0;
-    while (at < roof->n[kind] && strcmp(rows[at].name, name) != 0)
+    while (at < roof->n[kind] && strcmp(rows[at].name, found->name) != 0)
         at++;
     if (at == CEILINGS)
         return;
-    if (at == roof->n[kind]) {
-        snprintf(rows[at].name, LABEL, "%s", name);
-        rows[at].rate = 0;
-        roof->n[kind]++;
-    }
-    rows[at].rate = fmax(rows[at].rate, rate);
+    bool is_new = at == roof->n[kind];
+    roof->n[kind] += is_new;
+    if (is_new || found->rate > rows[at].rate)
+        rows[at] = *found;
 }
 
 /* What a ceiling is of: the value of the axis that names a level or an instruction set. */
@@ -75,9 +74,10 @@ static void collect_ceilings(struct roof *roof, const json_t *run, bool gpu)
         double median = view_number(json_object_get(cell, "summary"), "median", 0), ops = view_number(work, "ops", 0), bytes = view_number(work, "bytes", 0);
         if (!strstr(view_text(cell, "suite"), "roofline") || on_gpu(cell) != gpu || median <= 0 || fmax(ops, bytes) <= 0)
             continue;
-        char name[LABEL];
-        name_ceiling(cell, name);
-        add_ceiling(roof, ops > 0, name, (ops > 0 ? ops : bytes) / median); /* per ns: giga per second */
+        struct ceiling found = {.rate = (ops > 0 ? ops : bytes) / median, /* per ns: giga per second */
+                                .threads = (int)view_number(json_object_get(cell, "params"), "threads", 0)};
+        name_ceiling(cell, found.name);
+        add_ceiling(roof, ops > 0, &found);
     }
     for (int kind = 0; kind < 2; kind++) {
         qsort(roof->rows[kind], roof->n[kind], sizeof *roof->rows[kind], by_rate);
@@ -118,10 +118,13 @@ static void print_ceilings(struct picture_job *job, const struct roof *roof)
     for (int kind = 0; kind < 2; kind++) {
         fprintf(job->data, "\n\n# %s\tceiling\n", heads[kind]);
         for (size_t i = 0; i < roof->n[kind]; i++) {
-            char number[32], label[48];
-            snprintf(label, sizeof label, "  %s%s", units_print(UNIT_RATE, roof->rows[kind][i].rate * 1e9, number, sizeof number), units[kind]);
-            fprintf(job->data, "%.6g\t", roof->rows[kind][i].rate);
-            picture_name(job->data, roof->rows[kind][i].name, 44);
+            const struct ceiling *row = &roof->rows[kind][i];
+            char number[32], threads[32] = "", label[80];
+            if (row->threads)
+                snprintf(threads, sizeof threads, ", %d thread%s", row->threads, row->threads == 1 ? "" : "s");
+            snprintf(label, sizeof label, "  %s%s%s", units_print(UNIT_RATE, row->rate * 1e9, number, sizeof number), units[kind], threads);
+            fprintf(job->data, "%.6g\t", row->rate);
+            picture_name(job->data, row->name, 44);
             fprintf(job->data, "\t\"%s\"\n", label);
         }
     }

@@ -74,6 +74,8 @@ static void writes_page_markdown_and_every_picture(void **state)
     assert_file("index.html", "ternmark gate --base &#39;HEAD^&#39; --filter &#39;^bitlinear/bitlinear/backend=avx2/batch=8/shape=768x768$&#39;");
     assert_file("report.md", "| **regression** | `bitlinear/bitlinear/backend=avx2/batch=8/shape=768x768` | +");
     assert_file("page.js", "use strict");
+    assert_file("data/roofline-01.tsv", "\t\"  890 Gop/s, 2 threads\"\n");
+    assert_file("data/roofline-01.tsv", "\t\"  320 Gop/s, 1 thread\"\n");
     for (const struct picture *picture = pictures; picture->name; picture++) {
         char name[64];
         snprintf(name, sizeof name, "data/%s-01.tsv", picture->name);
