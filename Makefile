@@ -28,7 +28,7 @@ try     = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null 
 try_ld  = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
 cflags  = $(shell pkg-config --cflags $(1) 2>/dev/null)
 libs    = $(shell pkg-config --libs $(1) 2>/dev/null)
-ARCH     := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ARCH     := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 HARDEN   := $(foreach f,-fstrict-flex-arrays=3 -fstack-clash-protection -fstack-protector-strong -fcf-protection=full \
               -mbranch-protection=standard -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing \
               -fzero-init-padding-bits=all -Wtrampolines -Wbidi-chars=any,$(call try,$(f)))
