@@ -153,7 +153,7 @@ $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) $(WRAPS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
 # NVML without a card, and a machine that is stolen from.
 $(B)/harness/tests/stub_nvml.so $(B)/harness/tests/stolen_time.so: %.so: %.o
-	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $< -ldl
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
 $(B)/harness/tests/stub_nvml.o $(B)/harness/tests/stolen_time.o: HARNESS_CFLAGS += -fPIC
 $(B)/harness/tests/gpu_test: | $(B)/harness/tests/stub_nvml.so
 $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))

@@ -60,9 +60,11 @@ L
   make -s libsum.so; cp libsum.so base.so
   sed -i 's/r < rounds/r < rounds * 3/' sum.c; make -s libsum.so
   run "$TERNMARK" gate --paired --base "sum=$PWD/base.so" --head sum=libsum.so --out gate.json
-  [[ $output != *"other processes used"* ]] || skip "the longest requests are those that waited for other programs"
-  [[ $status == [13] ]]
-  [[ $(word p99) == regression || $(word p99) == unfit || $(word p99) == inconclusive ]]
+  if [[ $output != *"other processes used"* ]]; then  # else the longest requests are those that waited for them, in both lanes
+    [[ $status == [13] ]]
+    [[ $(word p99) == regression || $(word p99) == unfit || $(word p99) == inconclusive ]]
+  fi
+  [[ $(word p99) != improved ]]
   "$TERNMARK" gate --paired --base "sum=$PWD/libsum.so" --head "sum=$PWD/base.so" --out gate.json || [ $? -eq 3 ]
   [[ $(word p99) != regression ]]
 }

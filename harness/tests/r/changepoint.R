@@ -1,5 +1,5 @@
 # Independent values for harness/tests/changepoint_parts_test.c, which includes them: Rscript changepoint.R > changepoint.def
-# What changepoint_judge.c, _spread.c, _ramp.c and _level.c state, by R's own lm, optimize and optim, over all places, instead of the steps that the C code takes.
+# What changepoint_judge.c, _spread.c, _ramp.c and _level.c state, by R's own lm.wfit, optimize and optim, over all places, instead of the steps that the C code takes.
 options(digits = 15)
 set.seed(8)
 kinds <- c("JUDGE", "SPREADS", "RAMP", "REFIT")  # who includes it defines the kind that is wanted
@@ -68,11 +68,10 @@ spreads("two_and_outliers", round(replace(rnorm(100, 0, rep(c(0.01, 0.05), c(60,
 ramp <- function(name, y, weight, sound) {
   n <- length(y); least <- Inf
   for (begin in 1:(n - 3)) for (end in (begin + 2):(n - 1)) {
-    t <- pmin(1, pmax(0, (seq_len(n) - begin) / (end - begin + 1))); before <- 1 - t
-    f <- lm(y ~ 0 + before + t, weights = weight * sound); cost <- sum(pmin(8, weight / 2 * residuals(f)^2))
-    if (cost < least) { least <- cost; best <- list(begin, end, unname(coef(f)), fit_of(y, cbind(1, t), weight * sound)$covariance[2, 2]) }
+    t <- pmin(1, pmax(0, (seq_len(n) - begin) / (end - begin + 1))); f <- fit_of(y, cbind(1 - t, t), weight * sound)
+    cost <- sum(pmin(8, weight / 2 * f$rest^2)); if (cost < least) { least <- cost; best <- c(begin, end, f$at, sum(f$covariance * c(1, -1, -1, 1))) }
   }
-  row_of("RAMP", name, n, y, weight, sound, best[[1]], best[[2]], best[[3]][1], best[[3]][2], best[[4]])
+  row_of("RAMP", name, n, y, weight, sound, best[1], best[2], best[3], best[4], best[5])
 }
 climb <- function(n, begin, end, height, noise) round(height * pmin(1, pmax(0, (seq_len(n) - begin) / (end - begin + 1))) + rnorm(n, 0, noise), 4)
 ramp("quiet", climb(40, 10, 30, 0.6, 0.002), weights(40), rep(1, 40))
