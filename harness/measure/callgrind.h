@@ -5,8 +5,8 @@
  *
  * The cell is opened in a worker of its own, run by valgrind on one processor, so that a subject starts no second thread: counts
  * of threads that wait for each other depend on the scheduler. Counting begins and ends at the call of the body (turn_body). With n
- * chosen by the count of one iteration, the body runs n and then 2n iterations after a warm-up of as many, and the
- * difference over n is the result: calling the body costs nothing in it.
+ * chosen by the count of one iteration, the body runs n and then 2n iterations in rounds, until one counts the least of those before it
+ * (five at most), and the difference of the least over n is the result: calling the body costs nothing in it, nor does what one call did.
  * Caches are modelled here and not by cachegrind itself because that counts whole processes; the two share their simulator.
  * valgrind 3.19 knows no AVX-512: the backend that ran is part of the answer and must be compared with the cell's.
  * Source: Nethercote and Seward, "Valgrind: a framework for heavyweight dynamic binary instrumentation", PLDI 2007; Weidendorfer,

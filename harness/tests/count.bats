@@ -28,6 +28,30 @@ assert 3.5 < large / small < 4.2, (small, large)  # four times the words
 P
 }
 
+@test "run --count: what one call does besides, whichever it is, is not counted" {
+  make -s libsum.so
+  cat >one.lua <<'L'
+local bench, ffi = require "bench", require "ffi"
+ffi.cdef "uint64_t mix(const uint64_t *words, size_t n, int rounds);"
+local lib = ffi.load(bench.artifact "sum")
+return {
+  axes = { { "at", { 0, 1, 2, 3, 4, 5, 6, 7, 8 } } },
+  setup = function(p) return { words = ffi.new("uint64_t[?]", 64, 3), at = p.at, calls = 0 } end,
+  run = function(s, n)
+    s.calls = s.calls + 1
+    for _ = 1, s.calls == s.at and 3 * n or n do lib.mix(s.words, 64, 4) end
+  end,
+}
+L
+  "$TERNMARK" run one.lua --count --artifact sum=libsum.so --budget 50ms --out one.json || [ $? -eq 3 ]
+  counts one.json
+  python3 - <<'P'
+import json
+values = [c["metrics"]["instruction_count"]["value"] for c in json.load(open("one.json"))["cells"]]
+assert len(values) == 9 and min(values) > 500 and max(values) < 1.001 * min(values), values
+P
+}
+
 @test "without --count there is no such metric; without valgrind it says so" {
   make -s libsum.so
   "$TERNMARK" run --out plain.json || [ $? -eq 3 ]
