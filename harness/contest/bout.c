@@ -444,19 +444,39 @@ static json_t *count_in(const struct bout *bout, struct count_request *request, 
     return answer;
 }
 
-/* One cell in head's lane, and in base's where it was timed in pairs; false: interrupted. */
-static bool count_both(const struct bout *bout, const json_t *planned, json_t *cell, struct fault *fault)
+/* What one cell counts in each lane, new objects; base's is NULL where it was not timed in pairs. */
+struct counted {
+    json_t *base, *head;
+};
+
+static bool count_lanes(const struct bout *bout, struct count_request *request, struct counted *lanes, struct fault *fault)
+{
+    bool paired = json_is_object(json_object_get(request->cell, "paired"));
+    lanes->head = count_in(bout, request, bout->head_artifacts, fault);
+    lanes->base = lanes->head && paired ? count_in(bout, request, bout->base_artifacts, fault) : NULL;
+    return lanes->head && (lanes->base || !paired);
+}
+
+static void counted_free(const struct counted *lanes)
+{
+    json_decref(lanes->base);
+    json_decref(lanes->head);
+}
+
+/* One cell; what would be red is counted in fresh processes again, and their counts stand where they are not. False: interrupted. */
+static bool count_twice(const struct bout *bout, const json_t *planned, json_t *cell, struct fault *fault)
 {
     struct count_request request = {.count = bout->options->count, .simulate = bout->options->simulate, .planned = planned, .cell = cell};
-    json_t *head = count_in(bout, &request, bout->head_artifacts, fault), *base = NULL;
-    bool paired = json_is_object(json_object_get(cell, "paired"));
-    bool ok = head && (!paired || (base = count_in(bout, &request, bout->base_artifacts, fault)));
+    struct counted first = {0}, second = {0};
+    bool ok = count_lanes(bout, &request, &first, fault), red = ok && count_is_red(&request, first.base, first.head);
+    ok = ok && (!red || count_lanes(bout, &request, &second, fault));
     if (ok) {
-        count_judge(&request, base, head, json_object_get(cell, "verdicts"));
-        count_put(&request, head, json_object_get(cell, "metrics"));
+        const struct counted *stands = red && !count_is_red(&request, second.base, second.head) ? &second : &first;
+        count_judge(&request, stands->base, stands->head, json_object_get(cell, "verdicts"));
+        count_put(&request, stands->head, json_object_get(cell, "metrics"));
     }
-    json_decref(base);
-    json_decref(head);
+    counted_free(&first);
+    counted_free(&second);
     return ok;
 }
 
@@ -466,7 +486,7 @@ bool bout_count(const struct bout *bout, struct fault *fault)
     json_t *planned;
     json_array_foreach(bout->plan, i, planned) {
         json_t *cell = find(bout->cells, text_of(planned, "id"));
-        if (cell && strcmp(text_of(cell, "status"), "ok") == 0 && !count_both(bout, planned, cell, fault))
+        if (cell && strcmp(text_of(cell, "status"), "ok") == 0 && !count_twice(bout, planned, cell, fault))
             return false;
     }
     return true;

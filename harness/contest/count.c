@@ -39,6 +39,11 @@ static bool is_asked(const struct count_row *row, const struct count_request *re
     return row->is_simulated ? request->simulate : request->count;
 }
 
+static bool is_judged(const struct count_row *row, const struct count_request *request)
+{
+    return is_asked(row, request) && row->tolerance > 0;
+}
+
 /* Counts are differences of two calls: one that is no more than the other's by chance is none. */
 static double sum_of(const json_t *counts, const char *const events[MOST_EVENTS])
 {
@@ -104,12 +109,26 @@ static json_t *verdict_of(const struct count_row *row, const json_t *base, const
     return verdict;
 }
 
+bool count_is_red(const struct count_request *request, const json_t *base, const json_t *head)
+{
+    const json_t *before = json_object_get(base, "counts"), *now = json_object_get(head, "counts");
+    double ratio;
+    for (size_t i = 0; before && now && i < ROWS; i++) {
+        json_t *verdict = is_judged(&rows[i], request) ? verdict_of(&rows[i], before, now, &ratio) : NULL;
+        bool red = verdict && strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0;
+        json_decref(verdict);
+        if (red)
+            return true;
+    }
+    return false;
+}
+
 void count_judge(const struct count_request *request, const json_t *base, const json_t *head, json_t *verdicts)
 {
     const json_t *before = json_object_get(base, "counts"), *now = json_object_get(head, "counts");
     double ratio;
     for (size_t i = 0; before && now && i < ROWS; i++) {
-        if (!is_asked(&rows[i], request) || rows[i].tolerance <= 0)
+        if (!is_judged(&rows[i], request))
             continue;
         json_t *verdict = verdict_of(&rows[i], before, now, &ratio);
         if (!rows[i].is_simulated)

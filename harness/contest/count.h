@@ -30,6 +30,9 @@ json_t *count_cell(const struct count_request *request, struct fault *fault);
 /* Puts what was asked for into a result's `metrics`: {value, unit} or {absent: why} each. */
 void count_put(const struct count_request *request, const json_t *answer, json_t *metrics);
 
+/* Whether count_judge would say red. It is said where a second look, in fresh processes, says so too. */
+bool count_is_red(const struct count_request *request, const json_t *base, const json_t *head);
+
 /*
  * Adds the verdicts of head's answer against base's to the cell's: exact, so the bounds are the ratio itself. None where either is absent: the
  * metric says why. Where the first verdict is time's, red or improved, and instructions agree to a thousandth, its reason becomes that.

@@ -80,6 +80,46 @@ for cell in json.load(open("gate.json"))["cells"]:
 P
 }
 
+@test "gate --count: more in one process and not in the next is not a regression of the count" {
+  cat >>sum.c <<'C'
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+/* 8 in the first of head's processes that valgrind runs, 4 in any other */
+int rounds_here(void)
+{
+    char line[4096];
+    int counted = 0, head = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        counted |= strstr(line, "vgpreload") != NULL;
+        head |= strstr(line, "libsum.so") != NULL;
+    }
+    if (maps)
+        fclose(maps);
+    return counted && head && open("counted", O_CREAT | O_EXCL, 0600) >= 0 ? 8 : 4;
+}
+C
+  make -s libsum.so; cp libsum.so other.so; printf '\0' >>other.so
+  cat >suites/sum.lua <<'L'
+local bench, ffi = require "bench", require "ffi"
+ffi.cdef "uint64_t mix(const uint64_t *words, size_t n, int rounds); int rounds_here(void);"
+local lib = ffi.load(bench.artifact "sum")
+return {
+  setup = function() return { words = ffi.new("uint64_t[?]", 64, 3), rounds = lib.rounds_here() } end,
+  run = function(s, n) for _ = 1, n do lib.mix(s.words, 64, s.rounds) end end,
+  tags = { "ci" },
+}
+L
+  "$TERNMARK" gate --count --paired --base "sum=$PWD/other.so" --head sum=libsum.so --out gate.json || [ $? -eq 3 ]
+  [ -f counted ]
+  python3 - <<'P'
+import json
+verdict, = [v for v in json.load(open("gate.json"))["cells"][0]["verdicts"] if v["metric"] == "instruction_count"]
+assert (verdict["verdict"], verdict["ratio"]) == ("pass", 1), verdict
+P
+}
+
 @test "a command is not counted, and says why" {
   cat >two.lua <<'L'
 return { start = { command = { "true" } } }
