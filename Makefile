@@ -124,9 +124,12 @@ $(B)/gen/templates.c: $(TEMPLATES) ci/embed
 	@mkdir -p $(@D)
 	$(Q)ci/embed templates $(TEMPLATES) > $@
 
-# The card's host side is tested with a driver of its own that fails on command.
-$(B)/engine/tests/stub_driver.so: $(B)/engine/tests/stub_driver.o
+# Libraries that stand in for a card's and NVML's, and a machine that is stolen from.
+STUBS := $(addprefix $(B)/engine/tests/stub_,driver.so nccl.so cublaslt.so) $(addprefix $(B)/harness/tests/,stub_nvml.so stolen_time.so)
+$(STUBS): %.so: %.o
 	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
+$(B)/harness/tests/stub_nvml.o $(B)/harness/tests/stolen_time.o: HARNESS_CFLAGS += -fPIC
+# The card's host side is tested with a driver of its own that fails on command.
 $(B)/engine/tests/cuda_driver_test: $(B)/engine/tests/cuda_driver_test.o $(CUDA_OBJ) $(B)/engine/tests/stub_driver.so $(B)/engine/tests/stub_cublaslt.so
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) -ldl
 $(B)/engine/tests/cuda_memory_test: $(B)/engine/tests/cuda_memory_test.o $(B)/engine/tests/no_image.o $(CUDA_OBJ)
@@ -142,8 +145,6 @@ $(B)/engine/tests/emulated_driver.so: $(B)/engine/tests/stub_driver.o $(B)/engin
 	$(Q)$(CC) -shared -Wl,--gc-sections -o $@ $^ -lm
 $(B)/engine/tests/emulated_cuda.so: $(B)/engine/tests/no_image.o $(CUDA_OBJ)
 	$(Q)$(CC) -shared -o $@ $^ -ldl
-$(B)/engine/tests/stub_nccl.so $(B)/engine/tests/stub_cublaslt.so: %.so: %.o
-	$(Q)$(CC) -shared -o $@ $<
 $(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(foreach l,emulated_driver emulated_cuda stub_nccl,$(B)/engine/tests/$(l).so)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 # These count and refuse what the engine takes from its pool (engine/tests/heap.h).
@@ -151,10 +152,6 @@ HEAP_TESTS := gguf config load_refused run_memory
 $(HEAP_TESTS:%=$(B)/engine/tests/%_test): WRAPS := $(if $(filter address thread,$(SAN)),,$(patsubst %,-Wl$(comma)--wrap=tern_pool_%,take take_zeroed give))
 $(B)/engine/tests/%: $(B)/engine/tests/%.o $(ENGINE_OBJ)
 	$(Q)$(CC) $(SANFLAGS) $(WRAPS) -o $@ $^ $(call libs,cmocka) $(ENGINE_LIBS)
-# NVML without a card, and a machine that is stolen from.
-$(B)/harness/tests/stub_nvml.so $(B)/harness/tests/stolen_time.so: %.so: %.o
-	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $<
-$(B)/harness/tests/stub_nvml.o $(B)/harness/tests/stolen_time.o: HARNESS_CFLAGS += -fPIC
 $(B)/harness/tests/gpu_test: | $(B)/harness/tests/stub_nvml.so
 $(B)/harness/tests/%: $(B)/harness/tests/%.o $(filter-out $(B)/harness/main.o,$(HARNESS_OBJ))
 	$(Q)$(CC) -rdynamic $(SANFLAGS) -o $@ $^ $(call libs,cmocka) $(HARNESS_LIBS)

@@ -1,4 +1,4 @@
-# Independent values for harness/tests/changepoint_parts_test.c, which includes them: Rscript changepoint.R > changepoint.def
+# Independent values for harness/tests/changepoint_r_test.c, which includes them: Rscript changepoint.R > changepoint.def
 # What changepoint_judge.c, _spread.c, _ramp.c and _level.c state, by R's own lm.wfit, optimize and optim, over all places, instead of the steps that the C code takes.
 options(digits = 15)
 set.seed(8)
