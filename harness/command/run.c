@@ -5,6 +5,7 @@
 #include "command/resume.h"
 #include "command/watch.h"
 #include "contest/count.h"
+#include "contest/judge.h"
 #include "measure/interrupt.h"
 #include "measure/record.h"
 #include "measure/session.h"
@@ -178,31 +179,6 @@ static bool measure(struct run *run, struct fault *fault)
 
 /* ---- the result */
 
-/* What a verdict against a target adds. */
-static enum exit_code code_of_verdict(const json_t *verdict)
-{
-    const char *word = json_string_value(json_object_get(verdict, "verdict"));
-    return strcmp(word, "regression") == 0 ? EXIT_CODE_REGRESSION : strcmp(word, "inconclusive") == 0 ? EXIT_CODE_CANNOT_JUDGE : EXIT_CODE_PASS;
-}
-
-static enum exit_code judge(const json_t *cells)
-{
-    size_t measured = 0, i, k;
-    enum exit_code code = EXIT_CODE_PASS;
-    json_t *cell, *verdict;
-    json_array_foreach(cells, i, cell) {
-        const char *status = json_string_value(json_object_get(cell, "status"));
-        measured += strcmp(status, "ok") == 0;
-        if (strcmp(status, "failed") == 0)
-            code = exit_worst(code, EXIT_CODE_FAILED);
-        if (strcmp(status, "unfit") == 0)
-            code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
-        json_array_foreach(json_object_get(cell, "verdicts"), k, verdict)
-            code = exit_worst(code, code_of_verdict(verdict));
-    }
-    return measured ? code : exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
-}
-
 static json_t *result_cells(const struct run *run)
 {
     struct record_run common = {.run_id = json_string_value(json_object_get(run->state.top, "run_id")),
@@ -268,7 +244,7 @@ static enum exit_code finish(struct run *run, enum exit_code ended, struct fault
     if (ended == EXIT_CODE_PASS && !count_cells(run, cells, fault))
         ended = fault->code;
     bool complete = ended == EXIT_CODE_PASS;
-    enum exit_code code = complete ? judge(cells) : ended;
+    enum exit_code code = complete ? judge_cells(cells, &(struct judge_rule){0}) : ended;
     if (!fit)
         code = exit_worst(code, EXIT_CODE_CANNOT_JUDGE);
     top_find_card(top, run->state.generations);

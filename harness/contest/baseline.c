@@ -4,6 +4,7 @@
 
 #include "contest/offsets.h"
 #include "contest/process.h"
+#include "measure/top.h"
 #include "store/runfile.h"
 
 #include <dirent.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char *text_of(const json_t *object, const char *key)
@@ -193,16 +193,6 @@ json_t *baseline_make(const char *suite, json_t *const *runs, size_t n, const js
     return top;
 }
 
-static json_t *now_text(void)
-{
-    char text[32];
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    return json_string(text);
-}
-
 bool baseline_accept(json_t *baseline, const json_t *cell, const char *metric, const char *reason, const char *who, const char *commit)
 {
     json_t *stored = judge_find(baseline, text_of(cell, "id")), *run = json_array_get(json_object_get(cell, "runs"), 0);
@@ -216,7 +206,7 @@ bool baseline_accept(json_t *baseline, const json_t *cell, const char *metric, c
     json_object_set_new(stored, "metrics", metrics);
     json_array_append_new(json_object_get(baseline, "accepted"),
                           json_pack("{s:s,s:s,s:s,s:s,s:o,s:s?}", "cell", text_of(cell, "id"), "metric", metric, "reason", reason, "who", who,
-                                    "when", now_text(), "commit", commit && *commit ? commit : NULL));
+                                    "when", top_now(), "commit", commit && *commit ? commit : NULL));
     return true;
 }
 

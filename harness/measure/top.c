@@ -22,7 +22,7 @@ void top_uuid(char text[37])
              b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
-static json_t *now_text(void)
+json_t *top_now(void)
 {
     char text[32];
     time_t now = time(NULL);
@@ -45,7 +45,7 @@ json_t *top_new(const char *kind, const json_t *arguments)
     json_object_set_new(environment, "clock_cost_ns", json_real(clock.cost_ns));
     json_object_set_new(environment, "clock_resolution_ns", json_real(clock.resolution_ns));
     return json_pack("{s:i,s:s,s:b,s:s,s:s,s:o,s:o,s:o,s:o,s:{s:b,s:[]},s:i,s:[]}", "schema", 1, "kind", kind, "complete", 0, "ternmark",
-                     TERNMARK_VERSION, "run_id", id, "started_at", now_text(), "git", git_state(), "hardware", host_hardware(), "environment",
+                     TERNMARK_VERSION, "run_id", id, "started_at", top_now(), "git", git_state(), "hardware", host_hardware(), "environment",
                      environment, "fitness", "fit", 1, "reasons", "exit", 0, "cells");
 }
 

@@ -10,6 +10,9 @@
 /* A UUID version 4 in the usual 36 characters. */
 void top_uuid(char text[37]);
 
+/* The time of day in UTC by ISO 8601, to the second; a new string. */
+json_t *top_now(void);
+
 /*
  * A new top object of `kind` ("run", "gate"): run id, time, git, hardware and environment of here and now, complete false, no cells.
  * `arguments`, an array of strings, is kept as JSON text in environment.arguments, from which --resume rebuilds the command line.

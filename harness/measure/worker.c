@@ -370,17 +370,22 @@ void worker_open_begin(struct worker *w, const char *bench, const json_t *params
     tell(w, json_pack("{s:s,s:s,s:O}", "do", "open", "bench", bench, "params", params));
 }
 
+/* Gives an answer to who asked for it, if anybody did; false: there is none. */
+static bool hand_on(json_t *answer, json_t **info)
+{
+    const bool is_answered = answer != NULL;
+    if (is_answered && info)
+        *info = answer;
+    else
+        json_decref(answer);
+    return is_answered;
+}
+
 bool worker_open_end(struct worker *w, json_t **info, struct fault *fault)
 {
     json_t *answer = hear(w, fault);
     w->open = answer != NULL;
-    if (!answer)
-        return false;
-    if (info)
-        *info = answer;
-    else
-        json_decref(answer);
-    return true;
+    return hand_on(answer, info);
 }
 
 bool worker_open(struct worker *w, const char *bench, const json_t *params, json_t **info, struct fault *fault)
@@ -498,13 +503,7 @@ bool worker_close(struct worker *w, json_t **info, struct fault *fault)
         w->open = false;
     }
     json_t *answer = ask(w, json_pack("{s:s}", "do", "close"), fault);
-    if (!answer)
-        return false;
-    if (info)
-        *info = answer;
-    else
-        json_decref(answer);
-    return true;
+    return hand_on(answer, info);
 }
 
 bool worker_alive(const struct worker *w)
