@@ -95,7 +95,7 @@ static enum tern_status bind_multi(struct tern_op *op, struct tern_error *error)
 {
     struct multi *s = op->state = tern_array_open(1, sizeof *s);
     struct cuda_fault fault;
-    bool is_split;
+    bool is_split = false;
     enum tern_status status;
     if (!s)
         return tern_error_memory(error, op->row->name, sizeof *s);

@@ -32,18 +32,18 @@ void bisection_clear(struct bisection *b)
     *b = (struct bisection){0};
 }
 
-/* Probability that the culprit is commit k or one before it: then k is bad. */
-static double bad_by(const struct bisection *b, size_t k)
+/* Probability that the culprit is one of the commits first .. last. */
+static double probability_of(const struct bisection *b, size_t first, size_t last)
 {
-    double most = -INFINITY, up_to = 0, all = 0;
+    double most = -INFINITY, inside = 0, all = 0;
     for (size_t i = 0; i < b->n; i++)
         most = fmax(most, b->log_odds[i]);
     for (size_t i = 0; i < b->n; i++) {
         double p = exp(b->log_odds[i] - most);
         all += p;
-        up_to += i <= k ? p : 0;
+        inside += first <= i && i <= last ? p : 0;
     }
-    return up_to / all;
+    return inside / all;
 }
 
 /* Commits that can't be told apart from k: those that can't be measured, before it. */
@@ -54,16 +54,13 @@ static size_t first_alike(const struct bisection *b, size_t k)
     return k;
 }
 
-/* The end of the group that most likely holds the culprit: a commit that can be measured. */
+/* The end of the group that most likely holds the culprit, of equal ones the first: a commit that can be measured. */
 static size_t likeliest(const struct bisection *b, double *probability)
 {
     size_t best = 0;
     *probability = 0;
     for (size_t k = 0; k < b->n; k++) {
-        if (b->is_skipped[k])
-            continue;
-        size_t first = first_alike(b, k);
-        double p = bad_by(b, k) - (first ? bad_by(b, first - 1) : 0);
+        double p = b->is_skipped[k] ? 0 : probability_of(b, first_alike(b, k), k);
         if (p > *probability) {
             *probability = p;
             best = k;
@@ -83,7 +80,7 @@ static long halving(const struct bisection *b)
     long best = BISECTION_DONE;
     double nearest = INFINITY;
     for (size_t k = 0; k < b->n; k++) {
-        double off = fabs(bad_by(b, k) - 0.5) + (b->weights[k] > 0 ? 0 : price_of_build);
+        double off = fabs(probability_of(b, 0, k) - 0.5) + (b->weights[k] > 0 ? 0 : price_of_build);
         if (!b->is_skipped[k] && off < nearest) {
             nearest = off;
             best = (long)k;

@@ -328,7 +328,7 @@ struct pin {
     size_t series;
     long which;    /* number of the answer, or of the newest point at an alarm; TREND; ALARMS: how many there are */
     size_t found;  /* of them */
-    int kind;
+    enum changepoint_kind kind;
     size_t at, first, last;
     double before, after, change, low, high, confidence;
 };
