@@ -142,9 +142,9 @@ $(B)/engine/tests/cuda_emulated_test: $(B)/engine/tests/cuda_emulated_test.o $(B
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 # The whole CUDA library on that card: the stub driver runs what is launched.
 $(B)/engine/tests/emulated_driver.so: $(B)/engine/tests/stub_driver.o $(B)/engine/tests/cuda_emulated.o $(B)/engine/format/quants.o $(B)/engine/format/quants_pack.o
-	$(Q)$(CC) -shared -Wl,--gc-sections -o $@ $^ -lm
+	$(Q)$(CC) -shared $(SANFLAGS) -Wl,--gc-sections -o $@ $^ -lm
 $(B)/engine/tests/emulated_cuda.so: $(B)/engine/tests/no_image.o $(CUDA_OBJ)
-	$(Q)$(CC) -shared -o $@ $^ -ldl
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $^ -ldl
 $(B)/engine/tests/cuda_session_test: $(B)/engine/tests/cuda_session_test.o $(ENGINE_OBJ) $(foreach l,emulated_driver emulated_cuda stub_nccl,$(B)/engine/tests/$(l).so)
 	$(Q)$(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) $(call libs,cmocka) $(ENGINE_LIBS)
 # These count and refuse what the engine takes from its pool (engine/tests/heap.h).
