@@ -178,6 +178,23 @@ static void weak_answers_are_asked_again(void **unused)
         }
 }
 
+/* Odds beyond what a double's exponential holds are probabilities still. */
+static void no_evidence_is_too_much(void **unused)
+{
+    (void)unused;
+    struct bisection b;
+    assert_true(bisection_open(&b, 8, 1.1));
+    for (size_t i = 0; i < 300; i++) {
+        bisection_tell(&b, 5, 1.1, 0.01);
+        bisection_tell(&b, 4, 1, 0.01);
+    }
+    struct bisection_answer a = bisection_result(&b);
+    assert_int_equal(a.first, 5);
+    assert_int_equal(a.last, 5);
+    assert_near(a.probability, 1, 1e-12);
+    bisection_clear(&b);
+}
+
 /* Of commits that halve as well the first is asked; what can't be measured is passed over, and belongs to the next that can. */
 static void skipped_commits_join_the_next(void **unused)
 {
@@ -247,7 +264,7 @@ static int open_seed(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_search_by_hand), cmocka_unit_test(weak_answers_are_asked_again), cmocka_unit_test(skipped_commits_join_the_next), cmocka_unit_test(what_is_built_is_asked_first), cmocka_unit_test(doubt_ends),
+        cmocka_unit_test(a_search_by_hand), cmocka_unit_test(weak_answers_are_asked_again), cmocka_unit_test(no_evidence_is_too_much), cmocka_unit_test(skipped_commits_join_the_next), cmocka_unit_test(what_is_built_is_asked_first), cmocka_unit_test(doubt_ends),
         cmocka_unit_test(eight_percent_among_64), cmocka_unit_test(noisy_and_small), cmocka_unit_test(improvements_are_found_too),
         cmocka_unit_test(commits_that_do_not_build_make_a_range), cmocka_unit_test(one_commit_needs_no_measurement),
     };
