@@ -464,7 +464,7 @@ static void counted_free(const struct counted *lanes)
 }
 
 /* One cell; what would be red is counted in fresh processes again, and their counts stand where they are not. False: interrupted. */
-static bool count_twice(const struct bout *bout, const json_t *planned, json_t *cell, struct fault *fault)
+static bool count_planned(const struct bout *bout, const json_t *planned, json_t *cell, struct fault *fault)
 {
     struct count_request request = {.count = bout->options->count, .simulate = bout->options->simulate, .planned = planned, .cell = cell};
     struct counted first = {0}, second = {0};
@@ -486,7 +486,7 @@ bool bout_count(const struct bout *bout, struct fault *fault)
     json_t *planned;
     json_array_foreach(bout->plan, i, planned) {
         json_t *cell = find(bout->cells, text_of(planned, "id"));
-        if (cell && strcmp(text_of(cell, "status"), "ok") == 0 && !count_twice(bout, planned, cell, fault))
+        if (cell && strcmp(text_of(cell, "status"), "ok") == 0 && !count_planned(bout, planned, cell, fault))
             return false;
     }
     return true;

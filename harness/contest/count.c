@@ -80,9 +80,14 @@ void count_put(const struct count_request *request, const json_t *answer, json_t
 
 /* ---- verdicts */
 
+static bool is_red(double ratio, double tolerance)
+{
+    return ratio > 1 + tolerance;
+}
+
 static const char *word_of(double ratio, double tolerance)
 {
-    return ratio > 1 + tolerance ? "regression" : ratio < 1 / (1 + tolerance) ? "improved" : "pass";
+    return is_red(ratio, tolerance) ? "regression" : ratio < 1 / (1 + tolerance) ? "improved" : "pass";
 }
 
 /* Time moved and the instructions did not: whoever reads the verdict looks elsewhere than in the code. */
@@ -96,43 +101,42 @@ static void explain(json_t *time, double ratio)
                                                      100 * (json_number_value(json_object_get(time, "ratio")) - 1), 100 * (ratio - 1) + 0.0));
 }
 
-static json_t *verdict_of(const struct count_row *row, const json_t *base, const json_t *head, double *ratio)
+/* Head's events over base's: 1 where too few of them moved. */
+static double ratio_of(const struct count_row *row, const json_t *base, const json_t *head)
 {
     double before = sum_of(base, row->events), now = sum_of(head, row->events), among = fmax(sum_of(base, row->among), sum_of(head, row->among));
     bool is_small = fabs(now - before) <= row->floor * among;
     if (!is_small && before <= 0)
         before = row->floor * among; /* none before: held against the most that counts as none */
-    *ratio = is_small || before <= 0 ? 1 : now / before;
-    struct decide_verdict exact = {.ratio = *ratio, .low = *ratio, .high = *ratio, .smallest_visible = row->tolerance, .rounds = 1, .generations = 1};
+    return is_small || before <= 0 ? 1 : now / before;
+}
+
+static json_t *verdict_of(const struct count_row *row, double ratio)
+{
+    struct decide_verdict exact = {.ratio = ratio, .low = ratio, .high = ratio, .smallest_visible = row->tolerance, .rounds = 1, .generations = 1};
     json_t *verdict = judge_decision(row->name, "paired", row->tolerance, &exact);
-    json_object_set_new(verdict, "verdict", json_string(word_of(*ratio, row->tolerance)));
+    json_object_set_new(verdict, "verdict", json_string(word_of(ratio, row->tolerance)));
     return verdict;
 }
 
 bool count_is_red(const struct count_request *request, const json_t *base, const json_t *head)
 {
     const json_t *before = json_object_get(base, "counts"), *now = json_object_get(head, "counts");
-    double ratio;
-    for (size_t i = 0; before && now && i < ROWS; i++) {
-        json_t *verdict = is_judged(&rows[i], request) ? verdict_of(&rows[i], before, now, &ratio) : NULL;
-        bool red = verdict && strcmp(json_string_value(json_object_get(verdict, "verdict")), "regression") == 0;
-        json_decref(verdict);
-        if (red)
+    for (size_t i = 0; before && now && i < ROWS; i++)
+        if (is_judged(&rows[i], request) && is_red(ratio_of(&rows[i], before, now), rows[i].tolerance))
             return true;
-    }
     return false;
 }
 
 void count_judge(const struct count_request *request, const json_t *base, const json_t *head, json_t *verdicts)
 {
     const json_t *before = json_object_get(base, "counts"), *now = json_object_get(head, "counts");
-    double ratio;
     for (size_t i = 0; before && now && i < ROWS; i++) {
         if (!is_judged(&rows[i], request))
             continue;
-        json_t *verdict = verdict_of(&rows[i], before, now, &ratio);
+        double ratio = ratio_of(&rows[i], before, now);
         if (!rows[i].is_simulated)
             explain(json_array_get(verdicts, 0), ratio);
-        json_array_append_new(verdicts, verdict);
+        json_array_append_new(verdicts, verdict_of(&rows[i], ratio));
     }
 }
